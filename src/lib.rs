@@ -1,0 +1,1 @@
+//! Seawall: what stands between short-lived isolates and a database.
