@@ -1,1 +1,21 @@
 //! Seawall: what stands between short-lived isolates and a database.
+//!
+//! Pure rooms decide: values in, values out, no clock, chance, network, `async` or JavaScript. Shell rooms
+//! (`bindings`, `worker`) read the clock, call, store, and decide nothing. `ARCHITECTURE.md` is the map.
+
+#[cfg(all(feature = "bindings", feature = "worker"))]
+compile_error!(
+    "features `bindings` and `worker` exclude each other: together, every export for npm becomes a public RPC method \
+     of the Worker"
+);
+
+pub mod clock;
+pub mod config;
+pub mod engine;
+pub mod error;
+pub mod note;
+pub mod outcome;
+pub mod policy;
+pub mod query;
+pub mod rng;
+pub mod state;

@@ -1,0 +1,181 @@
+//! The one list of settings: name, unit, range, default, help.
+//!
+//! The parser, the generated reference (`docs/config.md`) and the TypeScript type are made from it.
+
+/// What a setting holds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Shape {
+    /// A whole number between two bounds, both included.
+    Whole {
+        /// Smallest.
+        min: u64,
+        /// Greatest.
+        max: u64,
+    },
+    /// A number between two bounds, both included.
+    Number {
+        /// Smallest.
+        min: f64,
+        /// Greatest.
+        max: f64,
+    },
+    /// `true` or `false`.
+    Switch,
+}
+
+/// What a setting is if nobody sets it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Default {
+    /// The same everywhere.
+    Fixed(f64),
+    /// One value in production, another elsewhere.
+    ByEnvironment {
+        /// In production.
+        production: f64,
+        /// Elsewhere.
+        development: f64,
+    },
+    /// The value of another setting.
+    SameAs(&'static str),
+}
+
+/// One setting.
+#[derive(Clone, Copy, Debug)]
+pub struct Key {
+    /// Dotted path, as users write it.
+    pub path: &'static str,
+    /// Unit, empty for plain numbers.
+    pub unit: &'static str,
+    /// Range.
+    pub shape: Shape,
+    /// Default.
+    pub default: Default,
+    /// One sentence.
+    pub help: &'static str,
+}
+
+const DAY_MS: u64 = 86_400_000;
+
+const fn ms(path: &'static str, default: Default, help: &'static str) -> Key {
+    Key { path, unit: "ms", shape: Shape::Whole { min: 0, max: DAY_MS }, default, help }
+}
+
+const fn span(path: &'static str, min: u64, default: u64, help: &'static str) -> Key {
+    Key { path, unit: "ms", shape: Shape::Whole { min, max: DAY_MS }, default: Default::Fixed(default as f64), help }
+}
+
+const fn count(path: &'static str, min: u64, max: u64, default: Default, help: &'static str) -> Key {
+    Key { path, unit: "", shape: Shape::Whole { min, max }, default, help }
+}
+
+const fn number(path: &'static str, min: f64, max: f64, default: f64, help: &'static str) -> Key {
+    Key { path, unit: "", shape: Shape::Number { min, max }, default: Default::Fixed(default), help }
+}
+
+const fn switch(path: &'static str, default: bool, help: &'static str) -> Key {
+    Key { path, unit: "", shape: Shape::Switch, default: Default::Fixed(default as u8 as f64), help }
+}
+
+const fn by_environment(production: f64, development: f64) -> Default {
+    Default::ByEnvironment { production, development }
+}
+
+/// Every setting.
+pub const KEYS: [Key; 38] = [
+    switch("connectionPool.enabled", true, "Whether operations need a lease."),
+    count(
+        "connectionPool.maxConnections",
+        1,
+        1_000,
+        by_environment(5.0, 2.0),
+        "Leases at once. Never above 6 on Workers.",
+    ),
+    count("connectionPool.minConnections", 0, 1_000, Default::Fixed(1.0), "Idle connections kept whatever their age."),
+    span("connectionPool.acquireTimeout", 0, 5_000, "How long an operation waits for a lease."),
+    count("connectionPool.maxQueue", 0, 100_000, Default::Fixed(1_024.0), "Operations that may wait at once."),
+    span("connectionPool.leaseTtl", 100, 5_000, "A lease that its holder does not renew for this long is taken back."),
+    span("connectionPool.idleTimeout", 1, 9_000, "An idle connection is closed after this; below the server's 10 s."),
+    switch("circuitBreaker.enabled", true, "Whether the breaker may refuse."),
+    count(
+        "circuitBreaker.failureThreshold",
+        0,
+        1_000_000,
+        by_environment(5.0, 3.0),
+        "Failures in the window that open it; 0 turns the rule off.",
+    ),
+    number(
+        "circuitBreaker.failureRate",
+        0.0,
+        1.0,
+        0.0,
+        "Share of failures in the window that opens it; 0 turns the rule off.",
+    ),
+    number(
+        "circuitBreaker.slowRate",
+        0.0,
+        1.0,
+        0.0,
+        "Share of slow calls in the window that opens it; 0 turns the rule off.",
+    ),
+    count(
+        "circuitBreaker.consecutiveFailures",
+        0,
+        1_000_000,
+        Default::Fixed(0.0),
+        "Failures in a row that open it; 0 turns the rule off.",
+    ),
+    count(
+        "circuitBreaker.minimumCalls",
+        1,
+        1_000_000,
+        Default::Fixed(10.0),
+        "Calls in the window before a share counts.",
+    ),
+    span("circuitBreaker.timeoutThreshold", 0, 5_000, "A call that takes longer is slow; 0 turns slowness off."),
+    switch("circuitBreaker.slowIsFailure", true, "Whether a slow success counts as a failure."),
+    span("circuitBreaker.monitorWindow", 1, 60_000, "How far back failures count."),
+    count("circuitBreaker.monitorBuckets", 1, 1_024, Default::Fixed(12.0), "Time slices of the window."),
+    span("circuitBreaker.recoveryTimeout", 0, 30_000, "How long it stays open at first."),
+    ms(
+        "circuitBreaker.recoveryTimeoutMax",
+        Default::SameAs("circuitBreaker.recoveryTimeout"),
+        "How long it stays open at most, after probes that failed.",
+    ),
+    number(
+        "circuitBreaker.recoveryMultiplier",
+        1.0,
+        10.0,
+        2.0,
+        "How much longer it stays open after each failed probing.",
+    ),
+    number("circuitBreaker.recoveryJitter", 0.0, 1.0, 0.1, "Random share by which it stays open longer."),
+    count("circuitBreaker.halfOpenMaxCalls", 1, 16, Default::Fixed(3.0), "Probes in flight at once while half-open."),
+    count(
+        "circuitBreaker.successThreshold",
+        1,
+        1_000,
+        Default::Fixed(2.0),
+        "Successful probes in a row that close it.",
+    ),
+    count("retry.attempts", 1, 100, Default::Fixed(5.0), "Attempts in all; 1 turns retries off."),
+    span("retry.initialDelay", 0, 500, "Delay before the second attempt."),
+    span("retry.maxDelay", 0, 10_000, "No delay is longer, before jitter."),
+    number("retry.backoffMultiplier", 1.0, 10.0, 2.0, "How much longer each delay is."),
+    number("retry.jitter", 0.0, 1.0, 0.2, "Random share by which a delay is longer or shorter."),
+    number(
+        "retry.budgetInitial",
+        0.0,
+        1_000_000.0,
+        4.0,
+        "Retries that a new isolate may make before its first success.",
+    ),
+    number("retry.budgetMax", 0.0, 1_000_000.0, 10.0, "Retries that can be saved up."),
+    number("retry.budgetRatio", 0.0, 1.0, 0.2, "Retries that each success pays in."),
+    span("timeouts.query", 0, 15_000, "Deadline of one statement, waits and retries included; 0 means none."),
+    span("timeouts.transaction", 0, 30_000, "Deadline of an interactive transaction; 0 means none."),
+    span("timeouts.batchInsert", 0, 60_000, "Deadline of a batch, a migration or executeMultiple; 0 means none."),
+    span("timeouts.healthCheck", 0, 3_000, "Deadline of a probe; 0 means none."),
+    span("state.readInterval", 1_000, 30_000, "Time between two reads of the shared state in one isolate."),
+    span("state.writeInterval", 1_000, 1_100, "Time between two writes of the shared state in one isolate."),
+    span("state.writeJitter", 0, 2_000, "Random delay before a write, so that a fleet does not write at once."),
+];

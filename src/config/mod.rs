@@ -1,0 +1,29 @@
+//! Settings: raw in, checked out. No defaults anywhere else.
+
+pub mod keys;
+pub mod parse;
+
+use crate::policy::breaker::BreakerConfig;
+use crate::policy::deadline::DeadlineConfig;
+use crate::policy::lease::PoolConfig;
+use crate::policy::retry::RetryConfig;
+use crate::state::sync::SyncConfig;
+
+/// Checked settings of one engine.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// Number of this breaker in the shared state: a hash of the database's name.
+    pub breaker_id: u32,
+    /// Whether leases are asked for at all.
+    pub is_pool_on: bool,
+    /// Leases.
+    pub pool: PoolConfig,
+    /// Breaker.
+    pub breaker: BreakerConfig,
+    /// Retries.
+    pub retry: RetryConfig,
+    /// Deadlines.
+    pub deadlines: DeadlineConfig,
+    /// Shared state.
+    pub sync: SyncConfig,
+}

@@ -1,0 +1,241 @@
+//! Raw settings to [`Config`], all problems at once.
+//!
+//! Raw settings are JSON: nested objects with the names of [`KEYS`](super::keys::KEYS). The host adds what it knows
+//! of itself under `platform`: `{"isProduction": bool, "isPolling": bool, "connectionsMax": n, "database": name}`.
+
+use std::fmt;
+
+use serde_json::{Map, Value};
+
+use super::Config;
+use super::keys::{Default, KEYS, Key, Shape};
+use crate::policy::backoff::Backoff;
+use crate::policy::breaker::BreakerConfig;
+use crate::policy::deadline::DeadlineConfig;
+use crate::policy::lease::PoolConfig;
+use crate::policy::retry::RetryConfig;
+use crate::state::sync::SyncConfig;
+
+/// Longer settings are refused unread, in bytes.
+const BYTES_MAX: usize = 65_536;
+
+/// Settings that cannot be used, with every reason.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problems(pub Vec<String>);
+
+impl fmt::Display for Problems {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "invalid configuration: {}", self.0.join("; "))
+    }
+}
+
+impl std::error::Error for Problems {}
+
+/// What the host knows of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Platform {
+    is_production: bool,
+    is_polling: bool,
+    connections_max: u64,
+    database: String,
+}
+
+/// Reads settings from JSON text.
+///
+/// # Errors
+///
+/// [`Problems`] with the path, what was found and what was expected, for each setting that is unknown, of the wrong
+/// type or out of range. Values are shown up to 40 characters.
+pub fn parse(text: &str) -> Result<Config, Problems> {
+    let one = |problem: &str| Problems(vec![problem.to_owned()]);
+    if text.len() > BYTES_MAX {
+        return Err(one("settings are longer than 65,536 bytes"));
+    }
+    let raw: Value = serde_json::from_str(text).map_err(|error| one(&format!("not JSON: {error}")))?;
+    let Value::Object(mut raw) = raw else { return Err(one("settings must be an object")) };
+    let platform = Platform::take(&mut raw);
+    let mut reader = Reader { raw: &raw, platform: &platform, problems: Vec::new() };
+    reader.refuse_unknown();
+    let config = reader.config();
+    if reader.problems.is_empty() { Ok(config) } else { Err(Problems(reader.problems)) }
+}
+
+impl Platform {
+    fn take(raw: &mut Map<String, Value>) -> Self {
+        let platform = raw.remove("platform").unwrap_or_default();
+        Self {
+            is_production: platform["isProduction"].as_bool().unwrap_or(false),
+            is_polling: platform["isPolling"].as_bool().unwrap_or(false),
+            connections_max: platform["connectionsMax"].as_u64().unwrap_or(u64::MAX),
+            database: platform["database"].as_str().unwrap_or_default().to_owned(),
+        }
+    }
+}
+
+struct Reader<'a> {
+    raw: &'a Map<String, Value>,
+    platform: &'a Platform,
+    problems: Vec<String>,
+}
+
+impl<'a> Reader<'a> {
+    fn config(&mut self) -> Config {
+        let is_breaker_on = self.switch("circuitBreaker.enabled");
+        let recovery_ms = self.whole("circuitBreaker.recoveryTimeout");
+        let config = Config {
+            breaker_id: fnv1a(self.platform.database.as_bytes()),
+            is_pool_on: self.switch("connectionPool.enabled"),
+            pool: PoolConfig {
+                leases_max: small(self.whole("connectionPool.maxConnections").min(self.platform.connections_max)),
+                connections_min: small(self.whole("connectionPool.minConnections")),
+                acquire_timeout_ms: self.whole("connectionPool.acquireTimeout"),
+                queue_max: small(self.whole("connectionPool.maxQueue")),
+                lease_ttl_ms: self.whole("connectionPool.leaseTtl"),
+                idle_ttl_ms: self.whole("connectionPool.idleTimeout"),
+                is_polling: self.platform.is_polling,
+            },
+            breaker: BreakerConfig {
+                failures_max: if is_breaker_on { small(self.whole("circuitBreaker.failureThreshold")) } else { 0 },
+                failure_ratio: if is_breaker_on { self.number("circuitBreaker.failureRate") } else { 0.0 },
+                slow_ratio: if is_breaker_on { self.number("circuitBreaker.slowRate") } else { 0.0 },
+                consecutive_max: if is_breaker_on {
+                    small(self.whole("circuitBreaker.consecutiveFailures"))
+                } else {
+                    0
+                },
+                calls_min: small(self.whole("circuitBreaker.minimumCalls")),
+                slow_ms: self.whole("circuitBreaker.timeoutThreshold"),
+                slow_is_failure: self.switch("circuitBreaker.slowIsFailure"),
+                window_ms: self.whole("circuitBreaker.monitorWindow"),
+                window_buckets: small(self.whole("circuitBreaker.monitorBuckets")),
+                open: Backoff {
+                    initial_ms: recovery_ms,
+                    max_ms: self.whole("circuitBreaker.recoveryTimeoutMax").max(recovery_ms),
+                    multiplier: self.number("circuitBreaker.recoveryMultiplier"),
+                    jitter: self.number("circuitBreaker.recoveryJitter"),
+                },
+                probes_max: small(self.whole("circuitBreaker.halfOpenMaxCalls")),
+                successes_to_close: small(self.whole("circuitBreaker.successThreshold")),
+            },
+            retry: RetryConfig {
+                attempts_max: small(self.whole("retry.attempts")),
+                backoff: Backoff {
+                    initial_ms: self.whole("retry.initialDelay"),
+                    max_ms: self.whole("retry.maxDelay"),
+                    multiplier: self.number("retry.backoffMultiplier"),
+                    jitter: self.number("retry.jitter"),
+                },
+                budget_initial: self.number("retry.budgetInitial"),
+                budget_max: self.number("retry.budgetMax"),
+                budget_ratio: self.number("retry.budgetRatio"),
+            },
+            deadlines: DeadlineConfig {
+                query_ms: self.whole("timeouts.query"),
+                transaction_ms: self.whole("timeouts.transaction"),
+                batch_ms: self.whole("timeouts.batchInsert"),
+                health_check_ms: self.whole("timeouts.healthCheck"),
+            },
+            sync: SyncConfig {
+                read_interval_ms: self.whole("state.readInterval"),
+                write_interval_ms: self.whole("state.writeInterval"),
+                write_jitter_ms: self.whole("state.writeJitter"),
+            },
+        };
+        if config.pool.connections_min > config.pool.leases_max && self.find("connectionPool.minConnections").is_some()
+        {
+            self.problems.push(format!(
+                "connectionPool.minConnections is {}, above connectionPool.maxConnections, which is {}",
+                config.pool.connections_min, config.pool.leases_max
+            ));
+        }
+        config
+    }
+
+    fn refuse_unknown(&mut self) {
+        for (group, value) in self.raw {
+            let Value::Object(members) = value else {
+                self.problems.push(unknown(group, "no such group of settings, or not an object"));
+                continue;
+            };
+            for name in members.keys() {
+                let path = format!("{group}.{name}");
+                if !KEYS.iter().any(|key| key.path == path) {
+                    self.problems.push(unknown(&path, "no such setting"));
+                }
+            }
+        }
+    }
+
+    fn whole(&mut self, path: &str) -> u64 {
+        self.value(path) as u64
+    }
+
+    fn number(&mut self, path: &str) -> f64 {
+        self.value(path)
+    }
+
+    fn switch(&mut self, path: &str) -> bool {
+        self.value(path) != 0.0
+    }
+
+    fn value(&mut self, path: &str) -> f64 {
+        let Some(key) = KEYS.iter().find(|key| key.path == path) else { return 0.0 };
+        let Some(found) = self.find(path) else { return self.default_of(key) };
+        let value = match (key.shape, found) {
+            (Shape::Whole { min, max }, Value::Number(number)) => {
+                number.as_f64().filter(|value| value.fract() == 0.0 && *value >= min as f64 && *value <= max as f64)
+            }
+            (Shape::Number { min, max }, Value::Number(number)) => {
+                number.as_f64().filter(|value| (min..=max).contains(value))
+            }
+            (Shape::Switch, Value::Bool(is_on)) => Some(f64::from(u8::from(*is_on))),
+            _ => None,
+        };
+        value.unwrap_or_else(|| {
+            self.problems.push(format!("{path} must be {}, got {}", expected(key), shown(found)));
+            self.default_of(key)
+        })
+    }
+
+    fn default_of(&mut self, key: &Key) -> f64 {
+        match key.default {
+            Default::Fixed(value) => value,
+            Default::ByEnvironment { production, .. } if self.platform.is_production => production,
+            Default::ByEnvironment { development, .. } => development,
+            Default::SameAs(path) => self.value(path),
+        }
+    }
+
+    fn find(&self, path: &str) -> Option<&'a Value> {
+        let (group, name) = path.split_once('.')?;
+        self.raw.get(group)?.get(name)
+    }
+}
+
+fn unknown(path: &str, what: &str) -> String {
+    format!("{}: {what}", path.chars().take(60).collect::<String>())
+}
+
+/// The range of a setting, in words.
+#[must_use]
+pub fn expected(key: &Key) -> String {
+    let unit = if key.unit.is_empty() { String::new() } else { format!(" {}", key.unit) };
+    match key.shape {
+        Shape::Whole { min, max } => format!("a whole number from {min} to {max}{unit}"),
+        Shape::Number { min, max } => format!("a number from {min} to {max}{unit}"),
+        Shape::Switch => "true or false".to_owned(),
+    }
+}
+
+fn shown(value: &Value) -> String {
+    value.to_string().chars().take(40).collect()
+}
+
+fn small(value: u64) -> u32 {
+    u32::try_from(value).unwrap_or(u32::MAX)
+}
+
+/// FNV-1a, 32 bits, of a database's name.
+fn fnv1a(bytes: &[u8]) -> u32 {
+    bytes.iter().fold(0x811C_9DC5, |sum, byte| (sum ^ u32::from(*byte)).wrapping_mul(0x0100_0193))
+}

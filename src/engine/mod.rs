@@ -1,0 +1,468 @@
+//! The order in which policies are asked. Nothing that a single policy could own.
+//!
+//! A host begins a call and gets a [`Step`]. It carries the step out, reads its clock again, and reports or wakes,
+//! which gives the next step, until `Refuse` or `Done`:
+//!
+//! ```text
+//! begin ──> Attempt ── report ──> Done | Wait (back-off) | Refuse
+//!       ──> Wait ───── wake ────> Attempt | Wait | Refuse
+//!       ──> Refuse
+//! ```
+//!
+//! One mutation at a time: a step is carried out before the next call into the engine for the same `CallId`.
+
+mod call;
+pub mod step;
+
+use crate::clock::{Instant, Millis};
+use crate::config::Config;
+use crate::error::Code;
+use crate::note::{Note, Notes};
+use crate::outcome::{Effect, Evidence, Judgement, Outcome};
+use crate::policy::Cx;
+use crate::policy::breaker::{Admission, Breaker, BreakerAnswer, Forced, State};
+use crate::policy::deadline::Deadlines;
+use crate::policy::lease::{Lease, LeaseAnswer, LeasePool};
+use crate::policy::retry::{Retries, RetryAnswer};
+use crate::query::Query;
+use crate::rng::{Rng, SplitMix};
+use crate::state::codec::{self, Malformed};
+use crate::state::schema::{Cell, Health, Snapshot, latency_bucket, slice_of};
+use crate::state::sync::Sync;
+use call::{Call, Calls, Doing};
+use step::{CallId, Ending, Step, Wait};
+
+/// A call without a deadline is forgotten when it was not heard of for this long, in milliseconds.
+const FORGET_MS: Millis = 600_000;
+
+/// The policies of one database in one isolate.
+#[derive(Clone, Debug)]
+pub struct Engine {
+    config: Config,
+    /// Random id of this isolate among those that share its state.
+    reporter: u32,
+    deadlines: Deadlines,
+    breaker: Breaker,
+    pool: LeasePool,
+    retries: Retries,
+    calls: Calls,
+    rng: SplitMix,
+    notes: Notes,
+    health: Health,
+    sync: Sync,
+    shared: Snapshot,
+    started_at: Instant,
+    is_closed: bool,
+}
+
+/// Splits the engine into one policy and the context that the others lend it.
+macro_rules! cx {
+    ($engine:expr, $now:expr) => {
+        &mut Cx { now: $now, rng: &mut $engine.rng, notes: &mut $engine.notes }
+    };
+}
+
+impl Engine {
+    /// An engine that has seen nothing. `seed` must differ between isolates; it feeds jitter and the isolate's id.
+    #[must_use]
+    pub fn new(config: Config, seed: u64, now: Instant) -> Self {
+        let mut rng = SplitMix::new(seed);
+        let reporter = (rng.bits() >> 32) as u32;
+        Self {
+            reporter,
+            deadlines: Deadlines::new(config.deadlines),
+            breaker: Breaker::new(config.breaker, reporter),
+            pool: LeasePool::new(config.pool),
+            retries: Retries::new(config.retry),
+            calls: Calls::default(),
+            rng,
+            notes: Notes::default(),
+            health: Health::default(),
+            sync: Sync::new(config.sync),
+            shared: Snapshot::default(),
+            started_at: now,
+            is_closed: false,
+            config,
+        }
+    }
+
+    /// Starts a call.
+    pub fn begin(&mut self, query: Query, now: Instant) -> Step {
+        if self.is_closed {
+            return self.refuse(Code::ClientClosed, Instant::NEVER, 0, now);
+        }
+        let deadline = self.deadlines.decide(&query, now);
+        let acquire_by = now.plus(self.config.pool.acquire_timeout_ms).min(deadline);
+        let forgotten_at = if deadline == Instant::NEVER { now } else { deadline }.plus(FORGET_MS);
+        let call = Call { query, deadline, acquire_by, attempts: 0, doing: Doing::Queueing(None), forgotten_at };
+        match self.calls.insert(call, now) {
+            Some(id) => self.proceed(id, call, now),
+            None => self.refuse(Code::Overloaded, Instant::NEVER, 0, now),
+        }
+    }
+
+    /// Goes on with a call that waited.
+    pub fn wake(&mut self, id: CallId, now: Instant) -> Step {
+        match self.calls.get_mut(id).copied() {
+            Some(call) => self.proceed(id, call, now),
+            None => Step::Done { ending: Ending::AsReported, attempts: 0 },
+        }
+    }
+
+    /// Takes in how an attempt ended. Reporting an unknown call changes nothing.
+    pub fn report(&mut self, id: CallId, judgement: Judgement, now: Instant) -> Step {
+        let Some(mut call) = self.calls.get_mut(id).copied() else {
+            return Step::Done { ending: Ending::AsReported, attempts: 0 };
+        };
+        let Doing::Attempting { admission, lease, since } = call.doing else {
+            return Step::Done { ending: Ending::AsReported, attempts: call.attempts };
+        };
+        self.observe(judgement.outcome, admission, lease, since, now);
+        if judgement.outcome == Outcome::Success {
+            self.calls.remove(id);
+            return Step::Done { ending: Ending::AsReported, attempts: call.attempts };
+        }
+        match self.retry(&call, judgement, now) {
+            RetryAnswer::After(delay_ms) => {
+                let until = now.plus(delay_ms);
+                call.doing = Doing::BackingOff;
+                call.acquire_by = until.plus(self.config.pool.acquire_timeout_ms).min(call.deadline);
+                self.remember(id, call);
+                Step::Wait { call: id, until, what: Wait::Backoff }
+            }
+            answer => {
+                self.calls.remove(id);
+                Step::Done { ending: ending(&call, judgement, answer), attempts: call.attempts }
+            }
+        }
+    }
+
+    /// Keeps a running attempt's lease for another while; false when the lease has lapsed.
+    pub fn renew(&mut self, id: CallId, now: Instant) -> bool {
+        match self.calls.get_mut(id).map(|call| call.doing) {
+            Some(Doing::Attempting { lease: Some(lease), .. }) => self.pool.renew(lease, now),
+            Some(Doing::Attempting { lease: None, .. }) => true,
+            _ => false,
+        }
+    }
+
+    /// Ends a call whose caller went away. It counts for nothing; its lease and its probe permit are free again.
+    pub fn cancel(&mut self, id: CallId, now: Instant) {
+        let Some(call) = self.calls.remove(id) else { return };
+        match call.doing {
+            Doing::Queueing(ticket) => self.pool.leave_queue(ticket),
+            Doing::Attempting { admission, lease, since } => {
+                self.observe(Outcome::Aborted, admission, lease, since, now);
+            }
+            Doing::BackingOff => {}
+        }
+    }
+
+    /// The waiting call that should be woken now, because a lease is free or the pool closed.
+    #[must_use]
+    pub fn next_waiter(&self) -> Option<CallId> {
+        self.pool.next_waiter().map(CallId::from_number)
+    }
+
+    /// Refuses new calls and lets running ones end. Idempotent.
+    pub fn close(&mut self, now: Instant) {
+        self.is_closed = true;
+        self.pool.close(cx!(self, now));
+    }
+
+    /// Accepts calls again after [`Engine::close`].
+    pub const fn reopen(&mut self) {
+        self.is_closed = false;
+        self.pool.reopen();
+    }
+
+    /// Calls that have begun and not ended.
+    #[must_use]
+    pub const fn running(&self) -> usize {
+        self.calls.running()
+    }
+
+    /// Takes other settings; running calls keep the deadlines they have.
+    pub fn reconfigure(&mut self, config: Config) {
+        self.deadlines = Deadlines::new(config.deadlines);
+        self.breaker.reconfigure(config.breaker);
+        self.pool.reconfigure(config.pool);
+        self.retries.reconfigure(config.retry);
+        self.sync.reconfigure(config.sync);
+        self.config = config;
+    }
+
+    /// Holds the circuit in a state by hand, or lets it go.
+    pub fn force(&mut self, forced: Option<Forced>, now: Instant) {
+        self.breaker.force(forced, cx!(self, now));
+    }
+
+    /// Closes the circuit and forgets its counts.
+    pub fn reset_breaker(&mut self, now: Instant) {
+        self.breaker.reset(cx!(self, now));
+    }
+
+    /// The settings in force.
+    #[must_use]
+    pub const fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The breaker, to look at.
+    #[must_use]
+    pub const fn breaker(&self) -> &Breaker {
+        &self.breaker
+    }
+
+    /// Failures in the breaker's window at `now`.
+    pub fn breaker_failures(&mut self, now: Instant) -> u32 {
+        self.breaker.failures(now)
+    }
+
+    /// The pool, to look at. Asking closes what has been idle for too long.
+    pub fn pool(&mut self, now: Instant) -> &LeasePool {
+        self.pool.sweep(cx!(self, now));
+        &self.pool
+    }
+
+    /// Counters and rare events.
+    #[must_use]
+    pub const fn notes(&self) -> &Notes {
+        &self.notes
+    }
+
+    /// The same, to take events from or to add what the host saw.
+    pub const fn notes_mut(&mut self) -> &mut Notes {
+        &mut self.notes
+    }
+
+    /// What this isolate saw in the recent past.
+    #[must_use]
+    pub const fn health(&self) -> &Health {
+        &self.health
+    }
+
+    /// When the engine was made.
+    #[must_use]
+    pub const fn started_at(&self) -> Instant {
+        self.started_at
+    }
+
+    /// Claims the one read of the shared state that a cold isolate makes before its first attempt.
+    pub fn claim_cold_read(&mut self, now: Instant) -> bool {
+        self.sync.claim_cold_read(now)
+    }
+
+    /// Claims a read of the shared state, if one is due because of a failure or an open circuit.
+    pub fn claim_read(&mut self, now: Instant) -> bool {
+        let is_closed = self.breaker.state(now) == State::Closed;
+        self.sync.claim_read(is_closed, now)
+    }
+
+    /// Claims a write of the shared state: after how many milliseconds the host should read, merge and write.
+    pub fn claim_write(&mut self, now: Instant) -> Option<Millis> {
+        self.sync.claim_write(self.breaker.is_cell_news(), now, &mut self.rng)
+    }
+
+    /// The text to store: all that this isolate knows.
+    #[must_use]
+    pub fn export(&self) -> String {
+        codec::to_text(&self.snapshot())
+    }
+
+    /// Merges text that the store held.
+    ///
+    /// # Errors
+    ///
+    /// [`Malformed`] when it is not a snapshot; nothing is changed then.
+    pub fn import(&mut self, text: &str, now: Instant) -> Result<(), Malformed> {
+        let mut theirs = match codec::from_text(text) {
+            Ok(snapshot) => snapshot,
+            Err(malformed) => {
+                self.notes.push(Note::HintRefused, now);
+                return Err(malformed);
+            }
+        };
+        if let Some(cell) = theirs.cells.get(&self.config.breaker_id) {
+            self.breaker.advise(*cell, cx!(self, now));
+        }
+        theirs.drop_garbage(now, self.config.breaker.open.max_ms.saturating_mul(2));
+        self.shared.merge(&theirs);
+        Ok(())
+    }
+
+    /// Whether the store already holds all that this isolate could tell it, after [`Engine::import`].
+    #[must_use]
+    pub const fn is_stored(&self) -> bool {
+        !self.breaker.is_cell_news()
+    }
+
+    /// Notes that a write of [`Engine::export`] succeeded, or that the store failed.
+    pub fn stored(&mut self, is_stored: bool, now: Instant) {
+        if is_stored {
+            self.breaker.stored(self.breaker.cell());
+        } else {
+            self.notes.push(Note::StoreFailed, now);
+        }
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        let mut snapshot = self.shared.clone();
+        let mut ours = Snapshot { health: self.health.clone(), ..Snapshot::default() };
+        if self.breaker.cell() != Cell::BOTTOM {
+            ours.cells.insert(self.config.breaker_id, self.breaker.cell());
+        }
+        snapshot.merge(&ours);
+        // An opening that was given up must not come back from the last merge.
+        if self.breaker.cell() != Cell::BOTTOM {
+            snapshot.cells.insert(self.config.breaker_id, self.breaker.cell());
+        }
+        snapshot
+    }
+
+    /// Asks in order: deadline, breaker, lease. Only when all agree does anything change hands.
+    fn proceed(&mut self, id: CallId, mut call: Call, now: Instant) -> Step {
+        let ticket = match call.doing {
+            Doing::Queueing(ticket) => ticket,
+            Doing::BackingOff => None,
+            Doing::Attempting { .. } => return Step::Done { ending: Ending::AsReported, attempts: call.attempts },
+        };
+        if self.is_closed {
+            return self.give_up(id, Code::ClientClosed, Instant::NEVER, now);
+        }
+        if now >= call.deadline {
+            let code = if ticket.is_some() { Code::PoolTimeout } else { Code::DeadlineExceeded };
+            return self.give_up(id, code, Instant::NEVER, now);
+        }
+        if call.query.uses_breaker
+            && let BreakerAnswer::Refuse { retry_at } = self.breaker.decide(cx!(self, now))
+        {
+            return self.give_up(id, Code::CircuitOpen, retry_at, now);
+        }
+        let lease = match self.lease(id, &call, ticket, now) {
+            Ok(lease) => lease,
+            Err(LeaseAnswer::Wait { until, ticket }) => {
+                call.doing = Doing::Queueing(Some(ticket));
+                self.remember(id, call);
+                return Step::Wait { call: id, until, what: Wait::Lease };
+            }
+            Err(LeaseAnswer::QueueFull) => return self.give_up(id, Code::PoolQueueFull, Instant::NEVER, now),
+            Err(LeaseAnswer::Closed) => return self.give_up(id, Code::ClientClosed, Instant::NEVER, now),
+            Err(_) => return self.give_up(id, Code::PoolTimeout, Instant::NEVER, now),
+        };
+        let admission = if call.query.uses_breaker {
+            let permit_ends = call.deadline.min(now.plus(FORGET_MS));
+            self.breaker.admit(permit_ends, cx!(self, now))
+        } else {
+            Admission::BYPASS
+        };
+        call.attempts += 1;
+        call.doing = Doing::Attempting { admission, lease, since: now };
+        self.remember(id, call);
+        let timeout_ms = if call.deadline == Instant::NEVER { 0 } else { call.deadline.since(now) };
+        Step::Attempt { call: id, timeout_ms, renew_ms: self.config.pool.lease_ttl_ms / 3 }
+    }
+
+    fn lease(
+        &mut self,
+        id: CallId,
+        call: &Call,
+        ticket: Option<crate::policy::lease::Ticket>,
+        now: Instant,
+    ) -> Result<Option<Lease>, LeaseAnswer> {
+        if call.query.is_held || !self.config.is_pool_on {
+            return Ok(None);
+        }
+        match self.pool.decide(id.to_number(), ticket, call.acquire_by, cx!(self, now)) {
+            LeaseAnswer::Granted(lease) => Ok(Some(lease)),
+            answer => Err(answer),
+        }
+    }
+
+    /// Policies learn in the reverse order: the lease comes back first.
+    fn observe(&mut self, outcome: Outcome, admission: Admission, lease: Option<Lease>, since: Instant, now: Instant) {
+        let duration_ms = now.since(since);
+        let evidence = outcome.evidence();
+        if let Some(lease) = lease {
+            let is_broken = matches!(outcome, Outcome::Timeout | Outcome::Network);
+            self.pool.release(lease, is_broken, cx!(self, now));
+        }
+        self.breaker.observe(admission, evidence, duration_ms, cx!(self, now));
+        if outcome == Outcome::Success {
+            self.retries.observe_success();
+        }
+        if evidence == Evidence::Failing {
+            self.sync.suspect();
+        }
+        let is_slow = self.breaker.is_slow(duration_ms);
+        self.notes.push(Note::AttemptEnded { outcome, duration_ms, is_slow }, now);
+        self.count(evidence, is_slow, duration_ms, now);
+    }
+
+    fn count(&mut self, evidence: Evidence, is_slow: bool, duration_ms: Millis, now: Instant) {
+        if evidence == Evidence::None {
+            return;
+        }
+        let slice = slice_of(now);
+        let is_new = !self.health.slices.contains_key(&slice);
+        let seen = self.health.slices.entry(slice).or_default().entry(self.reporter).or_default();
+        match evidence {
+            Evidence::Healthy => seen.healthy = seen.healthy.saturating_add(1),
+            Evidence::Failing | Evidence::None => seen.failing = seen.failing.saturating_add(1),
+        }
+        seen.slow = seen.slow.saturating_add(u32::from(is_slow));
+        seen.duration_ms = seen.duration_ms.saturating_add(u32::try_from(duration_ms).unwrap_or(u32::MAX));
+        let bucket = &mut seen.latency[latency_bucket(duration_ms)];
+        *bucket = bucket.saturating_add(1);
+        if is_new {
+            self.health.trim();
+        }
+    }
+
+    fn retry(&mut self, call: &Call, judgement: Judgement, now: Instant) -> RetryAnswer {
+        if call.query.is_held {
+            return RetryAnswer::No;
+        }
+        let is_repeatable = call.query.is_repeatable();
+        self.retries.decide(call.attempts, judgement, is_repeatable, call.deadline, cx!(self, now))
+    }
+
+    fn remember(&mut self, id: CallId, call: Call) {
+        if let Some(entry) = self.calls.get_mut(id) {
+            *entry = call;
+        }
+    }
+
+    fn give_up(&mut self, id: CallId, code: Code, retry_at: Instant, now: Instant) -> Step {
+        let attempts = self.calls.remove(id).map_or(0, |call| {
+            if let Doing::Queueing(ticket) = call.doing {
+                self.pool.leave_queue(ticket);
+            }
+            call.attempts
+        });
+        self.refuse(code, retry_at, attempts, now)
+    }
+
+    fn refuse(&mut self, code: Code, retry_at: Instant, attempts: u32, now: Instant) -> Step {
+        self.notes.push(Note::Refused(code), now);
+        Step::Refuse { code, retry_at, attempts }
+    }
+}
+
+/// What to tell the caller of a call whose last attempt failed.
+///
+/// The database's own errors pass through. A lost answer to a write is named as such, whatever lost it; a timeout
+/// is named as a timeout, because there is no error of the attempt to hand on.
+fn ending(call: &Call, judgement: Judgement, answer: RetryAnswer) -> Ending {
+    let is_lost_write = judgement.effect == Effect::Unknown && !call.query.is_repeatable();
+    match judgement.outcome {
+        Outcome::Timeout => Ending::DeadlineExceeded,
+        Outcome::Network | Outcome::BadResponse | Outcome::ServerError if is_lost_write => Ending::OutcomeUnknown,
+        Outcome::Network | Outcome::BadResponse | Outcome::ServerError | Outcome::RateLimited
+            if answer == RetryAnswer::Spent && call.attempts > 1 =>
+        {
+            Ending::RetriesExhausted
+        }
+        _ => Ending::AsReported,
+    }
+}

@@ -1,0 +1,190 @@
+//! Everything worth counting or logging, as one enum. Never formats.
+//!
+//! A frequent note only moves a counter. A rare one is also kept, with its time, in a bounded ring until the host
+//! takes it for its log.
+
+use std::collections::VecDeque;
+
+use crate::clock::{Instant, Millis};
+use crate::error::{CODES, Code};
+use crate::outcome::{OUTCOMES, Outcome};
+use crate::policy::breaker::{Change, State};
+
+/// Rare notes kept until the host takes them; the oldest make room.
+pub const EVENTS_MAX: usize = 128;
+
+/// Something that happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Note {
+    /// An attempt ended, after so long.
+    AttemptEnded {
+        /// How.
+        outcome: Outcome,
+        /// From the step to the report.
+        duration_ms: Millis,
+        /// Whether that was longer than the slow limit.
+        is_slow: bool,
+    },
+    /// A policy ended a call.
+    Refused(Code),
+    /// A call waits for a lease.
+    Queued,
+    /// A failed attempt is made again.
+    Retried,
+    /// A retry was wanted and the budget was empty.
+    RetryBudgetSpent,
+    /// The breaker changed its state.
+    CircuitChanged {
+        /// Before.
+        from: State,
+        /// After.
+        to: State,
+        /// Why.
+        change: Change,
+    },
+    /// A lease was not given back in time; its slot is free again.
+    LeaseLapsed,
+    /// A transition that the table does not know was asked for and refused.
+    TransitionRefused,
+    /// Another isolate's hint was merged.
+    HintMerged,
+    /// A hint held garbage and was dropped.
+    HintRefused,
+    /// The store failed or was slow; nothing but the hint is lost.
+    StoreFailed,
+}
+
+/// Counters since the engine was made. They never decrease.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Ended attempts by outcome, in the order of [`OUTCOMES`].
+    pub outcomes: [u64; OUTCOMES.len()],
+    /// Calls that a policy ended, in the order of [`CODES`].
+    pub refusals: [u64; CODES.len()],
+    /// Sum of the durations of ended attempts, in milliseconds.
+    pub duration_ms: u64,
+    /// Attempts that took longer than the slow limit.
+    pub slow: u64,
+    /// Calls that had to wait for a lease.
+    pub queued: u64,
+    /// Attempts beyond a call's first.
+    pub retries: u64,
+    /// Retries that the budget did not allow.
+    pub retries_denied: u64,
+    /// Leases that lapsed.
+    pub leases_lapsed: u64,
+    /// Refused transitions.
+    pub transitions_refused: u64,
+    /// State changes of the breaker.
+    pub circuit_changes: u64,
+    /// Hints merged.
+    pub hints_merged: u64,
+    /// Hints dropped as garbage.
+    pub hints_refused: u64,
+    /// Failures of the store.
+    pub store_failures: u64,
+}
+
+impl Tally {
+    /// Ended attempts with this outcome.
+    #[must_use]
+    pub const fn of(&self, outcome: Outcome) -> u64 {
+        self.outcomes[outcome as usize]
+    }
+
+    /// Calls ended with this code.
+    #[must_use]
+    pub const fn refused(&self, code: Code) -> u64 {
+        self.refusals[code as usize - 1]
+    }
+
+    /// Attempts that the database answered as asked.
+    #[must_use]
+    pub const fn successful(&self) -> u64 {
+        self.of(Outcome::Success)
+    }
+
+    /// Attempts that ended in any other way, except that the caller went away.
+    #[must_use]
+    pub fn failed(&self) -> u64 {
+        self.outcomes.iter().sum::<u64>() - self.successful() - self.of(Outcome::Aborted)
+    }
+}
+
+/// The counters and the recent rare notes.
+#[derive(Clone, Debug, Default)]
+pub struct Notes {
+    tally: Tally,
+    events: VecDeque<(Instant, Note)>,
+    dropped: u64,
+}
+
+impl Notes {
+    /// Counts a note, and keeps it if it is rare.
+    pub fn push(&mut self, note: Note, now: Instant) {
+        let tally = &mut self.tally;
+        match note {
+            Note::AttemptEnded { outcome, duration_ms, is_slow } => {
+                tally.outcomes[outcome as usize] += 1;
+                tally.duration_ms += duration_ms;
+                tally.slow += u64::from(is_slow);
+                return;
+            }
+            Note::Refused(code) => {
+                tally.refusals[code as usize - 1] += 1;
+                return;
+            }
+            Note::Queued => {
+                tally.queued += 1;
+                return;
+            }
+            Note::Retried => {
+                tally.retries += 1;
+                return;
+            }
+            Note::RetryBudgetSpent => tally.retries_denied += 1,
+            Note::CircuitChanged { .. } => tally.circuit_changes += 1,
+            Note::LeaseLapsed => tally.leases_lapsed += 1,
+            Note::TransitionRefused => tally.transitions_refused += 1,
+            Note::HintMerged => tally.hints_merged += 1,
+            Note::HintRefused => tally.hints_refused += 1,
+            Note::StoreFailed => tally.store_failures += 1,
+        }
+        if self.events.len() == EVENTS_MAX {
+            self.events.pop_front();
+            self.dropped += 1;
+        }
+        self.events.push_back((now, note));
+    }
+
+    /// The counters.
+    #[must_use]
+    pub const fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    /// Hands over the kept notes, oldest first, with how many had to make room since the last time.
+    pub fn take_events(&mut self) -> (Vec<(Instant, Note)>, u64) {
+        (self.events.drain(..).collect(), std::mem::take(&mut self.dropped))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frequent_notes_are_counted_and_rare_ones_kept_within_a_bound() {
+        let mut notes = Notes::default();
+        notes.push(Note::AttemptEnded { outcome: Outcome::Busy, duration_ms: 7, is_slow: true }, Instant(1));
+        for at in 0..200 {
+            notes.push(Note::LeaseLapsed, Instant(at));
+        }
+        assert_eq!(notes.tally().of(Outcome::Busy), 1);
+        assert_eq!(notes.tally().failed(), 1);
+        let (events, dropped) = notes.take_events();
+        assert_eq!((events.len(), dropped), (EVENTS_MAX, 72));
+        assert_eq!(events[0].0, Instant(72));
+        assert_eq!(notes.take_events(), (vec![], 0));
+    }
+}

@@ -1,0 +1,560 @@
+//! The circuit breaker: refuses at once what would only fail slowly.
+//!
+//! Closed, it counts the recent past in exact time buckets and opens when any of its rules holds. Open, it
+//! refuses until a point in time that grows, with jitter, each time a probe fails. Half-open, it lets a few
+//! probes through and closes after enough of them succeed in a row. Half-open begins with the first question
+//! after that point in time, never by a timer: on Workers a timer dies with the request that set it.
+//!
+//! Every state has an **epoch**. An admission carries the epoch it was made in, and a result from another epoch
+//! changes nothing, so neither a success from before the trip can close the circuit nor a failure from before the
+//! recovery reopen it. A probe's permit expires, so a lost probe cannot keep the circuit half-open for ever.
+//!
+//! With `failures_max = 5`, the fifth failure within 60 s opens it for 30 s.
+
+use super::Cx;
+use super::backoff::Backoff;
+use super::window::{Counts, Window};
+use crate::clock::{Instant, Millis};
+use crate::note::Note;
+use crate::outcome::Evidence;
+use crate::state::schema::{Cell, Phase};
+
+/// Probes that may be in flight at once, whatever the configuration says.
+pub const PROBES_MAX: usize = 16;
+
+/// An outage that goes on is told again when the last telling is this old, in milliseconds.
+pub const HINT_RENEWAL_MS: Millis = 60_000;
+
+/// When the breaker opens and how it recovers.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct BreakerConfig {
+    /// Opens on this many failures in the window; 0 turns the rule off.
+    pub failures_max: u32,
+    /// Opens when failures / calls reaches this; 0 turns the rule off.
+    pub failure_ratio: f64,
+    /// Opens when slow / calls reaches this; 0 turns the rule off.
+    pub slow_ratio: f64,
+    /// Opens on this many failures in a row; 0 turns the rule off.
+    pub consecutive_max: u32,
+    /// The ratio rules need at least this many calls in the window.
+    pub calls_min: u32,
+    /// A call that takes longer is slow, in milliseconds; 0 turns slowness off.
+    pub slow_ms: Millis,
+    /// Whether a slow success counts as a failure.
+    pub slow_is_failure: bool,
+    /// How far back the window reaches, in milliseconds.
+    pub window_ms: Millis,
+    /// Buckets in the window.
+    pub window_buckets: u32,
+    /// How long it stays open: the first time, and longer each time that a probe fails.
+    pub open: Backoff,
+    /// Probes in flight at once while half-open; at most [`PROBES_MAX`].
+    pub probes_max: u32,
+    /// Successes in a row that close it again.
+    pub successes_to_close: u32,
+}
+
+/// What the circuit does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum State {
+    /// Works.
+    Closed = 0,
+    /// Probes.
+    HalfOpen = 1,
+    /// Refuses.
+    Open = 2,
+}
+
+impl State {
+    /// The name in status documents and metric labels.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Closed => "CLOSED",
+            Self::HalfOpen => "HALF_OPEN",
+            Self::Open => "OPEN",
+        }
+    }
+}
+
+/// What an operator holds the circuit in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Forced {
+    /// Open by hand: refuses everything until it is let go.
+    Open,
+    /// Closed by hand: admits everything and counts nothing.
+    Closed,
+}
+
+/// Why the state changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// The count of failures in the window.
+    FailureCount,
+    /// The share of failures in the window.
+    FailureRatio,
+    /// The share of slow calls in the window.
+    SlowRatio,
+    /// Failures in a row.
+    Consecutive,
+    /// The open time had passed.
+    Elapsed,
+    /// A probe failed.
+    ProbeFailed,
+    /// Enough probes succeeded.
+    Recovered,
+    /// An operator's hand.
+    Forced,
+    /// An operator's reset.
+    Reset,
+    /// What other isolates learnt.
+    Advice,
+}
+
+impl Change {
+    /// The name used outside Rust.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::FailureCount => "failure_count",
+            Self::FailureRatio => "failure_ratio",
+            Self::SlowRatio => "slow_ratio",
+            Self::Consecutive => "consecutive_failures",
+            Self::Elapsed => "open_time_elapsed",
+            Self::ProbeFailed => "probe_failed",
+            Self::Recovered => "recovered",
+            Self::Forced => "forced",
+            Self::Reset => "reset",
+            Self::Advice => "shared_state",
+        }
+    }
+}
+
+/// Whether an attempt may be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BreakerAnswer {
+    /// It may. [`Breaker::admit`] makes it so.
+    Admit,
+    /// It may not; asking again can help from then on.
+    Refuse {
+        /// [`Instant::NEVER`] when only an operator can change it.
+        retry_at: Instant,
+    },
+}
+
+/// The right to one attempt, given back by [`Breaker::observe`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Admission {
+    epoch: u32,
+    /// Serial number of the probe, or 0 for an ordinary call.
+    probe: u32,
+}
+
+impl Admission {
+    /// For a call that bypassed the breaker: its result is never counted.
+    pub const BYPASS: Self = Self { epoch: 0, probe: 0 };
+
+    /// Whether it is a half-open probe.
+    #[must_use]
+    pub const fn is_probe(self) -> bool {
+        self.probe != 0
+    }
+}
+
+/// A probe in flight.
+#[derive(Clone, Copy, Debug)]
+struct Permit {
+    probe: u32,
+    expires_at: Instant,
+}
+
+/// One circuit breaker.
+#[derive(Clone, Debug)]
+pub struct Breaker {
+    config: BreakerConfig,
+    state: State,
+    /// Changes with every state; admissions of another epoch are stale. Starts at 1: 0 is the bypass.
+    epoch: u32,
+    window: Window,
+    consecutive_failures: u32,
+    /// While open: when probing may begin.
+    until: Instant,
+    opened_at: Instant,
+    /// Failed probings since the circuit was last closed.
+    round: u32,
+    permits: [Option<Permit>; PROBES_MAX],
+    /// Serial number of the latest probe.
+    probe: u32,
+    probe_successes: u32,
+    forced: Option<Forced>,
+    /// The newest shared knowledge: ours or merged.
+    cell: Cell,
+    /// Whether `cell` was made here and not yet stored.
+    is_cell_news: bool,
+    /// Signs the cells made here.
+    writer: u32,
+    /// The latest time at which an attempt found the database healthy.
+    healthy_at: Option<Instant>,
+    successes: u64,
+    requests: u64,
+}
+
+impl Breaker {
+    /// A closed circuit that knows nothing; `writer` signs what it will tell others.
+    #[must_use]
+    pub fn new(config: BreakerConfig, writer: u32) -> Self {
+        Self {
+            state: State::Closed,
+            epoch: 1,
+            window: Window::new(config.window_ms, config.window_buckets),
+            consecutive_failures: 0,
+            until: Instant::default(),
+            opened_at: Instant::default(),
+            round: 0,
+            permits: [None; PROBES_MAX],
+            probe: 0,
+            probe_successes: 0,
+            forced: None,
+            cell: Cell::BOTTOM,
+            is_cell_news: false,
+            writer,
+            healthy_at: None,
+            successes: 0,
+            requests: 0,
+            config,
+        }
+    }
+
+    /// Says whether an attempt may be made now. Takes nothing; half-open begins here when its time has come.
+    pub fn decide(&mut self, cx: &mut Cx<'_>) -> BreakerAnswer {
+        match self.forced {
+            Some(Forced::Open) => return BreakerAnswer::Refuse { retry_at: Instant::NEVER },
+            Some(Forced::Closed) => return BreakerAnswer::Admit,
+            None => {}
+        }
+        match self.state {
+            State::Closed => BreakerAnswer::Admit,
+            State::Open if cx.now < self.until => BreakerAnswer::Refuse { retry_at: self.until },
+            State::Open => {
+                self.probe_successes = 0;
+                self.permits = [None; PROBES_MAX];
+                self.enter(State::HalfOpen, Change::Elapsed, cx);
+                BreakerAnswer::Admit
+            }
+            State::HalfOpen => match self.free_permit(cx.now) {
+                Some(_) => BreakerAnswer::Admit,
+                None => BreakerAnswer::Refuse { retry_at: self.first_permit_expiry() },
+            },
+        }
+    }
+
+    /// Takes what `decide` offered. A probe's permit expires at `expires_at`, should its result never come.
+    pub fn admit(&mut self, expires_at: Instant, cx: &mut Cx<'_>) -> Admission {
+        self.requests += 1;
+        if self.state != State::HalfOpen || self.forced.is_some() {
+            return Admission { epoch: self.epoch, probe: 0 };
+        }
+        self.probe = self.probe.wrapping_add(1).max(1);
+        let free = self.free_permit(cx.now).unwrap_or(0);
+        self.permits[free] = Some(Permit { probe: self.probe, expires_at });
+        Admission { epoch: self.epoch, probe: self.probe }
+    }
+
+    /// Takes in how an admitted attempt ended. [`Evidence::None`] only gives the permit back.
+    pub fn observe(&mut self, admission: Admission, evidence: Evidence, duration_ms: Millis, cx: &mut Cx<'_>) {
+        if evidence == Evidence::Healthy && admission != Admission::BYPASS {
+            self.successes += 1;
+        }
+        if admission.epoch != self.epoch || self.forced.is_some() {
+            return;
+        }
+        if admission.is_probe() {
+            for permit in &mut self.permits {
+                *permit = permit.filter(|permit| permit.probe != admission.probe);
+            }
+        }
+        if evidence == Evidence::None {
+            return;
+        }
+        let is_slow = self.is_slow(duration_ms);
+        let is_failure = evidence == Evidence::Failing || (is_slow && self.config.slow_is_failure);
+        if !is_failure {
+            self.healthy_at = Some(cx.now);
+        }
+        match self.state {
+            State::Closed => self.observe_closed(is_failure, is_slow, cx),
+            State::HalfOpen => self.observe_probe(is_failure, cx),
+            State::Open => {}
+        }
+    }
+
+    /// Whether a call of this duration is slow: strictly longer than the limit.
+    #[must_use]
+    pub const fn is_slow(&self, duration_ms: Millis) -> bool {
+        self.config.slow_ms > 0 && duration_ms > self.config.slow_ms
+    }
+
+    /// The state now, without changing it: half-open shows once its time has come.
+    #[must_use]
+    pub fn state(&self, now: Instant) -> State {
+        match self.forced {
+            Some(Forced::Open) => State::Open,
+            Some(Forced::Closed) => State::Closed,
+            None if self.state == State::Open && now >= self.until => State::HalfOpen,
+            None => self.state,
+        }
+    }
+
+    /// When asking again can help, if the circuit refuses now.
+    #[must_use]
+    pub fn retry_at(&self) -> Instant {
+        if self.forced == Some(Forced::Open) { Instant::NEVER } else { self.until }
+    }
+
+    /// Failures in the window.
+    pub fn failures(&mut self, now: Instant) -> u32 {
+        self.window.totals(now).failures
+    }
+
+    /// Attempts that found the database healthy, since the start or the last reset.
+    #[must_use]
+    pub const fn successes(&self) -> u64 {
+        self.successes
+    }
+
+    /// Admitted attempts since the start or the last reset.
+    #[must_use]
+    pub const fn requests(&self) -> u64 {
+        self.requests
+    }
+
+    /// Holds the circuit in a state by hand, or lets it go. Let go, it is what it was learning to be: closed and
+    /// empty after [`Forced::Closed`], ready to probe after [`Forced::Open`].
+    pub fn force(&mut self, forced: Option<Forced>, cx: &mut Cx<'_>) {
+        let before = self.state(cx.now);
+        self.forced = forced;
+        self.epoch = self.epoch.wrapping_add(1).max(1);
+        if let Some(forced) = forced {
+            self.settle();
+            self.until = cx.now;
+            self.state = if forced == Forced::Open { State::Open } else { State::Closed };
+        }
+        let after = self.state(cx.now);
+        if before != after {
+            cx.notes.push(Note::CircuitChanged { from: before, to: after, change: Change::Forced }, cx.now);
+        }
+    }
+
+    /// What the circuit is held in, if it is.
+    #[must_use]
+    pub const fn forced(&self) -> Option<Forced> {
+        self.forced
+    }
+
+    /// Closes the circuit and forgets counts, force and schedule. Shared knowledge of an open circuit is closed too.
+    pub fn reset(&mut self, cx: &mut Cx<'_>) {
+        self.forced = None;
+        self.successes = 0;
+        self.requests = 0;
+        self.close(Change::Reset, cx);
+        self.epoch = self.epoch.wrapping_add(1).max(1);
+    }
+
+    /// Takes other settings. The state stays; the window starts anew when its shape changed.
+    pub fn reconfigure(&mut self, config: BreakerConfig) {
+        if (config.window_ms, config.window_buckets) != (self.config.window_ms, self.config.window_buckets) {
+            self.window = Window::new(config.window_ms, config.window_buckets);
+        }
+        self.config = config;
+    }
+
+    /// What other isolates should know.
+    #[must_use]
+    pub const fn cell(&self) -> Cell {
+        self.cell
+    }
+
+    /// Whether something happened here that the store does not know yet.
+    #[must_use]
+    pub const fn is_cell_news(&self) -> bool {
+        self.is_cell_news
+    }
+
+    /// Notes that the store holds at least this cell.
+    pub fn stored(&mut self, cell: Cell) {
+        if self.cell <= cell {
+            self.is_cell_news = false;
+        }
+    }
+
+    /// Takes other isolates' knowledge as advice.
+    ///
+    /// An open cell refuses here too, unless an attempt made here after that opening found the database healthy.
+    /// A close that is later than our own opening ends it. An older generation changes nothing, and a cell that no
+    /// honest clock could have made is dropped: returns false, with nothing changed.
+    pub fn advise(&mut self, cell: Cell, cx: &mut Cx<'_>) -> bool {
+        if !cell.is_plausible(cx.now, self.longest_open_ms()) {
+            cx.notes.push(Note::HintRefused, cx.now);
+            return false;
+        }
+        if cell <= self.cell && !self.yields_to(cell) {
+            return true;
+        }
+        self.cell = cell;
+        self.is_cell_news = false;
+        cx.notes.push(Note::HintMerged, cx.now);
+        if self.forced.is_some() {
+            return true;
+        }
+        match cell.phase {
+            Phase::Closed if self.state != State::Closed => {
+                self.settle();
+                self.enter(State::Closed, Change::Advice, cx);
+            }
+            Phase::Open if self.state == State::Closed && cell.is_fresh(cx.now) && !self.is_healthier_than(cell) => {
+                self.opened_at = cell.opened_at;
+                self.round = u32::from(cell.round);
+                self.until = cell.next_window(&self.config.open, cx.now);
+                self.enter(State::Open, Change::Advice, cx);
+            }
+            Phase::Open | Phase::Closed => {}
+        }
+        true
+    }
+
+    /// Gives up an opening that nobody was told of, when a close later than it, or the outage that it is part of,
+    /// turns up: otherwise its newer generation would outlive the recovery that others share.
+    fn yields_to(&self, cell: Cell) -> bool {
+        self.is_cell_news
+            && self.cell.phase == Phase::Open
+            && match cell.phase {
+                Phase::Closed => cell.until > self.opened_at,
+                Phase::Open => cell.until >= self.opened_at,
+            }
+    }
+
+    fn observe_closed(&mut self, is_failure: bool, is_slow: bool, cx: &mut Cx<'_>) {
+        let counts = Counts { calls: 1, failures: u32::from(is_failure), slow: u32::from(is_slow) };
+        self.window.record(counts, cx.now);
+        self.consecutive_failures = if is_failure { self.consecutive_failures.saturating_add(1) } else { 0 };
+        if let Some(change) = self.broken_rule(cx.now) {
+            self.round = 0;
+            self.open(change, cx);
+        }
+    }
+
+    /// The first rule that says "open". Asked after every result, because a slow success can break one too.
+    fn broken_rule(&mut self, now: Instant) -> Option<Change> {
+        let totals = self.window.totals(now);
+        let config = &self.config;
+        let reaches = |part: u32, ratio: f64| {
+            ratio > 0.0
+                && part > 0
+                && totals.calls >= config.calls_min
+                && f64::from(part) >= ratio * f64::from(totals.calls)
+        };
+        if config.consecutive_max > 0 && self.consecutive_failures >= config.consecutive_max {
+            Some(Change::Consecutive)
+        } else if config.failures_max > 0 && totals.failures >= config.failures_max {
+            Some(Change::FailureCount)
+        } else if reaches(totals.failures, config.failure_ratio) {
+            Some(Change::FailureRatio)
+        } else if reaches(totals.slow, config.slow_ratio) {
+            Some(Change::SlowRatio)
+        } else {
+            None
+        }
+    }
+
+    fn observe_probe(&mut self, is_failure: bool, cx: &mut Cx<'_>) {
+        if is_failure {
+            self.round = self.round.saturating_add(1);
+            self.open(Change::ProbeFailed, cx);
+            return;
+        }
+        self.probe_successes += 1;
+        if self.probe_successes >= self.config.successes_to_close {
+            self.close(Change::Recovered, cx);
+        }
+    }
+
+    fn open(&mut self, change: Change, cx: &mut Cx<'_>) {
+        self.until = cx.now.plus(self.config.open.at_least_ms(self.round, cx.rng));
+        if change != Change::ProbeFailed || self.cell.phase == Phase::Closed {
+            // A probe that failed after others saw a recovery is a new opening, not the old one going on.
+            self.opened_at = cx.now;
+            self.publish(Phase::Open, cx.now);
+        } else if cx.now.since(self.cell.until) > HINT_RENEWAL_MS {
+            self.cell = Cell { round: self.round_number(), until: self.until, writer: self.writer, ..self.cell };
+            self.is_cell_news = true;
+        }
+        self.enter(State::Open, change, cx);
+    }
+
+    fn close(&mut self, change: Change, cx: &mut Cx<'_>) {
+        self.settle();
+        if self.cell.phase == Phase::Open {
+            self.publish(Phase::Closed, cx.now);
+        }
+        self.enter(State::Closed, change, cx);
+    }
+
+    fn settle(&mut self) {
+        self.window.clear();
+        self.consecutive_failures = 0;
+        self.round = 0;
+    }
+
+    fn enter(&mut self, to: State, change: Change, cx: &mut Cx<'_>) {
+        let from = self.state;
+        self.state = to;
+        self.epoch = self.epoch.wrapping_add(1).max(1);
+        if from != to {
+            cx.notes.push(Note::CircuitChanged { from, to, change }, cx.now);
+        }
+    }
+
+    /// Makes the cell that tells others. An opening starts a generation; a close ends the one it closes.
+    fn publish(&mut self, phase: Phase, now: Instant) {
+        self.cell = match phase {
+            Phase::Open => Cell {
+                generation: self.cell.generation.saturating_add(1).max(now.seconds()),
+                phase,
+                round: self.round_number(),
+                until: self.until,
+                opened_at: self.opened_at,
+                writer: self.writer,
+            },
+            Phase::Closed => Cell { phase, until: now, writer: self.writer, ..self.cell },
+        };
+        self.is_cell_news = true;
+    }
+
+    fn round_number(&self) -> u8 {
+        u8::try_from(self.round).unwrap_or(u8::MAX)
+    }
+
+    fn is_healthier_than(&self, cell: Cell) -> bool {
+        self.healthy_at.is_some_and(|at| at > cell.opened_at)
+    }
+
+    fn longest_open_ms(&self) -> Millis {
+        (self.config.open.max_ms as f64 * (1.0 + self.config.open.jitter)).ceil() as Millis
+    }
+
+    fn free_permit(&self, now: Instant) -> Option<usize> {
+        self.permits
+            .iter()
+            .take(self.config.probes_max as usize)
+            .position(|permit| permit.is_none_or(|permit| permit.expires_at <= now))
+    }
+
+    fn first_permit_expiry(&self) -> Instant {
+        self.permits.iter().flatten().map(|permit| permit.expires_at).min().unwrap_or(Instant::NEVER)
+    }
+}
+
+#[cfg(test)]
+#[path = "breaker_tests.rs"]
+mod tests;

@@ -1,0 +1,27 @@
+//! The rules, one per file. A policy never calls another policy; the engine asks them in order.
+//!
+//! Each has the same verbs: `decide` before an attempt, `observe` after it, `reconfigure` while it runs. A
+//! [`Cx`] carries what they may use of the world.
+
+pub mod backoff;
+pub mod breaker;
+pub mod connection;
+pub mod deadline;
+pub mod lease;
+pub mod retry;
+pub mod window;
+
+use crate::clock::Instant;
+use crate::note::Notes;
+use crate::rng::SplitMix;
+
+/// What a policy may use of the world: the time, chance, and a place for what is worth counting.
+#[derive(Debug)]
+pub struct Cx<'a> {
+    /// The time of this call, as the host read it.
+    pub now: Instant,
+    /// Chance, for jitter.
+    pub rng: &'a mut SplitMix,
+    /// Where noteworthy things go.
+    pub notes: &'a mut Notes,
+}

@@ -1,0 +1,305 @@
+//! A statement as the policies see it: read, write or unknown; safe to repeat or not.
+//!
+//! Only the leading keyword decides, found past white space, comments and a `WITH` list. What is not certainly a
+//! read is not repeated after a lost answer, so a wrong "unknown" costs a retry and a wrong "read" is impossible
+//! for SQLite's grammar: `SELECT`, `VALUES` and `EXPLAIN` cannot write.
+
+use crate::clock::Millis;
+
+/// What a statement does to the database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Kind {
+    /// It only reads, so it may be repeated.
+    Read = 0,
+    /// It may change data.
+    Write = 1,
+    /// It could not be told: treated as a write.
+    Unknown = 2,
+}
+
+impl Kind {
+    /// The kind with this number, if there is one.
+    #[must_use]
+    pub const fn from_number(number: u32) -> Option<Self> {
+        match number {
+            0 => Some(Self::Read),
+            1 => Some(Self::Write),
+            2 => Some(Self::Unknown),
+            _ => None,
+        }
+    }
+}
+
+/// The class of an operation: each has its own deadline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Class {
+    /// One statement.
+    Query = 0,
+    /// An interactive transaction, from its lease to its end.
+    Transaction = 1,
+    /// Several statements in one request.
+    Batch = 2,
+    /// A probe that asks whether the database answers.
+    HealthCheck = 3,
+}
+
+/// Number of classes.
+pub const CLASSES: usize = 4;
+
+impl Class {
+    /// The class with this number, if there is one.
+    #[must_use]
+    pub const fn from_number(number: u32) -> Option<Self> {
+        match number {
+            0 => Some(Self::Query),
+            1 => Some(Self::Transaction),
+            2 => Some(Self::Batch),
+            3 => Some(Self::HealthCheck),
+            _ => None,
+        }
+    }
+}
+
+/// One operation that a caller asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Query {
+    /// Which deadline applies.
+    pub class: Class,
+    /// What it does to the database.
+    pub kind: Kind,
+    /// Whether the caller vouches that repeating it is harmless.
+    pub is_idempotent: bool,
+    /// Whether it runs inside a lease that its caller already holds: no pool, no retry.
+    pub is_held: bool,
+    /// Whether the breaker is asked; `false` bypasses it for this call only.
+    pub uses_breaker: bool,
+    /// Replaces the deadline of the class; in milliseconds.
+    pub timeout_ms: Option<Millis>,
+}
+
+impl Query {
+    /// A query of a class and kind with the policies' defaults.
+    #[must_use]
+    pub const fn new(class: Class, kind: Kind) -> Self {
+        Self { class, kind, is_idempotent: false, is_held: false, uses_breaker: true, timeout_ms: None }
+    }
+
+    /// Whether sending it twice is as good as once.
+    #[must_use]
+    pub const fn is_repeatable(&self) -> bool {
+        self.is_idempotent || matches!(self.kind, Kind::Read)
+    }
+
+    /// Reads the packed form that crosses the boundary; `None` for bits that mean nothing.
+    ///
+    /// Bits 0 to 3 hold the class, 4 and 5 the kind, 6 "idempotent", 7 "held", 8 "bypass the breaker".
+    #[must_use]
+    pub const fn from_bits(bits: u32, timeout_ms: Option<Millis>) -> Option<Self> {
+        if bits >> 9 != 0 {
+            return None;
+        }
+        match (Class::from_number(bits & 0xF), Kind::from_number(bits >> 4 & 3)) {
+            (Some(class), Some(kind)) => Some(Self {
+                class,
+                kind,
+                is_idempotent: bits & 1 << 6 != 0,
+                is_held: bits & 1 << 7 != 0,
+                uses_breaker: bits & 1 << 8 == 0,
+                timeout_ms,
+            }),
+            _ => None,
+        }
+    }
+}
+
+/// Tells what one SQL statement does, from its first keyword.
+///
+/// Text that holds a second statement is [`Kind::Unknown`], as is anything that does not start with a keyword.
+#[must_use]
+pub fn kind_of(sql: &str) -> Kind {
+    let mut tokens = Tokens { rest: sql.as_bytes() };
+    let kind = match tokens.next() {
+        Some(Token::Word(word)) => match keyword(word) {
+            Some(Keyword::Read) => Kind::Read,
+            Some(Keyword::Write) => Kind::Write,
+            Some(Keyword::With) => return kind_after_with(&mut tokens),
+            None => Kind::Unknown,
+        },
+        _ => return Kind::Unknown,
+    };
+    tokens.one_statement_or_unknown(kind)
+}
+
+/// `WITH name AS (...) ...`: the first keyword outside parentheses that reads or writes.
+fn kind_after_with(tokens: &mut Tokens<'_>) -> Kind {
+    let mut depth = 0_u32;
+    while let Some(token) = tokens.next() {
+        match token {
+            Token::Open => depth += 1,
+            Token::Close => depth = depth.saturating_sub(1),
+            Token::Word(word) if depth == 0 => match keyword(word) {
+                Some(Keyword::Read) => return tokens.one_statement_or_unknown(Kind::Read),
+                Some(Keyword::Write) => return tokens.one_statement_or_unknown(Kind::Write),
+                Some(Keyword::With) | None => {}
+            },
+            Token::Word(_) | Token::Other => {}
+            Token::End => return Kind::Unknown,
+        }
+    }
+    Kind::Unknown
+}
+
+enum Keyword {
+    Read,
+    Write,
+    With,
+}
+
+fn keyword(word: &[u8]) -> Option<Keyword> {
+    const READS: [&[u8]; 3] = [b"SELECT", b"VALUES", b"EXPLAIN"];
+    const WRITES: [&[u8]; 8] = [b"INSERT", b"UPDATE", b"DELETE", b"REPLACE", b"CREATE", b"DROP", b"ALTER", b"REINDEX"];
+    if READS.iter().any(|known| word.eq_ignore_ascii_case(known)) {
+        Some(Keyword::Read)
+    } else if WRITES.iter().any(|known| word.eq_ignore_ascii_case(known)) {
+        Some(Keyword::Write)
+    } else if word.eq_ignore_ascii_case(b"WITH") {
+        Some(Keyword::With)
+    } else {
+        None
+    }
+}
+
+enum Token<'a> {
+    Word(&'a [u8]),
+    Open,
+    Close,
+    /// A semicolon.
+    End,
+    Other,
+}
+
+/// SQLite's tokens, as coarsely as the question allows: strings, quoted names and comments are skipped whole.
+struct Tokens<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Tokens<'a> {
+    fn next(&mut self) -> Option<Token<'a>> {
+        self.skip_blanks();
+        let (&first, after) = self.rest.split_first()?;
+        let token = match first {
+            b'(' => Token::Open,
+            b')' => Token::Close,
+            b';' => Token::End,
+            b'\'' | b'"' | b'`' => return Some(self.quoted(first)),
+            b'[' => return Some(self.quoted(b']')),
+            byte if is_word(byte) => {
+                let length = self.rest.iter().position(|&byte| !is_word(byte)).unwrap_or(self.rest.len());
+                let (word, rest) = self.rest.split_at(length);
+                self.rest = rest;
+                return Some(Token::Word(word));
+            }
+            _ => Token::Other,
+        };
+        self.rest = after;
+        Some(token)
+    }
+
+    fn quoted(&mut self, close: u8) -> Token<'a> {
+        let after = self.rest.get(1..).unwrap_or_default();
+        let length = after.iter().position(|&byte| byte == close).map_or(after.len(), |at| at + 1);
+        self.rest = after.get(length..).unwrap_or_default();
+        Token::Other
+    }
+
+    fn skip_blanks(&mut self) {
+        loop {
+            self.rest = self.rest.trim_ascii_start();
+            let end: &[u8] = match self.rest {
+                [b'-', b'-', ..] => b"\n",
+                [b'/', b'*', ..] => b"*/",
+                // A byte order mark, which SQLite skips as well.
+                [0xEF, 0xBB, 0xBF, after @ ..] => {
+                    self.rest = after;
+                    continue;
+                }
+                _ => return,
+            };
+            let body = self.rest.get(2..).unwrap_or_default();
+            let skipped =
+                body.windows(end.len()).position(|window| window == end).map_or(body.len(), |at| at + end.len());
+            self.rest = body.get(skipped..).unwrap_or_default();
+        }
+    }
+
+    fn one_statement_or_unknown(&mut self, kind: Kind) -> Kind {
+        while let Some(token) = self.next() {
+            if matches!(token, Token::End) {
+                return match self.next() {
+                    None => kind,
+                    Some(_) => Kind::Unknown,
+                };
+            }
+        }
+        kind
+    }
+}
+
+const fn is_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'$' || byte >= 0x80
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_keyword_decides() {
+        let table = [
+            ("SELECT 1", Kind::Read),
+            ("  -- note\n /* two\n lines */ select 1;", Kind::Read),
+            ("\u{feff}SELECT 1", Kind::Read),
+            ("VALUES (1), (2)", Kind::Read),
+            ("EXPLAIN QUERY PLAN DELETE FROM t", Kind::Read),
+            ("INSERT INTO t VALUES ('select;')", Kind::Write),
+            ("replace into t values (1)", Kind::Write),
+            ("WITH a AS (SELECT 1) SELECT * FROM a", Kind::Read),
+            ("WITH a AS (SELECT 1), b(x) AS (DELETE) INSERT INTO t SELECT * FROM a", Kind::Write),
+            ("WITH [select] AS (VALUES(1)) UPDATE t SET a = 1", Kind::Write),
+            ("PRAGMA user_version", Kind::Unknown),
+            ("BEGIN", Kind::Unknown),
+            ("SELECT 1; DELETE FROM t", Kind::Unknown),
+            ("SELECT 1; -- done", Kind::Read),
+            ("SELECT ';' || \"a;b\"", Kind::Read),
+            ("", Kind::Unknown),
+            ("selectx", Kind::Unknown),
+            ("/* never closed SELECT", Kind::Unknown),
+            ("'SELECT", Kind::Unknown),
+        ];
+        for (sql, kind) in table {
+            assert_eq!(kind_of(sql), kind, "{sql:?}");
+        }
+    }
+
+    #[test]
+    fn packed_bits_that_mean_nothing_are_refused() {
+        assert_eq!(Query::from_bits(0, None), Some(Query::new(Class::Query, Kind::Read)));
+        assert_eq!(Query::from_bits(4, None), None);
+        assert_eq!(Query::from_bits(3 << 4, None), None);
+        assert_eq!(Query::from_bits(1 << 9, None), None);
+        let held = Query::from_bits(1 | 1 << 4 | 1 << 6 | 1 << 7 | 1 << 8, Some(5));
+        assert_eq!(
+            held,
+            Some(Query {
+                class: Class::Transaction,
+                kind: Kind::Write,
+                is_idempotent: true,
+                is_held: true,
+                uses_breaker: false,
+                timeout_ms: Some(5)
+            })
+        );
+    }
+}
