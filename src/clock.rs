@@ -38,7 +38,7 @@ impl Instant {
     #[must_use]
     pub fn from_host(ms: f64) -> Option<Self> {
         const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
-        if ms >= 0.0 && ms <= EXACT_MAX { Some(Self(ms as Millis)) } else { None }
+        if (0.0..=EXACT_MAX).contains(&ms) { Some(Self(ms as Millis)) } else { None }
     }
 
     /// The millisecond count for the host; infinity for [`Instant::NEVER`].

@@ -9,6 +9,8 @@ compile_error!(
      of the Worker"
 );
 
+#[cfg(feature = "bindings")]
+pub mod bindings;
 pub mod clock;
 pub mod config;
 pub mod engine;
@@ -17,5 +19,6 @@ pub mod note;
 pub mod outcome;
 pub mod policy;
 pub mod query;
+pub mod report;
 pub mod rng;
 pub mod state;

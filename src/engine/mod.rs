@@ -264,6 +264,12 @@ impl Engine {
         self.sync.claim_write(self.breaker.is_cell_news(), now, &mut self.rng)
     }
 
+    /// Whether it may be time to claim a read or a write of the shared state; cheap enough to ask every time.
+    #[must_use]
+    pub const fn wants_store(&self) -> bool {
+        self.breaker.is_cell_news() || self.sync.is_suspicious() || self.breaker.is_troubled()
+    }
+
     /// The text to store: all that this isolate knows.
     #[must_use]
     pub fn export(&self) -> String {

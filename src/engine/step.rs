@@ -17,11 +17,11 @@ impl CallId {
     pub const BITS: u32 = Self::INDEX_BITS + Self::AGE_BITS;
 
     pub(super) const fn new(index: usize, age: u32) -> Self {
-        Self(index as u32 | (age & (1 << Self::AGE_BITS) - 1) << Self::INDEX_BITS)
+        Self(index as u32 | (age & ((1 << Self::AGE_BITS) - 1)) << Self::INDEX_BITS)
     }
 
     pub(super) const fn index(self) -> usize {
-        (self.0 & (1 << Self::INDEX_BITS) - 1) as usize
+        (self.0 & ((1 << Self::INDEX_BITS) - 1)) as usize
     }
 
     /// The id as a number for the host.

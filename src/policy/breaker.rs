@@ -306,6 +306,12 @@ impl Breaker {
         }
     }
 
+    /// Whether the circuit is anything but closed.
+    #[must_use]
+    pub const fn is_troubled(&self) -> bool {
+        !matches!(self.state, State::Closed)
+    }
+
     /// When asking again can help, if the circuit refuses now.
     #[must_use]
     pub fn retry_at(&self) -> Instant {

@@ -91,6 +91,9 @@ impl Window {
             return;
         }
         let target = now.0 / self.width_ms;
+        if target <= self.head {
+            return;
+        }
         if target - self.head >= self.buckets.len() as u64 {
             self.clear();
         } else {
@@ -103,7 +106,7 @@ impl Window {
             }
         }
         self.head = target;
-        self.head_ends = Instant((target + 1).saturating_mul(self.width_ms));
+        self.head_ends = Instant(target.saturating_add(1).saturating_mul(self.width_ms));
     }
 }
 

@@ -41,6 +41,12 @@ impl Sync {
         self.is_suspicious = true;
     }
 
+    /// Whether an attempt failed since the last read.
+    #[must_use]
+    pub const fn is_suspicious(&self) -> bool {
+        self.is_suspicious
+    }
+
     /// Whether a read is wanted now. Saying yes starts the interval, so that one request asks for all.
     pub fn claim_read(&mut self, is_circuit_closed: bool, now: Instant) -> bool {
         let is_due = self.read_at.is_none_or(|at| now.since(at) >= self.config.read_interval_ms);

@@ -1,0 +1,318 @@
+//! What JavaScript may call. Conversion only.
+//!
+//! Numbers cross on the path of a query, never JSON and never an exception. A step is one number: its kind in the
+//! low three bits, the call's id above them. What belongs to the step stands in the register, a row of numbers in
+//! wasm memory that the host reads through a `Float64Array` right after the call.
+
+use wasm_bindgen::prelude::*;
+
+use crate::clock::Instant;
+use crate::config::parse;
+use crate::engine::Engine;
+use crate::engine::step::{CallId, Step};
+use crate::outcome::{self, Judgement, Outcome};
+use crate::policy::breaker::Forced;
+use crate::query::{self, Query};
+use crate::report::status::{ConnectionStatus, Status};
+
+/// Kinds of steps, in the low three bits.
+mod kind {
+    pub(super) const ATTEMPT: u32 = 0;
+    pub(super) const WAIT: u32 = 1;
+    pub(super) const REFUSE: u32 = 2;
+    pub(super) const DONE: u32 = 3;
+}
+
+/// Places in the register.
+mod place {
+    /// Attempt: abort after so many milliseconds, 0 for never.
+    pub(super) const TIMEOUT_MS: usize = 0;
+    /// Attempt: renew the lease this often, in milliseconds.
+    pub(super) const RENEW_MS: usize = 1;
+    /// Wait: until when. Refuse: when asking again can help, infinity if unknown.
+    pub(super) const AT_MS: usize = 2;
+    /// Wait: for what. Refuse: the code's number. Done: the ending's number.
+    pub(super) const DETAIL: usize = 3;
+    /// Refuse, Done: attempts made.
+    pub(super) const ATTEMPTS: usize = 4;
+    /// Number of places.
+    pub(super) const COUNT: usize = 5;
+}
+
+/// Something for the host to look at after a report: somebody waits for a lease that is free.
+const LOOK_WAITER: u32 = 1;
+/// The same: the store may have to be read or written.
+const LOOK_STORE: u32 = 2;
+
+/// The memory of this instance, for a view on the register.
+#[wasm_bindgen(unchecked_return_type = "WebAssembly.Memory")]
+pub fn memory() -> JsValue {
+    wasm_bindgen::memory()
+}
+
+/// Tells what one SQL statement does: 0 reads, 1 writes, 2 unknown.
+#[wasm_bindgen(js_name = kindOf)]
+pub fn kind_of(sql: &str) -> u32 {
+    query::kind_of(sql) as u32
+}
+
+/// Judges a failed attempt; the result goes into `Core.report`.
+///
+/// `status` is the HTTP status or 0, `code` the error's code or empty, `sent` false only when the request certainly
+/// never left.
+#[wasm_bindgen]
+pub fn judge(status: u16, code: &str, sent: bool) -> u32 {
+    outcome::judge(status, code, sent).to_number()
+}
+
+/// Judges an attempt by its class alone, for failures that are no HTTP answer: 2 timeout, 3 network, 11 aborted.
+#[wasm_bindgen(js_name = judgeClass)]
+pub fn judge_class(class: u32) -> u32 {
+    match Outcome::from_number(class) {
+        Some(Outcome::Success) => Judgement::SUCCESS.to_number(),
+        Some(Outcome::Aborted) => Judgement::ABORTED.to_number(),
+        Some(outcome) => Judgement { outcome, effect: outcome::Effect::Unknown }.to_number(),
+        None => Judgement::TIMEOUT.to_number(),
+    }
+}
+
+/// The policies of one database.
+#[wasm_bindgen]
+#[derive(Debug)]
+pub struct Core {
+    engine: Engine,
+    register: Box<[f64; place::COUNT]>,
+    latest: Instant,
+}
+
+#[wasm_bindgen]
+impl Core {
+    /// Makes the policies from settings as JSON text. `seedHigh` and `seedLow` are 32 random bits each.
+    ///
+    /// Throws one error that names every setting that cannot be used.
+    #[wasm_bindgen(constructor)]
+    pub fn new(
+        settings: &str,
+        #[wasm_bindgen(js_name = seedHigh)] seed_high: u32,
+        #[wasm_bindgen(js_name = seedLow)] seed_low: u32,
+        #[wasm_bindgen(js_name = nowMs)] now_ms: f64,
+    ) -> Result<Core, JsError> {
+        let config = parse::parse(settings)?;
+        let now = Instant::from_host(now_ms).unwrap_or_default();
+        let seed = u64::from(seed_high) << 32 | u64::from(seed_low);
+        Ok(Self { engine: Engine::new(config, seed, now), register: Box::new([0.0; place::COUNT]), latest: now })
+    }
+
+    /// Address of the register in `memory()`, in bytes: 5 numbers of 64 bits.
+    #[wasm_bindgen(js_name = registerAddress)]
+    pub fn register_address(&self) -> usize {
+        self.register.as_ptr() as usize
+    }
+
+    /// Starts a call and returns its first step.
+    ///
+    /// `bits` as in `Query::from_bits`; `timeoutMs` replaces the class's deadline unless it is negative. `nowMs` is
+    /// `Date.now()`, read after the caller's latest await; anything that is no time counts as the latest time seen.
+    pub fn begin(
+        &mut self,
+        bits: u32,
+        #[wasm_bindgen(js_name = timeoutMs)] timeout_ms: f64,
+        #[wasm_bindgen(js_name = nowMs)] now_ms: f64,
+    ) -> u32 {
+        let now = self.at(now_ms);
+        let timeout_ms = (timeout_ms >= 0.0).then_some(timeout_ms as u64);
+        let query = Query::from_bits(bits, timeout_ms)
+            .unwrap_or_else(|| Query { timeout_ms, ..Query::new(query::Class::Query, query::Kind::Unknown) });
+        let step = self.engine.begin(query, now);
+        self.put(step)
+    }
+
+    /// Goes on with a call that waited, and returns its next step.
+    pub fn wake(&mut self, call: u32, #[wasm_bindgen(js_name = nowMs)] now_ms: f64) -> u32 {
+        let now = self.at(now_ms);
+        let step = self.engine.wake(CallId::from_number(call), now);
+        self.put(step)
+    }
+
+    /// Reports a success. Nonzero when the host has something to look at: 1 a waiter, 2 the store.
+    pub fn succeed(&mut self, call: u32, #[wasm_bindgen(js_name = nowMs)] now_ms: f64) -> u32 {
+        let now = self.at(now_ms);
+        self.engine.report(CallId::from_number(call), Judgement::SUCCESS, now);
+        self.look()
+    }
+
+    /// Reports a failure as `judge` put it, and returns the next step.
+    pub fn report(&mut self, call: u32, judgement: u32, #[wasm_bindgen(js_name = nowMs)] now_ms: f64) -> u32 {
+        let now = self.at(now_ms);
+        let judgement = Judgement::from_number(judgement).unwrap_or(Judgement::TIMEOUT);
+        let step = self.engine.report(CallId::from_number(call), judgement, now);
+        self.put(step)
+    }
+
+    /// Ends a call whose caller went away.
+    pub fn cancel(&mut self, call: u32, #[wasm_bindgen(js_name = nowMs)] now_ms: f64) {
+        let now = self.at(now_ms);
+        self.engine.cancel(CallId::from_number(call), now);
+    }
+
+    /// Keeps a running attempt's lease; false when it has lapsed.
+    pub fn renew(&mut self, call: u32, #[wasm_bindgen(js_name = nowMs)] now_ms: f64) -> bool {
+        let now = self.at(now_ms);
+        self.engine.renew(CallId::from_number(call), now)
+    }
+
+    /// What to look at: 1 a waiter could go on, 2 the store may have to be read or written.
+    pub fn look(&self) -> u32 {
+        let waiter = if self.engine.next_waiter().is_some() { LOOK_WAITER } else { 0 };
+        let store = if self.engine.wants_store() { LOOK_STORE } else { 0 };
+        waiter | store
+    }
+
+    /// The call to wake, or -1.
+    #[wasm_bindgen(js_name = nextWaiter)]
+    pub fn next_waiter(&self) -> f64 {
+        self.engine.next_waiter().map_or(-1.0, |call| f64::from(call.to_number()))
+    }
+
+    /// Refuses new calls; running ones may end.
+    pub fn close(&mut self, #[wasm_bindgen(js_name = nowMs)] now_ms: f64) {
+        let now = self.at(now_ms);
+        self.engine.close(now);
+    }
+
+    /// Accepts calls again.
+    pub fn reopen(&mut self) {
+        self.engine.reopen();
+    }
+
+    /// Calls that have begun and not ended.
+    pub fn running(&self) -> u32 {
+        self.engine.running() as u32
+    }
+
+    /// Takes other settings, whole. Throws as the constructor does; nothing is changed then.
+    pub fn reconfigure(&mut self, settings: &str) -> Result<(), JsError> {
+        self.engine.reconfigure(parse::parse(settings)?);
+        Ok(())
+    }
+
+    /// Holds the circuit: 0 lets go, 1 closed, 2 open.
+    pub fn force(&mut self, state: u32, #[wasm_bindgen(js_name = nowMs)] now_ms: f64) {
+        let now = self.at(now_ms);
+        let forced = match state {
+            1 => Some(Forced::Closed),
+            2 => Some(Forced::Open),
+            _ => None,
+        };
+        self.engine.force(forced, now);
+    }
+
+    /// Closes the circuit and forgets its counts.
+    #[wasm_bindgen(js_name = resetBreaker)]
+    pub fn reset_breaker(&mut self, #[wasm_bindgen(js_name = nowMs)] now_ms: f64) {
+        let now = self.at(now_ms);
+        self.engine.reset_breaker(now);
+    }
+
+    /// Number of the breaker's state: 0 closed, 1 half-open, 2 open.
+    #[wasm_bindgen(js_name = breakerState)]
+    pub fn breaker_state(&self, #[wasm_bindgen(js_name = nowMs)] now_ms: f64) -> u32 {
+        self.engine.breaker().state(Instant::from_host(now_ms).unwrap_or(self.latest)) as u32
+    }
+
+    /// The status document as JSON text.
+    pub fn status(&mut self, #[wasm_bindgen(js_name = nowMs)] now_ms: f64) -> String {
+        let now = self.at(now_ms);
+        serde_json::to_string(&Status::of(&mut self.engine, now)).unwrap_or_default()
+    }
+
+    /// Connections with their histories, as JSON text.
+    pub fn connections(&mut self, #[wasm_bindgen(js_name = nowMs)] now_ms: f64) -> String {
+        let now = self.at(now_ms);
+        let connections: Vec<ConnectionStatus> =
+            self.engine.pool(now).connections().map(ConnectionStatus::of).collect();
+        serde_json::to_string(&connections).unwrap_or_default()
+    }
+
+    /// Claims the one read that a cold isolate makes.
+    #[wasm_bindgen(js_name = claimColdRead)]
+    pub fn claim_cold_read(&mut self, #[wasm_bindgen(js_name = nowMs)] now_ms: f64) -> bool {
+        let now = self.at(now_ms);
+        self.engine.claim_cold_read(now)
+    }
+
+    /// Claims a read that is due.
+    #[wasm_bindgen(js_name = claimRead)]
+    pub fn claim_read(&mut self, #[wasm_bindgen(js_name = nowMs)] now_ms: f64) -> bool {
+        let now = self.at(now_ms);
+        self.engine.claim_read(now)
+    }
+
+    /// Claims a write that is due: the milliseconds to wait first, or -1.
+    #[wasm_bindgen(js_name = claimWrite)]
+    pub fn claim_write(&mut self, #[wasm_bindgen(js_name = nowMs)] now_ms: f64) -> f64 {
+        let now = self.at(now_ms);
+        self.engine.claim_write(now).map_or(-1.0, |delay_ms| delay_ms as f64)
+    }
+
+    /// The text to store.
+    pub fn export(&self) -> String {
+        self.engine.export()
+    }
+
+    /// Merges stored text; false when it was garbage, with nothing changed.
+    pub fn import(&mut self, text: &str, #[wasm_bindgen(js_name = nowMs)] now_ms: f64) -> bool {
+        let now = self.at(now_ms);
+        self.engine.import(text, now).is_ok()
+    }
+
+    /// Whether the store, as last imported, holds all that this isolate could tell it.
+    #[wasm_bindgen(js_name = isStored)]
+    pub fn is_stored(&self) -> bool {
+        self.engine.is_stored()
+    }
+
+    /// Notes that a write succeeded, or that the store failed.
+    pub fn stored(
+        &mut self,
+        #[wasm_bindgen(js_name = isStored)] is_stored: bool,
+        #[wasm_bindgen(js_name = nowMs)] now_ms: f64,
+    ) {
+        let now = self.at(now_ms);
+        self.engine.stored(is_stored, now);
+    }
+
+    fn at(&mut self, now_ms: f64) -> Instant {
+        if let Some(now) = Instant::from_host(now_ms) {
+            self.latest = now;
+        }
+        self.latest
+    }
+
+    fn put(&mut self, step: Step) -> u32 {
+        let register = &mut *self.register;
+        match step {
+            Step::Attempt { call, timeout_ms, renew_ms } => {
+                register[place::TIMEOUT_MS] = timeout_ms as f64;
+                register[place::RENEW_MS] = renew_ms as f64;
+                call.to_number() << 3 | kind::ATTEMPT
+            }
+            Step::Wait { call, until, what } => {
+                register[place::AT_MS] = until.to_host();
+                register[place::DETAIL] = f64::from(what as u32);
+                call.to_number() << 3 | kind::WAIT
+            }
+            Step::Refuse { code, retry_at, attempts } => {
+                register[place::AT_MS] = retry_at.to_host();
+                register[place::DETAIL] = f64::from(code as u32);
+                register[place::ATTEMPTS] = f64::from(attempts);
+                kind::REFUSE
+            }
+            Step::Done { ending, attempts } => {
+                register[place::DETAIL] = f64::from(ending as u32);
+                register[place::ATTEMPTS] = f64::from(attempts);
+                kind::DONE
+            }
+        }
+    }
+}

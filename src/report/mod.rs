@@ -1,0 +1,3 @@
+//! What happened, for people and machines: counts notes and renders them. Measures nothing itself.
+
+pub mod status;
