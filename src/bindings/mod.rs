@@ -50,6 +50,13 @@ pub fn memory() -> JsValue {
     wasm_bindgen::memory()
 }
 
+/// Throws one error that names every setting that cannot be used; else does nothing.
+#[wasm_bindgen(js_name = checkSettings)]
+pub fn check_settings(settings: &str) -> Result<(), JsError> {
+    parse::parse(settings)?;
+    Ok(())
+}
+
 /// Tells what one SQL statement does: 0 reads, 1 writes, 2 unknown.
 #[wasm_bindgen(js_name = kindOf)]
 pub fn kind_of(sql: &str) -> u32 {
@@ -218,6 +225,24 @@ impl Core {
     #[wasm_bindgen(js_name = breakerState)]
     pub fn breaker_state(&self, #[wasm_bindgen(js_name = nowMs)] now_ms: f64) -> u32 {
         self.engine.breaker().state(Instant::from_host(now_ms).unwrap_or(self.latest)) as u32
+    }
+
+    /// When asking again can help while the circuit is open; infinity if no time can be named.
+    #[wasm_bindgen(js_name = retryAt)]
+    pub fn retry_at(&self) -> f64 {
+        self.engine.breaker().retry_at().to_host()
+    }
+
+    /// The deadline of a class in milliseconds; 0 for none.
+    #[wasm_bindgen(js_name = timeoutOf)]
+    pub fn timeout_of(&self, class: u32) -> f64 {
+        let deadlines = self.engine.config().deadlines;
+        match query::Class::from_number(class) {
+            Some(query::Class::Transaction) => deadlines.transaction_ms as f64,
+            Some(query::Class::Batch) => deadlines.batch_ms as f64,
+            Some(query::Class::HealthCheck) => deadlines.health_check_ms as f64,
+            Some(query::Class::Query) | None => deadlines.query_ms as f64,
+        }
     }
 
     /// The status document as JSON text.

@@ -405,6 +405,7 @@ impl Breaker {
             return false;
         }
         if cell <= self.cell && !self.yields_to(cell) {
+            self.stored(cell);
             return true;
         }
         self.cell = cell;

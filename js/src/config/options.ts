@@ -1,0 +1,112 @@
+// The options of Seawall itself. Their ranges and defaults are in docs/config.md, written from the core's one list.
+
+import type { Store } from "../store/store.ts";
+
+/** Leases: how many requests or transactions one isolate has in flight. */
+export interface ConnectionPoolOptions {
+  enabled?: boolean;
+  /** Leases at once: 5 in production, 2 elsewhere; never above 6 on Workers. */
+  maxConnections?: number;
+  minConnections?: number;
+  /** Milliseconds that an operation waits for a lease. */
+  acquireTimeout?: number;
+  /** Operations that may wait at once. */
+  maxQueue?: number;
+  /** Milliseconds after which a lease is taken back that its holder did not renew. */
+  leaseTtl?: number;
+  /** Milliseconds after which an idle connection is closed. */
+  idleTimeout?: number;
+}
+
+/** When the circuit opens and how it recovers. */
+export interface CircuitBreakerOptions {
+  enabled?: boolean;
+  /** Failures within the window that open it: 5 in production, 3 elsewhere; 0 turns the rule off. */
+  failureThreshold?: number;
+  /** Share of failures, 0 to 1, that opens it; 0 turns the rule off. */
+  failureRate?: number;
+  /** Share of slow calls, 0 to 1, that opens it; 0 turns the rule off. */
+  slowRate?: number;
+  /** Failures in a row that open it; 0 turns the rule off. */
+  consecutiveFailures?: number;
+  /** Calls in the window before a share counts. */
+  minimumCalls?: number;
+  /** Milliseconds above which a call is slow. */
+  timeoutThreshold?: number;
+  slowIsFailure?: boolean;
+  /** Milliseconds for which a failure counts. */
+  monitorWindow?: number;
+  monitorBuckets?: number;
+  /** Milliseconds that it stays open. `timeout` is another name for it. */
+  recoveryTimeout?: number;
+  timeout?: number;
+  recoveryTimeoutMax?: number;
+  recoveryMultiplier?: number;
+  recoveryJitter?: number;
+  /** Probes in flight at once while half-open. */
+  halfOpenMaxCalls?: number;
+  /** Successful probes in a row that close it. */
+  successThreshold?: number;
+}
+
+/** Which failures are tried again, and how much in all. */
+export interface RetryOptions {
+  /** Attempts in all; 1 turns retries off. */
+  attempts?: number;
+  /** Milliseconds before the second attempt. */
+  initialDelay?: number;
+  maxDelay?: number;
+  backoffMultiplier?: number;
+  jitter?: number;
+  budgetInitial?: number;
+  budgetMax?: number;
+  budgetRatio?: number;
+}
+
+/** Deadlines in milliseconds, waits and retries included; 0 means none. */
+export interface TimeoutOptions {
+  query?: number;
+  transaction?: number;
+  batchInsert?: number;
+  healthCheck?: number;
+}
+
+/** Where and how isolates share what they learn. */
+export interface StateOptions {
+  store: Store;
+  /** Key prefix in the store. */
+  prefix?: string;
+  /** Milliseconds that the first operation of a cold isolate waits for what others know; 0 turns it off. */
+  coldReadTimeout?: number;
+  readInterval?: number;
+  writeInterval?: number;
+  writeJitter?: number;
+}
+
+/** Everything under the `seawall` key of `createClient`. */
+export interface SeawallOptions {
+  connectionPool?: ConnectionPoolOptions;
+  circuitBreaker?: CircuitBreakerOptions;
+  retry?: RetryOptions;
+  timeouts?: TimeoutOptions;
+  /** Without it, each isolate learns for itself. */
+  state?: StateOptions;
+  /** Overrides what the runtime says: `production` has larger defaults. */
+  environment?: "production" | "preview" | "development" | "test";
+  /** Encoding of answers; the default is what measured fastest on this runtime. */
+  compression?: "identity" | "gzip" | "auto";
+}
+
+/** How one operation differs from the client's settings. */
+export interface OperationOptions {
+  /** Deadline in milliseconds. */
+  timeout?: number;
+  /** Aborts the operation. */
+  signal?: AbortSignal;
+  /** `false` bypasses the breaker for this operation only. */
+  useCircuitBreaker?: boolean;
+  /** Vouches that repeating the operation is harmless, so that it may be retried like a read. */
+  idempotent?: boolean;
+  /** Names the operation in errors. */
+  operationName?: string;
+}

@@ -1,0 +1,597 @@
+// The loop over steps: asks the core, does what it says, reports, asks again. Decides nothing.
+//
+// Twin of src/worker/driver.rs; tests/conformance/steps holds both to the same stories.
+
+import { CODES } from "./codes.ts";
+import type { SeawallOptions } from "./config/options.ts";
+import {
+  CoreHandle,
+  checkSettings,
+  coreGeneration,
+  Ending,
+  judge,
+  judgeClass,
+  kindOf,
+  Look,
+  OutcomeClass,
+  Place,
+  replaceCore,
+  Step,
+} from "./core.ts";
+import { failureOf, makeError, type ResilienceError } from "./errors.ts";
+import type { AttemptContext, Guard, Lease, Operation, StatementKind } from "./operation.ts";
+import { type Platform, platform as thisPlatform } from "./platform/platform.ts";
+import { SharedState, sleep } from "./state.ts";
+
+const KINDS: readonly StatementKind[] = ["read", "write", "unknown"];
+const CLASS_BITS = { query: 0, transaction: 1, batch: 2, healthCheck: 3 } as const;
+const KIND_BITS = { read: 0, write: 1 << 4, unknown: 2 << 4 } as const;
+const IDEMPOTENT = 1 << 6;
+const HELD = 1 << 7;
+const BYPASS_BREAKER = 1 << 8;
+const STATES = ["CLOSED", "HALF_OPEN", "OPEN"] as const;
+
+/** Kinds of this many statements are remembered; the oldest make room. */
+const KINDS_REMEMBERED = 500;
+/** A held lease is renewed this often at least, in milliseconds. */
+const RENEWAL_MAX_MS = 60_000;
+const DRAIN_DEADLINE_MS = 10_000;
+const DRAIN_POLL_MS = 5;
+/** Node's timers overflow beyond this, in milliseconds. */
+const TIMER_MAX_MS = 2_147_483_647;
+
+/** Name of a breaker's state. */
+export type BreakerState = (typeof STATES)[number];
+
+type Attempt<T> = (cx: AttemptContext) => Promise<T>;
+type Ended<T> = { readonly value: T } | { readonly error: unknown; readonly judgement: number };
+
+/** Makes the policies for one database; `database` names it in the shared state, and carries no credentials. */
+export function createGuard(options: SeawallOptions, database: string, platform: Platform = thisPlatform): Driver {
+  return new Driver(options, database, platform);
+}
+
+/** Drives the policies of one database in one isolate. */
+export class Driver implements Guard {
+  readonly #platform: Platform;
+  readonly #settings: string;
+  readonly #shared: SharedState | undefined;
+  /** Waiting calls to resume when a lease is free; empty where requests must not resume each other. */
+  readonly #waiters = new Map<number, () => void>();
+  readonly #kinds = new Map<string, StatementKind>();
+  #handle: CoreHandle | undefined;
+  /** What the core knew at its last change, for the case that it traps. */
+  #snapshot = "";
+  #recoveries = 0;
+  #isClosed = false;
+
+  constructor(options: SeawallOptions, database: string, platform: Platform) {
+    this.#platform = platform;
+    this.#settings = settingsOf(options, database, platform);
+    checkSettings(this.#settings);
+    if (options.state !== undefined) {
+      this.#shared = new SharedState(options.state, database, platform, () => this.#live());
+    }
+  }
+
+  kindOf(sql: string): StatementKind {
+    const known = this.#kinds.get(sql);
+    if (known !== undefined) return known;
+    const kind = this.#guarded(() => KINDS[kindOf(sql)]) ?? "unknown";
+    if (this.#kinds.size >= KINDS_REMEMBERED) {
+      for (const oldest of this.#kinds.keys()) {
+        this.#kinds.delete(oldest);
+        break;
+      }
+    }
+    this.#kinds.set(sql, kind);
+    return kind;
+  }
+
+  run<T>(operation: Operation, attempt: Attempt<T>): Promise<T> {
+    return this.#shared?.isCold ? this.#runCold(operation, attempt) : this.#drive(operation, attempt);
+  }
+
+  /**
+   * Runs a function under the policies: the shortest way through, for functions that need no signal.
+   *
+   * It is not repeated after a failure, because nothing is known of what it does.
+   */
+  call<T>(work: () => Promise<T>): Promise<T> {
+    const handle = this.#handle;
+    if (handle === undefined || this.#shared?.isCold || handle.generation !== coreGeneration()) {
+      return this.run(CALL, work);
+    }
+    const { core } = handle;
+    const now = this.#platform.now;
+    let step: number;
+    try {
+      step = core.begin(CALL_BITS, -1, now());
+    } catch (error) {
+      return this.#failOpen(error, work);
+    }
+    if ((step & 7) !== Step.Attempt || handle.read(Place.TimeoutMs) > 0) {
+      return this.#follow(CALL, work, step, handle);
+    }
+    const call = step >>> 3;
+    let running: Promise<T>;
+    try {
+      running = work();
+    } catch (error) {
+      running = Promise.reject(error);
+    }
+    return running.then(
+      (value) => {
+        const look = core.succeed(call, now());
+        if (look !== 0) this.#look(look);
+        return value;
+      },
+      (error) => this.#settle(CALL, work, { error, judgement: judgementOf(error) }, call, handle),
+    );
+  }
+
+  /**
+   * Says whether a call would be refused now: the error that it would be refused with, made without a stack and not
+   * thrown, or undefined.
+   */
+  refusal(): ResilienceError | undefined {
+    const handle = this.#live();
+    const now = this.#platform.now();
+    return handle.core.breakerState(now) === 2
+      ? this.#refusal(CALL, 1, handle.core.retryAt(), 0, undefined)
+      : undefined;
+  }
+
+  async lease(operation: Operation): Promise<Lease> {
+    if (this.#shared?.isCold) await this.#shared.warmUp();
+    const handle = this.#live();
+    let step = handle.core.begin(bitsOf(operation), operation.timeoutMs ?? -1, this.#platform.now());
+    while ((step & 7) === Step.Wait) step = await this.#wait(operation, step >>> 3, handle);
+    if ((step & 7) !== Step.Attempt) throw this.#ended(operation, step, handle, undefined);
+    return this.#hold(step >>> 3, handle);
+  }
+
+  async drain(deadlineMs = DRAIN_DEADLINE_MS): Promise<void> {
+    this.close();
+    const { core } = this.#live();
+    const deadline = this.#platform.now() + deadlineMs;
+    while (core.running() > 0 && this.#platform.now() < deadline) await sleep(DRAIN_POLL_MS);
+  }
+
+  /** Refuses new operations; those in flight go on, those that wait are refused. */
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#live().core.close(this.#platform.now());
+    for (const resume of [...this.#waiters.values()]) resume();
+  }
+
+  /** Accepts operations again. */
+  reopen(): void {
+    this.#isClosed = false;
+    this.#live().core.reopen();
+  }
+
+  /** The status document. */
+  status(): Status {
+    const status = JSON.parse(this.#live().core.status(this.#platform.now())) as Status;
+    status.coreRecoveries = this.#recoveries;
+    return status;
+  }
+
+  /** Connections with their histories. */
+  connections(): ConnectionStatus[] {
+    return JSON.parse(this.#live().core.connections(this.#platform.now())) as ConnectionStatus[];
+  }
+
+  /** Holds the circuit open or closed by hand; undefined lets it go. */
+  forceState(state: "OPEN" | "CLOSED" | undefined): void {
+    this.#live().core.force(state === undefined ? 0 : state === "CLOSED" ? 1 : 2, this.#platform.now());
+  }
+
+  /** Closes the circuit and forgets its counts. */
+  resetBreaker(): void {
+    const { core } = this.#live();
+    core.resetBreaker(this.#platform.now());
+    this.#look(core.look());
+  }
+
+  async #runCold<T>(operation: Operation, attempt: Attempt<T>): Promise<T> {
+    await this.#shared?.warmUp();
+    return this.#drive(operation, attempt);
+  }
+
+  async #drive<T>(operation: Operation, attempt: Attempt<T>): Promise<T> {
+    let handle: CoreHandle;
+    let step: number;
+    if (operation.signal?.aborted) throw this.#aborted(operation.signal, "not_executed");
+    try {
+      handle = this.#live();
+      step = handle.core.begin(bitsOf(operation), operation.timeoutMs ?? -1, this.#platform.now());
+    } catch (error) {
+      return this.#failOpen(error, () => attempt(UNGUARDED));
+    }
+    return this.#follow(operation, attempt, step, handle);
+  }
+
+  async #follow<T>(operation: Operation, attempt: Attempt<T>, first: number, handle: CoreHandle): Promise<T> {
+    let step = first;
+    let failure: unknown;
+    for (let attempts = 1; ; ) {
+      switch (step & 7) {
+        case Step.Attempt: {
+          const call = step >>> 3;
+          const ended = await this.#once(operation, attempt, call, handle, attempts);
+          attempts += 1;
+          if ("value" in ended) {
+            this.#look(handle.core.succeed(call, this.#platform.now()));
+            return ended.value;
+          }
+          failure = ended.error;
+          if (operation.signal?.aborted) {
+            handle.core.cancel(call, this.#platform.now());
+            this.#look(handle.core.look());
+            throw this.#aborted(operation.signal, operation.kind === "read" ? "not_executed" : "unknown");
+          }
+          step = handle.core.report(call, ended.judgement, this.#platform.now());
+          this.#remember(handle);
+          break;
+        }
+        case Step.Wait:
+          step = await this.#wait(operation, step >>> 3, handle);
+          break;
+        default:
+          throw this.#ended(operation, step, handle, failure);
+      }
+    }
+  }
+
+  /** Goes on after a first attempt that `call` made by itself and that failed. */
+  async #settle<T>(
+    operation: Operation,
+    attempt: Attempt<T>,
+    ended: { error: unknown; judgement: number },
+    call: number,
+    handle: CoreHandle,
+  ): Promise<T> {
+    const step = handle.core.report(call, ended.judgement, this.#platform.now());
+    this.#remember(handle);
+    if ((step & 7) === Step.Wait) return this.#follow(operation, attempt, step, handle);
+    throw this.#ended(operation, step, handle, ended.error);
+  }
+
+  /** One attempt beside one timer, which renews the lease and ends the attempt at its deadline. */
+  #once<T>(
+    operation: Operation,
+    attempt: Attempt<T>,
+    call: number,
+    handle: CoreHandle,
+    number: number,
+  ): Promise<Ended<T>> {
+    const { core } = handle;
+    const timeoutMs = handle.read(Place.TimeoutMs);
+    const renewMs = handle.read(Place.RenewMs);
+    const { signal } = operation;
+    return new Promise((resolve) => {
+      const controller = new AbortController();
+      let timer: ReturnType<typeof setTimeout>;
+      let left = timeoutMs > 0 ? timeoutMs : Number.POSITIVE_INFINITY;
+      let isSettled = false;
+      const settle = (ended: Ended<T>) => {
+        if (isSettled) return;
+        isSettled = true;
+        clearTimeout(timer);
+        signal?.removeEventListener("abort", onAbort);
+        resolve(ended);
+      };
+      const end = (outcome: number, reason: unknown) => {
+        settle({ error: reason, judgement: judgeClass(outcome) });
+        controller.abort(reason);
+      };
+      const onAbort = () => end(OutcomeClass.Aborted, signal?.reason);
+      const arm = () => {
+        const delay = Math.min(left, Math.max(renewMs, 1), TIMER_MAX_MS);
+        timer = setTimeout(() => {
+          left -= delay;
+          if (left <= 0) {
+            end(OutcomeClass.Timeout, undefined);
+          } else {
+            core.renew(call, this.#platform.now());
+            arm();
+          }
+        }, delay);
+      };
+      arm();
+      signal?.addEventListener("abort", onAbort, { once: true });
+      let running: Promise<T>;
+      try {
+        running = attempt({ signal: controller.signal, timeoutMs, attempt: number });
+      } catch (error) {
+        running = Promise.reject(error);
+      }
+      running.then(
+        (value) => settle({ value }),
+        (error) => settle({ error, judgement: judgementOf(error) }),
+      );
+    });
+  }
+
+  /** Waits beside a timer of this request, then asks the core again. */
+  async #wait(operation: Operation, call: number, handle: CoreHandle): Promise<number> {
+    const { signal } = operation;
+    const delay = Math.min(Math.max(handle.read(Place.AtMs) - this.#platform.now(), 0), TIMER_MAX_MS);
+    await new Promise<void>((resolve) => {
+      const resume = () => {
+        clearTimeout(timer);
+        this.#waiters.delete(call);
+        signal?.removeEventListener("abort", resume);
+        resolve();
+      };
+      const timer = setTimeout(resume, delay);
+      if (!this.#platform.isPolling) this.#waiters.set(call, resume);
+      signal?.addEventListener("abort", resume, { once: true });
+    });
+    if (signal?.aborted) {
+      handle.core.cancel(call, this.#platform.now());
+      this.#look(handle.core.look());
+      throw this.#aborted(signal, "not_executed");
+    }
+    const step = handle.core.wake(call, this.#platform.now());
+    // Somebody else may go on as well: two leases can have come free before the first waiter woke.
+    if ((step & 7) !== Step.Wait) this.#nudge(handle);
+    return step;
+  }
+
+  #nudge(handle: CoreHandle): void {
+    if (this.#waiters.size === 0) return;
+    const next = handle.core.nextWaiter();
+    if (next >= 0) this.#waiters.get(next)?.();
+  }
+
+  #hold(call: number, handle: CoreHandle): Lease {
+    const timeoutMs = handle.read(Place.TimeoutMs);
+    const renewMs = Math.min(Math.max(handle.read(Place.RenewMs), 1), RENEWAL_MAX_MS);
+    let left = timeoutMs > 0 ? timeoutMs : Number.POSITIVE_INFINITY;
+    let lapsed = false;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const release = () => {
+      if (timer === undefined) return;
+      clearTimeout(timer);
+      timer = undefined;
+      // What the transaction's statements met was counted with them: the lease itself is no evidence.
+      handle.core.cancel(call, this.#platform.now());
+      this.#look(handle.core.look());
+    };
+    const arm = () => {
+      const delay = Math.min(left, renewMs);
+      timer = setTimeout(() => {
+        left -= delay;
+        if (left > 0 && handle.core.renew(call, this.#platform.now())) return arm();
+        lapsed = true;
+        release();
+      }, delay);
+      (timer as { unref?(): void }).unref?.();
+    };
+    arm();
+    return {
+      get lapsed() {
+        return lapsed;
+      },
+      release,
+    };
+  }
+
+  #look(look: number): void {
+    if (look === 0) return;
+    const handle = this.#live();
+    if ((look & Look.Waiter) !== 0) this.#nudge(handle);
+    if ((look & Look.Store) !== 0) this.#shared?.tick();
+  }
+
+  /** After a failure: the state may have changed, which the fallback and the store should know. */
+  #remember(handle: CoreHandle): void {
+    this.#look(handle.core.look());
+    this.#snapshot = handle.core.export();
+  }
+
+  /** The handle of the current instance, made anew from the last snapshot when the instance was replaced. */
+  #live(): CoreHandle {
+    const handle = this.#handle;
+    if (handle !== undefined && handle.generation === coreGeneration()) return handle;
+    const platform = this.#platform;
+    const now = platform.now();
+    const fresh = new CoreHandle(this.#settings, platform.randomBits(), platform.randomBits(), now);
+    if (this.#snapshot !== "") fresh.core.import(this.#snapshot, now);
+    if (this.#isClosed) fresh.core.close(now);
+    this.#handle = fresh;
+    return fresh;
+  }
+
+  /** A trap leaves the instance unusable: replace it, and let this operation go straight to the database. */
+  #failOpen<T>(error: unknown, work: () => Promise<T>): Promise<T> {
+    this.#recover(error);
+    return work();
+  }
+
+  #recover(error: unknown): void {
+    this.#recoveries += 1;
+    const seen = this.#handle?.generation ?? coreGeneration();
+    if (error instanceof WebAssembly.RuntimeError) replaceCore(seen);
+    this.#handle = undefined;
+  }
+
+  #guarded<T>(ask: () => T): T | undefined {
+    try {
+      return ask();
+    } catch (error) {
+      this.#recover(error);
+      return undefined;
+    }
+  }
+
+  /** The error for a step that ended a call without a result. */
+  #ended(operation: Operation, step: number, handle: CoreHandle, cause: unknown): unknown {
+    const detail = handle.read(Place.Detail);
+    const attempts = handle.read(Place.Attempts);
+    if ((step & 7) === Step.Refuse) {
+      return this.#refusal(operation, detail, handle.read(Place.AtMs), attempts, cause);
+    }
+    switch (detail) {
+      case Ending.OutcomeUnknown:
+        return this.#failure(operation, 6, "unknown", attempts, cause);
+      case Ending.DeadlineExceeded:
+        return this.#failure(operation, 5, operation.kind === "read" ? "not_executed" : "unknown", attempts, undefined);
+      case Ending.RetriesExhausted:
+        return this.#failure(operation, 7, "not_executed", attempts, cause);
+      default:
+        return cause;
+    }
+  }
+
+  #refusal(operation: Operation, code: number, retryAt: number, attempts: number, cause: unknown): ResilienceError {
+    const facts = CODES[code - 1] as (typeof CODES)[number];
+    const isAt = Number.isFinite(retryAt);
+    const state =
+      code === 1 ? (STATES[this.#live().core.breakerState(this.#platform.now())] as BreakerState) : undefined;
+    return makeError(
+      facts.name,
+      attempts === 0 ? facts.message : `${facts.what} ${attempts} attempts were made before. ${facts.remedy}`,
+      {
+        origin: facts.origin,
+        retry: facts.retry,
+        retryAtMs: isAt ? retryAt : undefined,
+        outcome: "not_executed",
+        cause,
+        state,
+        timeout: operation.timeoutMs,
+        operationName: operation.name,
+      },
+    );
+  }
+
+  #failure(
+    operation: Operation,
+    code: number,
+    outcome: "not_executed" | "unknown",
+    attempts: number,
+    cause: unknown,
+  ): ResilienceError {
+    const facts = CODES[code - 1] as (typeof CODES)[number];
+    const timeout = operation.timeoutMs ?? this.timeoutOf(operation);
+    const what = code === 5 ? `The operation did not end within its deadline of ${timeout} ms.` : facts.what;
+    const unknown = outcome === "unknown" && code === 5 ? " Outcome unknown: it may have been applied." : "";
+    return makeError(facts.name, `${what}${unknown} ${facts.remedy}`, {
+      origin: facts.origin,
+      retry: facts.retry,
+      outcome,
+      cause,
+      attempts,
+      timeout,
+      operationName: operation.name,
+    });
+  }
+
+  /** The deadline of an operation's class, in milliseconds. */
+  timeoutOf(operation: Operation): number {
+    return this.#guarded(() => this.#live().core.timeoutOf(CLASS_BITS[operation.class])) ?? 0;
+  }
+
+  #aborted(signal: AbortSignal, outcome: "not_executed" | "unknown"): ResilienceError {
+    const facts = CODES[10] as (typeof CODES)[number];
+    return makeError(facts.name, facts.message, {
+      origin: facts.origin,
+      retry: facts.retry,
+      outcome,
+      cause: signal.reason,
+    });
+  }
+}
+
+const CALL: Operation = { class: "query", kind: "unknown" };
+const CALL_BITS = bitsOf(CALL);
+/** For an attempt that no policy watches. */
+const UNGUARDED: AttemptContext = { signal: new AbortController().signal, timeoutMs: 0, attempt: 1 };
+
+function bitsOf(operation: Operation): number {
+  let bits = CLASS_BITS[operation.class] | KIND_BITS[operation.kind];
+  if (operation.idempotent === true) bits |= IDEMPOTENT;
+  if (operation.held === true) bits |= HELD;
+  if (operation.useCircuitBreaker === false) bits |= BYPASS_BREAKER;
+  return bits;
+}
+
+/** An error that nobody attached facts to came from our caller's own code: it says the database did not do its part. */
+function judgementOf(error: unknown): number {
+  const failure = failureOf(error);
+  return failure === undefined ? judge(0, "", true) : judge(failure.status, failure.code, failure.sent);
+}
+
+function settingsOf(options: SeawallOptions, database: string, platform: Platform): string {
+  const { connectionPool, circuitBreaker, retry, timeouts, state, environment } = options;
+  const { readInterval, writeInterval, writeJitter } = state ?? {};
+  return JSON.stringify({
+    connectionPool,
+    circuitBreaker,
+    retry,
+    timeouts,
+    state: { readInterval, writeInterval, writeJitter },
+    platform: {
+      isProduction: (environment ?? platform.environment()) === "production",
+      isPolling: platform.isPolling,
+      connectionsMax: platform.connectionsMax,
+      database,
+    },
+  });
+}
+
+/** What {@link Driver.status} returns; see docs/status.md. */
+export interface Status {
+  uptimeMs: number;
+  breaker: {
+    state: BreakerState;
+    failures: number;
+    successes: number;
+    requests: number;
+    retryAtMs?: number;
+    forced?: "OPEN" | "CLOSED";
+    generation: number;
+  };
+  pool: {
+    size: number;
+    available: number;
+    borrowed: number;
+    pending: number;
+    min: number;
+    max: number;
+    leaked: number;
+    created: number;
+  };
+  totals: {
+    successful: number;
+    failed: number;
+    byOutcome: [string, number][];
+    byRefusal: [string, number][];
+    slow: number;
+    retries: number;
+    retriesDenied: number;
+    queued: number;
+    circuitChanges: number;
+    hintsMerged: number;
+    hintsRefused: number;
+    storeFailures: number;
+  };
+  recent: { healthy: number; failing: number; slow: number; averageMs: number };
+  /** How often the core had to be replaced after a trap. */
+  coreRecoveries: number;
+}
+
+/** One connection with its history. */
+export interface ConnectionStatus {
+  id: number;
+  state: string;
+  createdAtMs: number;
+  lastUsedAtMs: number;
+  uses: number;
+  errors: number;
+  history: { from: string; to: string; atMs: number; reason: string }[];
+}

@@ -1,0 +1,56 @@
+// What the client asks of the policies: the seam between the `@libsql/client` surface and the driver.
+
+/** What a statement does, as far as its first keyword tells. */
+export type StatementKind = "read" | "write" | "unknown";
+
+/** Which deadline applies. */
+export type OperationClass = "query" | "transaction" | "batch" | "healthCheck";
+
+/** One call of the client, as the policies see it. */
+export interface Operation {
+  class: OperationClass;
+  /** Only `"read"` is repeated after a lost answer. */
+  kind: StatementKind;
+  /** Runs inside a lease that is already held: no pool, no retry. */
+  held?: boolean;
+  /** The caller vouches that repeating it is harmless. */
+  idempotent?: boolean | undefined;
+  /** `false` bypasses the breaker. */
+  useCircuitBreaker?: boolean | undefined;
+  /** Overrides the class's deadline, in milliseconds. */
+  timeoutMs?: number | undefined;
+  signal?: AbortSignal | undefined;
+  /** Names the operation in errors and metrics. */
+  name?: string | undefined;
+}
+
+/** What one attempt must respect. */
+export interface AttemptContext {
+  /** Aborts at the deadline, or when the caller aborts. */
+  readonly signal: AbortSignal;
+  readonly timeoutMs: number;
+  readonly attempt: number;
+}
+
+/** The right to use the database, held by an interactive transaction. */
+export interface Lease {
+  /** True once the lease has expired and its slot may be somebody else's. */
+  readonly lapsed: boolean;
+  /** Gives the slot back. Later calls do nothing. */
+  release(): void;
+}
+
+/** The policies, seen from the client. */
+export interface Guard {
+  kindOf(sql: string): StatementKind;
+  /**
+   * Runs `attempt` under the policies; may call it again after a failure.
+   *
+   * @throws The attempt's own error unchanged, or a `ResilienceError`.
+   */
+  run<T>(operation: Operation, attempt: (cx: AttemptContext) => Promise<T>): Promise<T>;
+  /** Waits for a lease that an interactive transaction holds. */
+  lease(operation: Operation): Promise<Lease>;
+  /** Refuses new operations; resolves when those in flight have ended or `deadlineMs` has passed. */
+  drain(deadlineMs?: number): Promise<void>;
+}

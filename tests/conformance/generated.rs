@@ -1,0 +1,102 @@
+//! Documents and TypeScript that are written from the core's own lists.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use seawall::config::keys::{Default, KEYS};
+use seawall::config::parse::expected;
+use seawall::error::CODES;
+use seawall::policy::connection::TRANSITIONS;
+
+fn same(path: &str, generated: &str) {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write(&file, generated).unwrap();
+    }
+    let found = std::fs::read_to_string(&file).unwrap_or_default();
+    assert!(found == generated, "{path} differs from the code. Run: UPDATE=1 cargo test --test conformance generated");
+}
+
+#[test]
+fn the_table_of_codes_for_typescript_is_current() {
+    let mut text = String::from(
+        "// Written from src/error.rs by `UPDATE=1 cargo test --test conformance generated`. Do not edit.\n\n\
+         import type { Origin, RetryAdvice } from \"./errors.ts\";\n\n\
+         /** What the core's table says about one code. */\n\
+         export interface CodeFacts {\n  readonly name: string;\n  readonly origin: Origin;\n  readonly retry: RetryAdvice;\n  \
+         readonly what: string;\n  readonly remedy: string;\n  /** `what` and `remedy` in one string. */\n  \
+         readonly message: string;\n}\n\n\
+         /** In the order of the codes' numbers, from 1. */\nexport const CODES: readonly CodeFacts[] = [\n",
+    );
+    for facts in CODES {
+        writeln!(
+            text,
+            "  {{\n    name: \"{}\",\n    origin: \"{}\",\n    retry: \"{}\",\n    what: \"{}\",\n    remedy: \"{}\",\n    message:\n      \"{} {}\",\n  }},",
+            facts.name,
+            facts.origin.name(),
+            facts.retry.name(),
+            facts.what,
+            facts.remedy,
+            facts.what,
+            facts.remedy
+        )
+        .unwrap();
+    }
+    text.push_str("];\n");
+    same("js/src/codes.ts", &text);
+}
+
+#[test]
+fn the_page_of_errors_is_current() {
+    let mut text = String::from(
+        "# Errors\n\nWritten from `src/error.rs`. A code never changes its meaning. The database's own errors pass \
+         through unchanged and are not listed here.\n\n| code | who has to act | asking again helps | HTTP | what happened | what to do |\n\
+         |---|---|---|---|---|---|\n",
+    );
+    for facts in CODES {
+        let retry = facts.retry.name().replace('_', " ");
+        writeln!(
+            text,
+            "| `{}` | {} | {retry} | {} | {} | {} |",
+            facts.name,
+            facts.origin.name(),
+            facts.status,
+            facts.what,
+            facts.remedy
+        )
+        .unwrap();
+    }
+    same("docs/errors.md", &text);
+}
+
+#[test]
+fn the_page_of_settings_is_current() {
+    let mut text = String::from(
+        "# Settings\n\nWritten from `src/config/keys.rs`. Times are in milliseconds.\n\n| setting | must be | default | what it does |\n\
+         |---|---|---|---|\n",
+    );
+    for key in KEYS {
+        let default = match key.default {
+            Default::Fixed(value) if expected(&key) == "true or false" => (value != 0.0).to_string(),
+            Default::Fixed(value) => value.to_string(),
+            Default::ByEnvironment { production, development } => {
+                format!("{production} in production, {development} elsewhere")
+            }
+            Default::SameAs(path) => format!("`{path}`"),
+        };
+        writeln!(text, "| `{}` | {} | {default} | {} |", key.path, expected(&key), key.help).unwrap();
+    }
+    same("docs/config.md", &text);
+}
+
+#[test]
+fn the_page_of_connection_states_is_current() {
+    let mut text = String::from(
+        "# Connection states\n\nWritten from `src/policy/connection.rs`. A transition that is not in this table is \
+         refused and changes nothing.\n\n| from | to | when |\n|---|---|---|\n",
+    );
+    for (from, to, when) in TRANSITIONS {
+        writeln!(text, "| {} | {} | {when} |", from.name(), to.name()).unwrap();
+    }
+    same("docs/connection-states.md", &text);
+}
