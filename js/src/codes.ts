@@ -48,7 +48,8 @@ export const CODES: readonly CodeFacts[] = [
     retry: "never",
     what: "The client is closed; nothing was sent.",
     remedy: "Create another client, or call reconnect().",
-    message: "The client is closed; nothing was sent. Create another client, or call reconnect().",
+    message:
+      "The client is closed; nothing was sent. Create another client, or call reconnect().",
   },
   {
     name: "DEADLINE_EXCEEDED",
@@ -92,7 +93,8 @@ export const CODES: readonly CodeFacts[] = [
     retry: "never",
     what: "The connection's state does not allow this operation.",
     remedy: "Report it with the history that the message holds.",
-    message: "The connection's state does not allow this operation. Report it with the history that the message holds.",
+    message:
+      "The connection's state does not allow this operation. Report it with the history that the message holds.",
   },
   {
     name: "OVERLOADED",
@@ -100,7 +102,8 @@ export const CODES: readonly CodeFacts[] = [
     retry: "if_repeatable",
     what: "Too many operations run at once in this isolate; nothing was sent.",
     remedy: "Send less at once.",
-    message: "Too many operations run at once in this isolate; nothing was sent. Send less at once.",
+    message:
+      "Too many operations run at once in this isolate; nothing was sent. Send less at once.",
   },
   {
     name: "ABORTED",

@@ -48,13 +48,13 @@ export class CoreHandle {
   constructor(settings: string, seedHigh: number, seedLow: number, nowMs: number) {
     this.core = new wasm.Core(settings, seedHigh, seedLow, nowMs);
     this.#address = this.core.registerAddress();
-    this.#register = new Float64Array(wasm.memory().buffer, this.#address, REGISTER_LENGTH);
+    this.#register = new Float64Array(wasm.wasmMemory().buffer, this.#address, REGISTER_LENGTH);
   }
 
   /** One number of the register. Growing memory detaches the view, which then has no length. */
   read(place: number): number {
     if (this.#register.length === 0) {
-      this.#register = new Float64Array(wasm.memory().buffer, this.#address, REGISTER_LENGTH);
+      this.#register = new Float64Array(wasm.wasmMemory().buffer, this.#address, REGISTER_LENGTH);
     }
     return this.#register[place] as number;
   }

@@ -31,6 +31,8 @@ const HELD = 1 << 7;
 const BYPASS_BREAKER = 1 << 8;
 const STATES = ["CLOSED", "HALF_OPEN", "OPEN"] as const;
 
+const OPEN = 2;
+
 /** Kinds of this many statements are remembered; the oldest make room. */
 const KINDS_REMEMBERED = 500;
 /** A held lease is renewed this often at least, in milliseconds. */
@@ -42,6 +44,14 @@ const TIMER_MAX_MS = 2_147_483_647;
 
 /** Name of a breaker's state. */
 export type BreakerState = (typeof STATES)[number];
+
+/** What {@link Driver.tryCall} returns instead of a promise while the circuit is open. */
+export interface Refusal {
+  readonly refused: true;
+  readonly code: "CIRCUIT_OPEN";
+  /** When asking again can help, in milliseconds since the epoch; infinity if no time can be named. */
+  readonly retryAtMs: number;
+}
 
 type Attempt<T> = (cx: AttemptContext) => Promise<T>;
 type Ended<T> = { readonly value: T } | { readonly error: unknown; readonly judgement: number };
@@ -62,6 +72,7 @@ export class Driver implements Guard {
   #handle: CoreHandle | undefined;
   /** What the core knew at its last change, for the case that it traps. */
   #snapshot = "";
+  #refusal: Refusal | undefined;
   #recoveries = 0;
   #isClosed = false;
 
@@ -95,51 +106,38 @@ export class Driver implements Guard {
   /**
    * Runs a function under the policies: the shortest way through, for functions that need no signal.
    *
-   * It is not repeated after a failure, because nothing is known of what it does.
+   * It is not repeated after a lost answer, because nothing is known of what it does.
    */
   call<T>(work: () => Promise<T>): Promise<T> {
     const handle = this.#handle;
     if (handle === undefined || this.#shared?.isCold || handle.generation !== coreGeneration()) {
       return this.run(CALL, work);
     }
-    const { core } = handle;
-    const now = this.#platform.now;
     let step: number;
     try {
-      step = core.begin(CALL_BITS, -1, now());
+      step = handle.core.begin(CALL_BITS, -1, this.#platform.now());
     } catch (error) {
       return this.#failOpen(error, work);
     }
-    if ((step & 7) !== Step.Attempt || handle.read(Place.TimeoutMs) > 0) {
-      return this.#follow(CALL, work, step, handle);
+    switch (step & 7) {
+      case Step.Attempt:
+        return this.#callOnce(work, step >>> 3, handle);
+      case Step.Refuse:
+        return Promise.reject(this.#ended(CALL, step, handle, undefined));
+      default:
+        return this.#follow(CALL, work, step, handle);
     }
-    const call = step >>> 3;
-    let running: Promise<T>;
-    try {
-      running = work();
-    } catch (error) {
-      running = Promise.reject(error);
-    }
-    return running.then(
-      (value) => {
-        const look = core.succeed(call, now());
-        if (look !== 0) this.#look(look);
-        return value;
-      },
-      (error) => this.#settle(CALL, work, { error, judgement: judgementOf(error) }, call, handle),
-    );
   }
 
-  /**
-   * Says whether a call would be refused now: the error that it would be refused with, made without a stack and not
-   * thrown, or undefined.
-   */
-  refusal(): ResilienceError | undefined {
-    const handle = this.#live();
-    const now = this.#platform.now();
-    return handle.core.breakerState(now) === 2
-      ? this.#refusal(CALL, 1, handle.core.retryAt(), 0, undefined)
-      : undefined;
+  /** Like {@link Driver.call}, but a refusal by an open circuit is a value: no promise, no error, no throw. */
+  tryCall<T>(work: () => Promise<T>): Promise<T> | Refusal {
+    const handle = this.#handle;
+    if (handle === undefined || handle.core.breakerState(this.#platform.now()) !== OPEN) return this.call(work);
+    const retryAtMs = handle.core.retryAt();
+    if (this.#refusal?.retryAtMs !== retryAtMs) {
+      this.#refusal = Object.freeze({ refused: true, code: "CIRCUIT_OPEN", retryAtMs });
+    }
+    return this.#refusal as Refusal;
   }
 
   async lease(operation: Operation): Promise<Lease> {
@@ -244,6 +242,53 @@ export class Driver implements Guard {
           throw this.#ended(operation, step, handle, failure);
       }
     }
+  }
+
+  /** The first attempt of `call`: without a signal, and with a timer only if there is a deadline. */
+  #callOnce<T>(work: () => Promise<T>, call: number, handle: CoreHandle): Promise<T> {
+    const timeoutMs = handle.read(Place.TimeoutMs);
+    let running: Promise<T>;
+    try {
+      running = work();
+    } catch (error) {
+      running = Promise.reject(error);
+    }
+    if (timeoutMs === 0) {
+      return running.then(
+        (value) => this.#succeeded(value, call, handle),
+        (error) => this.#settle(CALL, work, { error, judgement: judgementOf(error) }, call, handle),
+      );
+    }
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(
+        () => {
+          isLate = true;
+          const ended = { error: undefined, judgement: judgeClass(OutcomeClass.Timeout) };
+          this.#settle(CALL, work, ended, call, handle).then(resolve, reject);
+        },
+        Math.min(timeoutMs, TIMER_MAX_MS),
+      );
+      let isLate = false;
+      running.then(
+        (value) => {
+          if (isLate) return;
+          clearTimeout(timer);
+          resolve(this.#succeeded(value, call, handle));
+        },
+        (error) => {
+          if (isLate) return;
+          clearTimeout(timer);
+          const ended = { error, judgement: judgementOf(error) };
+          this.#settle(CALL, work, ended, call, handle).then(resolve, reject);
+        },
+      );
+    });
+  }
+
+  #succeeded<T>(value: T, call: number, handle: CoreHandle): T {
+    const look = handle.core.succeed(call, this.#platform.now());
+    if (look !== 0) this.#look(look);
+    return value;
   }
 
   /** Goes on after a first attempt that `call` made by itself and that failed. */
@@ -434,7 +479,7 @@ export class Driver implements Guard {
     const detail = handle.read(Place.Detail);
     const attempts = handle.read(Place.Attempts);
     if ((step & 7) === Step.Refuse) {
-      return this.#refusal(operation, detail, handle.read(Place.AtMs), attempts, cause);
+      return this.#refused(operation, detail, handle.read(Place.AtMs), attempts, cause);
     }
     switch (detail) {
       case Ending.OutcomeUnknown:
@@ -448,7 +493,7 @@ export class Driver implements Guard {
     }
   }
 
-  #refusal(operation: Operation, code: number, retryAt: number, attempts: number, cause: unknown): ResilienceError {
+  #refused(operation: Operation, code: number, retryAt: number, attempts: number, cause: unknown): ResilienceError {
     const facts = CODES[code - 1] as (typeof CODES)[number];
     const isAt = Number.isFinite(retryAt);
     const state =

@@ -178,6 +178,7 @@ impl<'a> Reader<'a> {
         self.value(path) != 0.0
     }
 
+    #[inline(never)]
     fn value(&mut self, path: &str) -> f64 {
         let Some(key) = KEYS.iter().find(|key| key.path == path) else { return 0.0 };
         let Some(found) = self.find(path) else { return self.default_of(key) };

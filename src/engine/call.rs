@@ -3,10 +3,13 @@
 //! A cancelled request never reports, so an entry that is long past its end is reclaimed when room is needed.
 
 use super::step::{CALLS_MAX, CallId};
-use crate::clock::Instant;
+use crate::clock::{Instant, Millis};
 use crate::policy::breaker::Admission;
 use crate::policy::lease::{Lease, Ticket};
 use crate::query::Query;
+
+/// A call that was not heard of for this long after its end is forgotten, in milliseconds.
+pub(super) const FORGET_MS: Millis = 600_000;
 
 /// What a call is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,13 +25,35 @@ pub(super) enum Doing {
 /// One running call.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Call {
-    pub(super) query: Query,
+    pub(super) began_at: Instant,
     pub(super) deadline: Instant,
     pub(super) acquire_by: Instant,
     pub(super) attempts: u32,
+    pub(super) is_repeatable: bool,
+    pub(super) is_held: bool,
+    pub(super) uses_breaker: bool,
     pub(super) doing: Doing,
+}
+
+impl Call {
+    /// A call that has done nothing yet.
+    pub(super) const fn new(query: &Query, began_at: Instant, deadline: Instant, acquire_by: Instant) -> Self {
+        Self {
+            began_at,
+            deadline,
+            acquire_by,
+            attempts: 0,
+            is_repeatable: query.is_repeatable(),
+            is_held: query.is_held,
+            uses_breaker: query.uses_breaker,
+            doing: Doing::Queueing(None),
+        }
+    }
+
     /// Nobody can still be waiting for it after this.
-    pub(super) forgotten_at: Instant,
+    fn forgotten_at(&self) -> Instant {
+        if self.deadline == Instant::NEVER { self.began_at } else { self.deadline }.plus(FORGET_MS)
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -46,8 +71,8 @@ pub(super) struct Calls {
 }
 
 impl Calls {
-    /// Adds a call; `None` when the table is full of calls that still live at `now`.
-    pub(super) fn insert(&mut self, call: Call, now: Instant) -> Option<CallId> {
+    /// Sets a place aside for [`Calls::put`]; `None` when the table is full of calls that still live at `now`.
+    pub(super) fn reserve(&mut self, now: Instant) -> Option<CallId> {
         if self.vacant.is_empty() && self.entries.len() == CALLS_MAX {
             self.reclaim(now);
         }
@@ -59,29 +84,32 @@ impl Calls {
             }
             None => return None,
         };
-        let entry = self.entries.get_mut(index)?;
-        entry.call = Some(call);
         self.running += 1;
-        Some(CallId::new(index, entry.age))
+        Some(CallId::new(index, self.entries.get(index)?.age))
     }
 
-    /// The call of an id that is still running.
-    pub(super) fn get_mut(&mut self, id: CallId) -> Option<&mut Call> {
-        let entry = self.entries.get_mut(id.index())?;
-        if CallId::new(id.index(), entry.age) == id { entry.call.as_mut() } else { None }
-    }
-
-    /// Ends a call and gives its memory back.
-    pub(super) fn remove(&mut self, id: CallId) -> Option<Call> {
-        let entry = self.entries.get_mut(id.index())?;
-        if CallId::new(id.index(), entry.age) != id {
-            return None;
+    /// Remembers a call in its place.
+    pub(super) fn put(&mut self, id: CallId, call: Call) {
+        if let Some(entry) = self.entries.get_mut(id.index()) {
+            entry.call = Some(call);
         }
-        let call = entry.call.take()?;
-        entry.age = entry.age.wrapping_add(1);
-        self.vacant.push(id.index() as u32);
-        self.running -= 1;
-        Some(call)
+    }
+
+    /// The call of an id, if it is still running.
+    pub(super) fn get(&self, id: CallId) -> Option<&Call> {
+        let entry = self.entries.get(id.index())?;
+        if CallId::new(id.index(), entry.age) == id { entry.call.as_ref() } else { None }
+    }
+
+    /// Ends a call, if it is running, and gives its place back.
+    pub(super) fn remove(&mut self, id: CallId) {
+        let Some(entry) = self.entries.get_mut(id.index()) else { return };
+        if CallId::new(id.index(), entry.age) == id {
+            entry.call = None;
+            entry.age = entry.age.wrapping_add(1);
+            self.vacant.push(id.index() as u32);
+            self.running -= 1;
+        }
     }
 
     /// Calls that have begun and not ended.
@@ -91,7 +119,7 @@ impl Calls {
 
     fn reclaim(&mut self, now: Instant) {
         for (index, entry) in self.entries.iter_mut().enumerate() {
-            if entry.call.is_some_and(|call| call.forgotten_at < now) {
+            if entry.call.is_some_and(|call| call.forgotten_at() < now) {
                 entry.call = None;
                 entry.age = entry.age.wrapping_add(1);
                 self.running -= 1;

@@ -27,20 +27,16 @@ use crate::policy::retry::{Retries, RetryAnswer};
 use crate::query::Query;
 use crate::rng::{Rng, SplitMix};
 use crate::state::codec::{self, Malformed};
-use crate::state::schema::{Cell, Health, Snapshot, latency_bucket, slice_of};
+use crate::state::recorder::Recorder;
+use crate::state::schema::{Cell, Health, Snapshot};
 use crate::state::sync::Sync;
-use call::{Call, Calls, Doing};
+use call::{Call, Calls, Doing, FORGET_MS};
 use step::{CallId, Ending, Step, Wait};
-
-/// A call without a deadline is forgotten when it was not heard of for this long, in milliseconds.
-const FORGET_MS: Millis = 600_000;
 
 /// The policies of one database in one isolate.
 #[derive(Clone, Debug)]
 pub struct Engine {
     config: Config,
-    /// Random id of this isolate among those that share its state.
-    reporter: u32,
     deadlines: Deadlines,
     breaker: Breaker,
     pool: LeasePool,
@@ -48,7 +44,7 @@ pub struct Engine {
     calls: Calls,
     rng: SplitMix,
     notes: Notes,
-    health: Health,
+    health: Recorder,
     sync: Sync,
     shared: Snapshot,
     started_at: Instant,
@@ -69,7 +65,6 @@ impl Engine {
         let mut rng = SplitMix::new(seed);
         let reporter = (rng.bits() >> 32) as u32;
         Self {
-            reporter,
             deadlines: Deadlines::new(config.deadlines),
             breaker: Breaker::new(config.breaker, reporter),
             pool: LeasePool::new(config.pool),
@@ -77,7 +72,7 @@ impl Engine {
             calls: Calls::default(),
             rng,
             notes: Notes::default(),
-            health: Health::default(),
+            health: Recorder::new(reporter),
             sync: Sync::new(config.sync),
             shared: Snapshot::default(),
             started_at: now,
@@ -93,9 +88,8 @@ impl Engine {
         }
         let deadline = self.deadlines.decide(&query, now);
         let acquire_by = now.plus(self.config.pool.acquire_timeout_ms).min(deadline);
-        let forgotten_at = if deadline == Instant::NEVER { now } else { deadline }.plus(FORGET_MS);
-        let call = Call { query, deadline, acquire_by, attempts: 0, doing: Doing::Queueing(None), forgotten_at };
-        match self.calls.insert(call, now) {
+        let call = Call::new(&query, now, deadline, acquire_by);
+        match self.calls.reserve(now) {
             Some(id) => self.proceed(id, call, now),
             None => self.refuse(Code::Overloaded, Instant::NEVER, 0, now),
         }
@@ -103,7 +97,7 @@ impl Engine {
 
     /// Goes on with a call that waited.
     pub fn wake(&mut self, id: CallId, now: Instant) -> Step {
-        match self.calls.get_mut(id).copied() {
+        match self.calls.get(id).copied() {
             Some(call) => self.proceed(id, call, now),
             None => Step::Done { ending: Ending::AsReported, attempts: 0 },
         }
@@ -111,23 +105,26 @@ impl Engine {
 
     /// Takes in how an attempt ended. Reporting an unknown call changes nothing.
     pub fn report(&mut self, id: CallId, judgement: Judgement, now: Instant) -> Step {
-        let Some(mut call) = self.calls.get_mut(id).copied() else {
+        let Some(call) = self.calls.get(id) else {
             return Step::Done { ending: Ending::AsReported, attempts: 0 };
         };
+        let attempts = call.attempts;
         let Doing::Attempting { admission, lease, since } = call.doing else {
-            return Step::Done { ending: Ending::AsReported, attempts: call.attempts };
+            return Step::Done { ending: Ending::AsReported, attempts };
         };
-        self.observe(judgement.outcome, admission, lease, since, now);
         if judgement.outcome == Outcome::Success {
             self.calls.remove(id);
-            return Step::Done { ending: Ending::AsReported, attempts: call.attempts };
+            self.observe(judgement.outcome, admission, lease, since, now);
+            return Step::Done { ending: Ending::AsReported, attempts };
         }
+        let mut call = *call;
+        self.observe(judgement.outcome, admission, lease, since, now);
         match self.retry(&call, judgement, now) {
             RetryAnswer::After(delay_ms) => {
                 let until = now.plus(delay_ms);
                 call.doing = Doing::BackingOff;
                 call.acquire_by = until.plus(self.config.pool.acquire_timeout_ms).min(call.deadline);
-                self.remember(id, call);
+                self.calls.put(id, call);
                 Step::Wait { call: id, until, what: Wait::Backoff }
             }
             answer => {
@@ -139,7 +136,7 @@ impl Engine {
 
     /// Keeps a running attempt's lease for another while; false when the lease has lapsed.
     pub fn renew(&mut self, id: CallId, now: Instant) -> bool {
-        match self.calls.get_mut(id).map(|call| call.doing) {
+        match self.calls.get(id).map(|call| call.doing) {
             Some(Doing::Attempting { lease: Some(lease), .. }) => self.pool.renew(lease, now),
             Some(Doing::Attempting { lease: None, .. }) => true,
             _ => false,
@@ -148,8 +145,9 @@ impl Engine {
 
     /// Ends a call whose caller went away. It counts for nothing; its lease and its probe permit are free again.
     pub fn cancel(&mut self, id: CallId, now: Instant) {
-        let Some(call) = self.calls.remove(id) else { return };
-        match call.doing {
+        let Some(doing) = self.calls.get(id).map(|call| call.doing) else { return };
+        self.calls.remove(id);
+        match doing {
             Doing::Queueing(ticket) => self.pool.leave_queue(ticket),
             Doing::Attempting { admission, lease, since } => {
                 self.observe(Outcome::Aborted, admission, lease, since, now);
@@ -238,8 +236,8 @@ impl Engine {
 
     /// What this isolate saw in the recent past.
     #[must_use]
-    pub const fn health(&self) -> &Health {
-        &self.health
+    pub fn health(&self) -> Health {
+        self.health.to_health()
     }
 
     /// When the engine was made.
@@ -314,7 +312,7 @@ impl Engine {
 
     fn snapshot(&self) -> Snapshot {
         let mut snapshot = self.shared.clone();
-        let mut ours = Snapshot { health: self.health.clone(), ..Snapshot::default() };
+        let mut ours = Snapshot { health: self.health.to_health(), ..Snapshot::default() };
         if self.breaker.cell() != Cell::BOTTOM {
             ours.cells.insert(self.config.breaker_id, self.breaker.cell());
         }
@@ -340,7 +338,7 @@ impl Engine {
             let code = if ticket.is_some() { Code::PoolTimeout } else { Code::DeadlineExceeded };
             return self.give_up(id, code, Instant::NEVER, now);
         }
-        if call.query.uses_breaker
+        if call.uses_breaker
             && let BreakerAnswer::Refuse { retry_at } = self.breaker.decide(cx!(self, now))
         {
             return self.give_up(id, Code::CircuitOpen, retry_at, now);
@@ -349,14 +347,14 @@ impl Engine {
             Ok(lease) => lease,
             Err(LeaseAnswer::Wait { until, ticket }) => {
                 call.doing = Doing::Queueing(Some(ticket));
-                self.remember(id, call);
+                self.calls.put(id, call);
                 return Step::Wait { call: id, until, what: Wait::Lease };
             }
             Err(LeaseAnswer::QueueFull) => return self.give_up(id, Code::PoolQueueFull, Instant::NEVER, now),
             Err(LeaseAnswer::Closed) => return self.give_up(id, Code::ClientClosed, Instant::NEVER, now),
             Err(_) => return self.give_up(id, Code::PoolTimeout, Instant::NEVER, now),
         };
-        let admission = if call.query.uses_breaker {
+        let admission = if call.uses_breaker {
             let permit_ends = call.deadline.min(now.plus(FORGET_MS));
             self.breaker.admit(permit_ends, cx!(self, now))
         } else {
@@ -364,7 +362,7 @@ impl Engine {
         };
         call.attempts += 1;
         call.doing = Doing::Attempting { admission, lease, since: now };
-        self.remember(id, call);
+        self.calls.put(id, call);
         let timeout_ms = if call.deadline == Instant::NEVER { 0 } else { call.deadline.since(now) };
         Step::Attempt { call: id, timeout_ms, renew_ms: self.config.pool.lease_ttl_ms / 3 }
     }
@@ -376,7 +374,7 @@ impl Engine {
         ticket: Option<crate::policy::lease::Ticket>,
         now: Instant,
     ) -> Result<Option<Lease>, LeaseAnswer> {
-        if call.query.is_held || !self.config.is_pool_on {
+        if call.is_held || !self.config.is_pool_on {
             return Ok(None);
         }
         match self.pool.decide(id.to_number(), ticket, call.acquire_by, cx!(self, now)) {
@@ -402,50 +400,26 @@ impl Engine {
         }
         let is_slow = self.breaker.is_slow(duration_ms);
         self.notes.push(Note::AttemptEnded { outcome, duration_ms, is_slow }, now);
-        self.count(evidence, is_slow, duration_ms, now);
-    }
-
-    fn count(&mut self, evidence: Evidence, is_slow: bool, duration_ms: Millis, now: Instant) {
-        if evidence == Evidence::None {
-            return;
-        }
-        let slice = slice_of(now);
-        let is_new = !self.health.slices.contains_key(&slice);
-        let seen = self.health.slices.entry(slice).or_default().entry(self.reporter).or_default();
-        match evidence {
-            Evidence::Healthy => seen.healthy = seen.healthy.saturating_add(1),
-            Evidence::Failing | Evidence::None => seen.failing = seen.failing.saturating_add(1),
-        }
-        seen.slow = seen.slow.saturating_add(u32::from(is_slow));
-        seen.duration_ms = seen.duration_ms.saturating_add(u32::try_from(duration_ms).unwrap_or(u32::MAX));
-        let bucket = &mut seen.latency[latency_bucket(duration_ms)];
-        *bucket = bucket.saturating_add(1);
-        if is_new {
-            self.health.trim();
-        }
+        self.health.record(evidence, is_slow, duration_ms, now);
     }
 
     fn retry(&mut self, call: &Call, judgement: Judgement, now: Instant) -> RetryAnswer {
-        if call.query.is_held {
+        if call.is_held {
             return RetryAnswer::No;
         }
-        let is_repeatable = call.query.is_repeatable();
+        let is_repeatable = call.is_repeatable;
         self.retries.decide(call.attempts, judgement, is_repeatable, call.deadline, cx!(self, now))
     }
 
-    fn remember(&mut self, id: CallId, call: Call) {
-        if let Some(entry) = self.calls.get_mut(id) {
-            *entry = call;
-        }
-    }
-
     fn give_up(&mut self, id: CallId, code: Code, retry_at: Instant, now: Instant) -> Step {
-        let attempts = self.calls.remove(id).map_or(0, |call| {
+        let mut attempts = 0;
+        if let Some(call) = self.calls.get(id) {
+            attempts = call.attempts;
             if let Doing::Queueing(ticket) = call.doing {
                 self.pool.leave_queue(ticket);
             }
-            call.attempts
-        });
+        }
+        self.calls.remove(id);
         self.refuse(code, retry_at, attempts, now)
     }
 
@@ -460,7 +434,7 @@ impl Engine {
 /// The database's own errors pass through. A lost answer to a write is named as such, whatever lost it; a timeout
 /// is named as a timeout, because there is no error of the attempt to hand on.
 fn ending(call: &Call, judgement: Judgement, answer: RetryAnswer) -> Ending {
-    let is_lost_write = judgement.effect == Effect::Unknown && !call.query.is_repeatable();
+    let is_lost_write = judgement.effect == Effect::Unknown && !call.is_repeatable;
     match judgement.outcome {
         Outcome::Timeout => Ending::DeadlineExceeded,
         Outcome::Network | Outcome::BadResponse | Outcome::ServerError if is_lost_write => Ending::OutcomeUnknown,

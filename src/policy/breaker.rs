@@ -442,13 +442,26 @@ impl Breaker {
     }
 
     fn observe_closed(&mut self, is_failure: bool, is_slow: bool, cx: &mut Cx<'_>) {
-        let counts = Counts { calls: 1, failures: u32::from(is_failure), slow: u32::from(is_slow) };
-        self.window.record(counts, cx.now);
-        self.consecutive_failures = if is_failure { self.consecutive_failures.saturating_add(1) } else { 0 };
+        if !is_failure && !is_slow {
+            self.window.record_call(cx.now);
+            self.consecutive_failures = 0;
+            // A plain success breaks no rule but a share that waited for its minimum of calls.
+            if self.config.failure_ratio <= 0.0 && self.config.slow_ratio <= 0.0 {
+                return;
+            }
+        } else {
+            self.observe_trouble(is_failure, is_slow, cx.now);
+        }
         if let Some(change) = self.broken_rule(cx.now) {
             self.round = 0;
             self.open(change, cx);
         }
+    }
+
+    fn observe_trouble(&mut self, is_failure: bool, is_slow: bool, now: Instant) {
+        let counts = Counts { calls: 1, failures: u32::from(is_failure), slow: u32::from(is_slow) };
+        self.window.record(counts, now);
+        self.consecutive_failures = if is_failure { self.consecutive_failures.saturating_add(1) } else { 0 };
     }
 
     /// The first rule that says "open". Asked after every result, because a slow success can break one too.

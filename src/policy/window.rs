@@ -41,6 +41,8 @@ pub struct Window {
     totals: Counts,
     /// Absolute number of the newest bucket.
     head: u64,
+    /// Where the newest bucket is in the ring.
+    head_slot: usize,
     /// When the newest bucket ends, so that most calls need no division.
     head_ends: Instant,
 }
@@ -56,6 +58,7 @@ impl Window {
             buckets: vec![Counts::default(); count as usize],
             totals: Counts::default(),
             head: 0,
+            head_slot: 0,
             head_ends: Instant(width_ms),
         }
     }
@@ -64,9 +67,17 @@ impl Window {
     pub fn record(&mut self, counts: Counts, now: Instant) {
         self.roll(now);
         self.totals.add(counts);
-        let slot = self.slot(self.head);
-        if let Some(bucket) = self.buckets.get_mut(slot) {
+        if let Some(bucket) = self.buckets.get_mut(self.head_slot) {
             bucket.add(counts);
+        }
+    }
+
+    /// Adds one call that neither failed nor was slow: [`Window::record`] for the common case.
+    pub fn record_call(&mut self, now: Instant) {
+        self.roll(now);
+        self.totals.calls = self.totals.calls.saturating_add(1);
+        if let Some(bucket) = self.buckets.get_mut(self.head_slot) {
+            bucket.calls = bucket.calls.saturating_add(1);
         }
     }
 
@@ -106,6 +117,7 @@ impl Window {
             }
         }
         self.head = target;
+        self.head_slot = self.slot(target);
         self.head_ends = Instant(target.saturating_add(1).saturating_mul(self.width_ms));
     }
 }

@@ -228,7 +228,8 @@ impl Recent {
         let oldest = slice_of(now).saturating_sub(SLICES_MAX as u32 - 1);
         let mut recent = Self::default();
         let mut duration_ms = 0;
-        for seen in engine.health().slices.range(oldest..).flat_map(|(_, reporters)| reporters.values()) {
+        let health = engine.health();
+        for seen in health.slices.range(oldest..).flat_map(|(_, reporters)| reporters.values()) {
             recent.healthy += u64::from(seen.healthy);
             recent.failing += u64::from(seen.failing);
             recent.slow += u64::from(seen.slow);

@@ -5,5 +5,6 @@
 
 pub mod codec;
 pub mod merge;
+pub mod recorder;
 pub mod schema;
 pub mod sync;
