@@ -156,10 +156,10 @@ export class RemoteClient implements Client {
   }
 
   #openPipeline(): Pipeline {
-    const { baseUrl, authorization, remoteEncryptionKey } = this.#config;
+    const { baseUrl, authorization, remoteEncryptionKey, intMode } = this.#config;
     const read = this.#wire.authToken;
     const authorize: Authorization = read === undefined ? () => authorization : async () => `Bearer ${await read()}`;
-    return new Pipeline(baseUrl, this.#transport, authorize, remoteEncryptionKey);
+    return new Pipeline(baseUrl, this.#transport, authorize, remoteEncryptionKey, intMode);
   }
 }
 

@@ -88,7 +88,7 @@ function exactRow(names: readonly (string | undefined)[], values: Value[]): Row 
 }
 
 /** What a statement returned. */
-export class Rows implements ResultSet {
+export class ResultSetImpl implements ResultSet {
   columns: string[];
   columnTypes: string[];
   rows: Row[];

@@ -1,10 +1,11 @@
 // Response JSON to results. `JSON.parse` does the reading; this checks the shape and turns cells into values in place.
 import type { IntMode, ResultSet, Row, Value } from "../api.ts";
 import { attachFailure, LibsqlBatchError, LibsqlError, withoutStack } from "../errors.ts";
-import { Rows, rowBuilder } from "../rows.ts";
+import { ResultSetImpl, rowBuilder } from "../rows.ts";
 import { bytesOfBase64 } from "./base64.ts";
 import type { BatchLayout } from "./encode.ts";
 import type { BatchResult, Column, PipelineResponse, ProtoError, StatementResult, StreamResult } from "./proto.ts";
+import { ScannedRows, scanRows } from "./scan.ts";
 
 /** Thrown while reading a body that is not the protocol; never leaves this room. */
 class ShapeError extends Error {}
@@ -14,18 +15,39 @@ class ShapeError extends Error {}
  *
  * @throws {@link LibsqlError} `BAD_RESPONSE` when it is not one, or holds another number of results than `count`.
  */
-export function decodePipeline(text: string, count: number): PipelineResponse {
-  let body: PipelineResponse;
-  try {
-    body = JSON.parse(text) as PipelineResponse;
-  } catch {
-    throw badResponse(200, "the body is not JSON");
-  }
+export function decodePipeline(text: string, count: number, intMode: IntMode): PipelineResponse {
+  const body = parseBody(text, intMode);
   if (body === null || typeof body !== "object" || !Array.isArray(body.results)) {
     throw badResponse(200, "the body holds no results");
   }
   if (body.results.length !== count) throw badResponse(200, "the number of results is not that of the requests");
   return body;
+}
+
+/** Characters from which on the scanner pays. */
+const SCANNED_FROM = 2_048;
+
+function parseBody(text: string, intMode: IntMode): PipelineResponse {
+  try {
+    const scan = text.length < SCANNED_FROM ? undefined : scanRows(text, intMode);
+    if (scan === undefined) return JSON.parse(text) as PipelineResponse;
+    const body = JSON.parse(scan.skeleton) as PipelineResponse;
+    if (scan.tables.length > 0) putBack(body, scan.tables);
+    return body;
+  } catch {
+    throw badResponse(200, "the body is not JSON");
+  }
+}
+
+/** Replaces the indices that the scanner left by the rows they stand for. */
+function putBack(body: PipelineResponse, tables: ScannedRows[]): void {
+  for (const result of body?.results ?? []) {
+    if (result?.type !== "ok") continue;
+    const value = result.response?.result as Partial<StatementResult & BatchResult> | null | undefined;
+    for (const rows of value?.step_results ?? [value as StatementResult | null | undefined]) {
+      if (typeof rows?.rows === "number") rows.rows = tables[rows.rows] as ScannedRows;
+    }
+  }
 }
 
 /** The error for an answer that is not the protocol. */
@@ -141,8 +163,10 @@ function skipped(index: number, isBatch: boolean): LibsqlBatchError {
 }
 
 function resultSet(result: StatementResult, intMode: IntMode): ResultSet {
-  if (!Array.isArray(result?.cols) || !Array.isArray(result.rows)) throw new ShapeError("a result without rows");
-  const { cols, rows } = result;
+  const { cols, rows } = result ?? {};
+  const isScanned = rows instanceof ScannedRows;
+  const table = isScanned ? rows.rows : rows;
+  if (!Array.isArray(cols) || !Array.isArray(table)) throw new ShapeError("a result without rows");
   const width = cols.length;
   const names: (string | undefined)[] = new Array(width);
   const columns: string[] = new Array(width);
@@ -155,14 +179,14 @@ function resultSet(result: StatementResult, intMode: IntMode): ResultSet {
     types[i] = optionalText(column.decltype) ?? "";
   }
   const build = rowBuilder(names);
-  const built: Row[] = new Array(rows.length);
-  for (let i = 0; i < rows.length; i++) {
-    const cells = rows[i];
+  const built: Row[] = new Array(table.length);
+  for (let i = 0; i < table.length; i++) {
+    const cells = table[i];
     if (!Array.isArray(cells) || cells.length !== width) throw new ShapeError("a row that does not fit its columns");
-    for (let j = 0; j < width; j++) cells[j] = decodeValue(cells[j] as Cell, intMode);
+    if (!isScanned) for (let j = 0; j < width; j++) cells[j] = decodeValue(cells[j] as Cell, intMode);
     built[i] = build(cells as Value[]);
   }
-  return new Rows(columns, types, built, rowCount(result.affected_row_count), rowid(result.last_insert_rowid));
+  return new ResultSetImpl(columns, types, built, rowCount(result.affected_row_count), rowid(result.last_insert_rowid));
 }
 
 function optionalText(text: unknown): string | undefined {

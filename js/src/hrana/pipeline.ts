@@ -1,4 +1,5 @@
 // Sends stream requests: protocol version, credentials, HTTP errors. One per client.
+import type { IntMode } from "../api.ts";
 import { attachFailure, LibsqlError, withoutStack } from "../errors.ts";
 import type { Transport, WireResponse } from "../transport/transport.ts";
 import { decodePipeline, responseError } from "./decode.ts";
@@ -23,15 +24,23 @@ export class Pipeline {
   readonly #transport: Transport;
   readonly #authorization: Authorization;
   readonly #encryptionKey: string | undefined;
+  readonly #intMode: IntMode;
   #version: ProtocolVersion = 3;
   #isConfirmed = false;
   readonly #urls = new Map<string, URL>();
 
-  constructor(baseUrl: URL, transport: Transport, authorization: Authorization, encryptionKey: string | undefined) {
+  constructor(
+    baseUrl: URL,
+    transport: Transport,
+    authorization: Authorization,
+    encryptionKey: string | undefined,
+    intMode: IntMode,
+  ) {
     this.#baseUrl = baseUrl;
     this.#transport = transport;
     this.#authorization = authorization;
     this.#encryptionKey = encryptionKey;
+    this.#intMode = intMode;
   }
 
   /** The version that the server is known to speak, once it has answered. */
@@ -60,7 +69,7 @@ export class Pipeline {
   ): Promise<PipelineResponse> {
     const { version, encoded, response } = await this.#settle(build, closes, address, signal);
     if (response.status < 200 || response.status > 299) throw httpError(response, address.baton !== null);
-    const body = decodePipeline(response.text, encoded.count + (closes ? 1 : 0));
+    const body = decodePipeline(response.text, encoded.count + (closes ? 1 : 0), this.#intMode);
     this.#version = version;
     this.#isConfirmed = true;
     return body;

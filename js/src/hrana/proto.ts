@@ -1,5 +1,7 @@
 // The parts of Hrana over HTTP that this client uses: JSON bodies of `POST {base}/v3/pipeline` and `/v2/pipeline`.
 
+import type { ScannedRows } from "./scan.ts";
+
 /** 3 knows `is_autocommit` conditions; 2 does not. */
 export type ProtocolVersion = 2 | 3;
 
@@ -25,7 +27,7 @@ export interface ProtoError {
 
 export interface StatementResult {
   cols: Column[];
-  rows: unknown[][];
+  rows: unknown[][] | ScannedRows | number;
   affected_row_count: number;
   /** Decimal text of an i64. */
   last_insert_rowid: string | null;

@@ -25,6 +25,7 @@ export interface BuiltinModules {
   http: typeof import("node:http");
   https: typeof import("node:https");
   zlib: typeof import("node:zlib");
+  buffer: typeof import("node:buffer");
 }
 
 /** Node's modules, if this is Node itself and not a runtime that resembles it. */
@@ -43,6 +44,7 @@ export function builtinModules(): BuiltinModules | undefined {
     http: process.getBuiltinModule("node:http"),
     https: process.getBuiltinModule("node:https"),
     zlib: process.getBuiltinModule("node:zlib"),
+    buffer: process.getBuiltinModule("node:buffer"),
   };
 }
 
@@ -114,8 +116,7 @@ export class NodeHttpTransport implements Transport {
           end();
           const status = res.statusCode ?? 0;
           const contentType = res.headers["content-type"] ?? "";
-          const whole = chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks);
-          this.#inflate(res.headers["content-encoding"], whole, (text) => {
+          this.#read(res.headers["content-encoding"], chunks, (text) => {
             if (text === undefined) reject(badResponse(status, "the body could not be inflated"));
             else resolve({ status, contentType, text });
           });
@@ -184,16 +185,24 @@ export class NodeHttpTransport implements Transport {
     this.#httpsAgent?.destroy();
   }
 
-  #inflate(encoding: string | undefined, body: Buffer, done: (text: string | undefined) => void): void {
+  #read(encoding: string | undefined, chunks: Buffer[], done: (text: string | undefined) => void): void {
     if (encoding === undefined || encoding === "identity") {
-      done(body.toString());
+      done(this.#decode(chunks));
       return;
     }
-    const finish = (error: Error | null, inflated: Buffer) => done(error ? undefined : inflated.toString());
+    const finish = (error: Error | null, inflated: Buffer) => done(error ? undefined : this.#decode([inflated]));
     const { zlib } = this.#builtins;
+    const body = Buffer.concat(chunks);
     if (encoding === "gzip") zlib.gunzip(body, { maxOutputLength: INFLATED_MAX }, finish);
     else if (encoding === "br") zlib.brotliDecompress(body, { maxOutputLength: INFLATED_MAX }, finish);
     else done(undefined);
+  }
+
+  /** Pure ASCII, which most answers are, needs neither one large buffer nor the slower decoder. */
+  #decode(chunks: Buffer[]): string {
+    const { isAscii } = this.#builtins.buffer;
+    if (chunks.every((chunk) => isAscii(chunk))) return chunks.map((chunk) => chunk.toString("latin1")).join("");
+    return Buffer.concat(chunks).toString();
   }
 }
 
