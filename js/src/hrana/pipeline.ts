@@ -1,0 +1,175 @@
+// Sends stream requests: protocol version, credentials, HTTP errors. One per client.
+import type { IntMode } from "../api.ts";
+import { attachFailure, LibsqlError, withoutStack } from "../errors.ts";
+import type { Transport, WireResponse } from "../transport/transport.ts";
+import { decodePipeline, responseError } from "./decode.ts";
+import { CLOSE_REQUEST, type EncodedRequests } from "./encode.ts";
+import type { PipelineResponse, ProtocolVersion } from "./proto.ts";
+
+/** Builds the requests for the protocol version that the server turns out to speak. */
+export type RequestBuilder = (version: ProtocolVersion) => EncodedRequests;
+
+/** The value of the `authorization` header, read for every request. */
+export type Authorization = () => string | undefined | Promise<string | undefined>;
+
+/** Where a stream lives. */
+export interface StreamAddress {
+  baseUrl: URL;
+  /** `null` opens a stream. */
+  baton: string | null;
+}
+
+export class Pipeline {
+  readonly #baseUrl: URL;
+  readonly #transport: Transport;
+  readonly #authorization: Authorization;
+  readonly #encryptionKey: string | undefined;
+  readonly #intMode: IntMode;
+  #version: ProtocolVersion = 3;
+  #isConfirmed = false;
+  readonly #urls = new Map<string, URL>();
+
+  constructor(
+    baseUrl: URL,
+    transport: Transport,
+    authorization: Authorization,
+    encryptionKey: string | undefined,
+    intMode: IntMode,
+  ) {
+    this.#baseUrl = baseUrl;
+    this.#transport = transport;
+    this.#authorization = authorization;
+    this.#encryptionKey = encryptionKey;
+    this.#intMode = intMode;
+  }
+
+  /** The version that the server is known to speak, once it has answered. */
+  get version(): ProtocolVersion | undefined {
+    return this.#isConfirmed ? this.#version : undefined;
+  }
+
+  /** Where new streams are opened. */
+  get address(): StreamAddress {
+    return { baseUrl: this.#baseUrl, baton: null };
+  }
+
+  /**
+   * Sends one pipeline, with a `close` at its end if `closes`.
+   *
+   * The first answer settles the version for good: a server that does not know the path of version 3 is asked again
+   * under that of version 2. Nothing ran the first time.
+   *
+   * @throws {@link LibsqlError} with a noted failure.
+   */
+  async send(
+    build: RequestBuilder,
+    closes: boolean,
+    address: StreamAddress,
+    signal: AbortSignal,
+  ): Promise<PipelineResponse> {
+    const { version, encoded, response } = await this.#settle(build, closes, address, signal);
+    if (response.status < 200 || response.status > 299) throw httpError(response, address.baton !== null);
+    const body = decodePipeline(response.text, encoded.count + (closes ? 1 : 0), this.#intMode);
+    this.#version = version;
+    this.#isConfirmed = true;
+    return body;
+  }
+
+  async #settle(build: RequestBuilder, closes: boolean, address: StreamAddress, signal: AbortSignal) {
+    const attempt = async (version: ProtocolVersion) => {
+      const encoded = build(version);
+      return { version, encoded, response: await this.#post(version, encoded.requests, closes, address, signal) };
+    };
+    const first = await attempt(this.#version);
+    if (this.#isConfirmed || address.baton !== null || !isUnknownPath(first.response)) return first;
+    const second = await attempt(2);
+    // Neither path is known: the address is wrong, or the database is. The first answer says so as well.
+    return isUnknownPath(second.response) ? first : second;
+  }
+
+  async #post(
+    version: ProtocolVersion,
+    requests: string,
+    closes: boolean,
+    address: StreamAddress,
+    signal: AbortSignal,
+  ): Promise<WireResponse> {
+    const headers: Record<string, string> = { "content-type": "application/json" };
+    const authorization = this.#authorization();
+    const value = typeof authorization === "object" ? await authorization : authorization;
+    if (value !== undefined) headers.authorization = value;
+    if (this.#encryptionKey !== undefined) headers["x-turso-encryption-key"] = this.#encryptionKey;
+    const separator = requests !== "" && closes ? "," : "";
+    const baton = address.baton === null ? "" : `"baton":${JSON.stringify(address.baton)},`;
+    const body = `{${baton}"requests":[${requests}${separator}${closes ? CLOSE_REQUEST : ""}]}`;
+    return this.#transport.post(this.#url(address.baseUrl, version), headers, body, signal);
+  }
+
+  /** The same object for the same address: transports keep what they work out about a URL. */
+  #url(baseUrl: URL, version: ProtocolVersion): URL {
+    const key = `${version} ${baseUrl.href}`;
+    let url = this.#urls.get(key);
+    if (url === undefined) {
+      url = new URL(`v${version}/pipeline`, baseUrl);
+      if (this.#urls.size >= 32) this.#urls.clear();
+      this.#urls.set(key, url);
+    }
+    return url;
+  }
+}
+
+function isUnknownPath({ status, text }: WireResponse): boolean {
+  if (status === 404 || status === 405) return true;
+  return status === 400 && /\b(path|route|endpoint|v3)\b/i.test(text.slice(0, 200));
+}
+
+/** Characters of a server's message that an error repeats. */
+const MESSAGE_MAX = 300;
+
+/** The database's code and message if the body has them, as upstream; else `SERVER_ERROR` with the status. */
+function httpError(response: WireResponse, hasBaton: boolean): LibsqlError {
+  const { status } = response;
+  const body = jsonObject(response.text);
+  if (typeof body?.message === "string") {
+    const code = typeof body.code === "string" ? body.code : undefined;
+    if (hasBaton && code === "STREAM_EXPIRED") return streamExpired(status);
+    return responseError({ message: printable(body.message), code: code ?? "SERVER_ERROR" }, status);
+  }
+  const said = typeof body?.error === "string" ? body.error : isPlainText(response) ? response.text : "";
+  if (hasBaton && status === 400 && /\bbaton\b/i.test(said)) return streamExpired(status);
+  const detail = printable(said);
+  const message = `Server returned HTTP status ${status}${detail === "" ? "" : `: ${detail}`}`;
+  const cause = withoutStack(() => Object.assign(new Error(message), { name: "HttpServerError", status }));
+  const error = new LibsqlError(message, "SERVER_ERROR", undefined, undefined, cause);
+  return attachFailure(error, { status, code: "SERVER_ERROR", sent: true });
+}
+
+function streamExpired(status: number): LibsqlError {
+  const error = new LibsqlError(
+    "The server has closed the stream of this transaction and rolled the transaction back. It keeps a stream for " +
+      "about 10 s after its latest statement, and none across a restart. Start a new transaction, wait for nothing " +
+      "slow inside it, or use batch()",
+    "STREAM_EXPIRED",
+  );
+  return attachFailure(error, { status, code: "STREAM_EXPIRED", sent: true });
+}
+
+function isPlainText({ contentType }: WireResponse): boolean {
+  return contentType === "" || contentType.startsWith("text/plain");
+}
+
+function jsonObject(text: string): Record<string, unknown> | undefined {
+  if (!text.startsWith("{")) return undefined;
+  try {
+    return JSON.parse(text) as Record<string, unknown>;
+  } catch {
+    return undefined;
+  }
+}
+
+/** One line without control characters, cut. */
+function printable(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what must not reach a terminal.
+  const line = text.replace(/[\u0000-\u001f\u007f-\u009f]+/g, " ").trim();
+  return line.length > MESSAGE_MAX ? `${line.slice(0, MESSAGE_MAX)}…` : line;
+}

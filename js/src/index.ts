@@ -1,0 +1,29 @@
+export type {
+  Client,
+  InArgs,
+  InStatement,
+  IntMode,
+  InValue,
+  Replicated,
+  ResultSet,
+  Row,
+  Transaction,
+  TransactionMode,
+  Value,
+} from "./api.ts";
+export { type Config, createClient } from "./client.ts";
+export {
+  type CircuitState,
+  DatabaseCircuitBreakerError,
+  DatabaseRetryError,
+  DatabaseTimeoutError,
+  LibsqlBatchError,
+  LibsqlError,
+  type OperationOutcome,
+  type Origin,
+  OutcomeUnknownError,
+  PoolExhaustedError,
+  ResilienceError,
+  type RetryAdvice,
+} from "./errors.ts";
+export type { Compression } from "./transport/transport.ts";

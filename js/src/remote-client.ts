@@ -1,0 +1,168 @@
+// The client itself: every method becomes one HTTP request under the guard.
+import type { Client, InArgs, InStatement, Replicated, ResultSet, Transaction, TransactionMode } from "./api.ts";
+import type { ClientConfig } from "./config.ts";
+import { LibsqlError } from "./errors.ts";
+import { batchOutcome, executeResult, expectOk } from "./hrana/decode.ts";
+import {
+  type AnyStatement,
+  type BatchShape,
+  batchLayout,
+  batchRequests,
+  beginSql,
+  encodeStatement,
+  executeRequest,
+  sequenceRequest,
+  sqlOf,
+} from "./hrana/encode.ts";
+import { type Authorization, Pipeline, type RequestBuilder } from "./hrana/pipeline.ts";
+import type { StreamResult } from "./hrana/proto.ts";
+import type { AttemptContext, Guard, StatementKind } from "./operation.ts";
+import { kindOfAll, StreamTransaction } from "./transaction.ts";
+import { type Compression, openTransport, type Transport } from "./transport/transport.ts";
+
+/** Settings about the wire that `@libsql/client` does not have. */
+export interface WireOptions {
+  /** Default: `"identity"` in Node, the runtime's own choice elsewhere. */
+  compression?: Compression | undefined;
+  /** Replaces `authToken` and the URL's token; asked again for every request. */
+  authToken?: (() => string | Promise<string>) | undefined;
+}
+
+/** A client over HTTP. One object may serve any number of concurrent requests of a Worker. */
+export class RemoteClient implements Client {
+  readonly protocol = "http";
+  readonly #config: ClientConfig;
+  readonly #wire: WireOptions;
+  readonly #openGuard: () => Guard;
+  #guard: Guard;
+  #transport: Transport;
+  #pipeline: Pipeline;
+  #transactions = new Set<StreamTransaction>();
+  #isClosed = false;
+
+  /** `openGuard` is called now, and again by {@link RemoteClient.reconnect}. */
+  constructor(config: ClientConfig, wire: WireOptions, openGuard: () => Guard) {
+    this.#config = config;
+    this.#wire = wire;
+    this.#openGuard = openGuard;
+    this.#guard = openGuard();
+    this.#transport = openTransport(config.fetch, wire.compression);
+    this.#pipeline = this.#openPipeline();
+  }
+
+  get closed(): boolean {
+    return this.#isClosed;
+  }
+
+  async execute(statement: InStatement, args?: InArgs): Promise<ResultSet> {
+    const given: AnyStatement = typeof statement === "string" ? [statement, args] : statement;
+    const encoded = encodeStatement(given);
+    const { intMode } = this.#config;
+    const operation = { class: "query", kind: this.#open().kindOf(sqlOf(given)), name: "execute" } as const;
+    return this.#guard.run(operation, async (cx) =>
+      executeResult(await this.#sendAlone(() => executeRequest(encoded), cx), intMode),
+    );
+  }
+
+  async batch(
+    statements: Array<InStatement | [string, InArgs?]>,
+    mode: TransactionMode = "deferred",
+  ): Promise<Array<ResultSet>> {
+    const kind = mode === "read" ? "read" : kindOfAll(this.#open(), statements);
+    return this.#batch("batch", kind, statements, { begin: mode, commit: true, migration: false });
+  }
+
+  async migrate(statements: Array<InStatement>): Promise<Array<ResultSet>> {
+    return this.#batch("migrate", "write", statements, { begin: "deferred", commit: true, migration: true });
+  }
+
+  async executeMultiple(sql: string): Promise<void> {
+    const operation = { class: "batch", kind: "write", name: "executeMultiple" } as const;
+    return this.#open().run(operation, async (cx) => {
+      expectOk(await this.#sendAlone(() => sequenceRequest(sql), cx), "sequence");
+    });
+  }
+
+  async transaction(mode: TransactionMode = "write"): Promise<Transaction> {
+    beginSql(mode);
+    const guard = this.#open();
+    const kind = mode === "read" ? "read" : "write";
+    const lease = await guard.lease({ class: "transaction", kind, name: "transaction" });
+    if (this.#isClosed) {
+      lease.release();
+      throw clientClosed();
+    }
+    const transactions = this.#transactions;
+    const transaction = new StreamTransaction(guard, lease, this.#pipeline, mode, this.#config.intMode, (ended) =>
+      transactions.delete(ended),
+    );
+    transactions.add(transaction);
+    return transaction;
+  }
+
+  /** @throws {@link LibsqlError} `SYNC_NOT_SUPPORTED`, at once and not as a rejection, as upstream does. */
+  sync(): Promise<Replicated> {
+    throw new LibsqlError("sync not supported in http mode", "SYNC_NOT_SUPPORTED");
+  }
+
+  /** Refuses new operations and closes open transactions; other operations in flight may end. */
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    for (const transaction of this.#transactions) transaction.close();
+    this.#transactions = new Set();
+    this.#transport.close();
+    this.#guard.drain().catch(() => {});
+  }
+
+  /** Closes, and opens again with fresh policies and connections. */
+  async reconnect(): Promise<void> {
+    this.close();
+    this.#guard = this.#openGuard();
+    this.#transport = openTransport(this.#config.fetch, this.#wire.compression);
+    this.#pipeline = this.#openPipeline();
+    this.#isClosed = false;
+  }
+
+  async #batch(
+    name: string,
+    kind: StatementKind,
+    statements: readonly AnyStatement[],
+    shape: BatchShape,
+  ): Promise<Array<ResultSet>> {
+    beginSql(shape.begin as TransactionMode);
+    const encoded = statements.map(encodeStatement);
+    const layout = batchLayout(encoded.length, shape);
+    const { intMode } = this.#config;
+    return this.#open().run({ class: "batch", kind, name }, async (cx) => {
+      const result = await this.#sendAlone((version) => batchRequests(encoded, shape, version), cx);
+      return batchOutcome(result, layout, intMode).take();
+    });
+  }
+
+  /** Sends requests on a stream of their own, closed at the end; returns the first error, or the last result. */
+  async #sendAlone(build: RequestBuilder, cx: AttemptContext): Promise<StreamResult> {
+    const pipeline = this.#pipeline;
+    const { results } = await pipeline.send(build, true, pipeline.address, cx.signal);
+    // The very last result is that of `close`.
+    const own = results.length - 1;
+    for (let i = 0; i < own - 1; i++) if (results[i]?.type === "error") return results[i] as StreamResult;
+    return results[own - 1] as StreamResult;
+  }
+
+  #open(): Guard {
+    if (this.#isClosed) throw clientClosed();
+    return this.#guard;
+  }
+
+  #openPipeline(): Pipeline {
+    const { baseUrl, authorization, remoteEncryptionKey, intMode } = this.#config;
+    const read = this.#wire.authToken;
+    const authorize: Authorization = read === undefined ? () => authorization : async () => `Bearer ${await read()}`;
+    return new Pipeline(baseUrl, this.#transport, authorize, remoteEncryptionKey, intMode);
+  }
+}
+
+function clientClosed(): LibsqlError {
+  return new LibsqlError("The client is closed", "CLIENT_CLOSED");
+}

@@ -1,0 +1,188 @@
+// Interactive transactions: one lease, one stream, one HTTP request a step.
+import type { InStatement, IntMode, ResultSet, Transaction, TransactionMode } from "./api.ts";
+import { LibsqlError, makeError } from "./errors.ts";
+import { batchOutcome, executeResult, expectOk } from "./hrana/decode.ts";
+import {
+  type AnyStatement,
+  batchLayout,
+  batchRequests,
+  beginSql,
+  encodeStatement,
+  executeSqlRequest,
+  sequenceRequest,
+  sqlOf,
+} from "./hrana/encode.ts";
+import type { Pipeline } from "./hrana/pipeline.ts";
+import { Stream } from "./hrana/stream.ts";
+import type { AttemptContext, Guard, Lease, StatementKind } from "./operation.ts";
+
+export class StreamTransaction implements Transaction {
+  readonly #guard: Guard;
+  readonly #lease: Lease;
+  readonly #stream: Stream;
+  readonly #mode: TransactionMode;
+  readonly #intMode: IntMode;
+  readonly #onEnd: (transaction: StreamTransaction) => void;
+  #begun: Promise<void> | undefined;
+  #isClosed = false;
+
+  constructor(
+    guard: Guard,
+    lease: Lease,
+    pipeline: Pipeline,
+    mode: TransactionMode,
+    intMode: IntMode,
+    onEnd: (transaction: StreamTransaction) => void,
+  ) {
+    beginSql(mode);
+    this.#guard = guard;
+    this.#lease = lease;
+    this.#stream = new Stream(pipeline, () => this.#end());
+    this.#mode = mode;
+    this.#intMode = intMode;
+    this.#onEnd = onEnd;
+  }
+
+  get closed(): boolean {
+    return this.#isClosed;
+  }
+
+  async execute(statement: InStatement): Promise<ResultSet> {
+    return (await this.batch([statement]))[0] as ResultSet;
+  }
+
+  async batch(statements: Array<InStatement>): Promise<Array<ResultSet>> {
+    this.#checkOpen("execute statements");
+    const encoded = statements.map((statement) => encodeStatement(statement as AnyStatement));
+    const begins = this.#begun === undefined;
+    if (!begins && encoded.length === 0) return [];
+    const shape = { begin: begins ? this.#mode : undefined, commit: false, migration: false };
+    const layout = batchLayout(encoded.length, shape);
+    const kind = kindOfAll(this.#guard, statements);
+    const outcome = this.#run(kind, async (cx) => {
+      const result = await this.#stream.send((version) => batchRequests(encoded, shape, version), cx.signal);
+      const outcome = batchOutcome(result, layout, this.#intMode);
+      if (outcome.beginError) this.#abandon(outcome.beginError);
+      return outcome.take();
+    });
+    if (begins) this.#begin(outcome.then(ignore, ignore));
+    return outcome;
+  }
+
+  async executeMultiple(sql: string): Promise<void> {
+    this.#checkOpen("execute statements");
+    if (this.#begun === undefined) {
+      const begin = this.#run("unknown", async (cx) => {
+        const result = await this.#stream.send(() => executeSqlRequest(beginSql(this.#mode)), cx.signal);
+        try {
+          executeResult(result, this.#intMode);
+        } catch (error) {
+          this.#abandon(error as LibsqlError);
+          throw error;
+        }
+      });
+      this.#begin(begin.then(ignore, ignore));
+      await begin;
+    } else {
+      await this.#begun;
+      this.#checkOpen("execute statements");
+    }
+    await this.#run("write", async (cx) => {
+      expectOk(await this.#stream.send(() => sequenceRequest(sql), cx.signal), "sequence");
+    });
+  }
+
+  async commit(): Promise<void> {
+    this.#checkOpen("commit the transaction", " already");
+    try {
+      if (this.#begun === undefined) return;
+      await this.#begun;
+      this.#checkOpen("commit the transaction", " already");
+      await this.#finish("COMMIT");
+    } finally {
+      this.close();
+    }
+  }
+
+  async rollback(): Promise<void> {
+    if (this.#isClosed) return;
+    try {
+      if (this.#begun !== undefined) await this.#finish("ROLLBACK");
+    } catch (error) {
+      // The server has rolled back already, which is what was asked for.
+      if (!(error instanceof LibsqlError && error.code === "STREAM_EXPIRED")) throw error;
+    } finally {
+      this.close();
+    }
+  }
+
+  close(): void {
+    if (this.#isClosed) return;
+    this.#abandon(new LibsqlError("The transaction was closed", "TRANSACTION_CLOSED"));
+  }
+
+  /** Runs the last statement and closes the stream in the same HTTP request. */
+  #finish(sql: "COMMIT" | "ROLLBACK"): Promise<void> {
+    const finished = this.#run("write", async (cx) => {
+      executeResult(await this.#stream.send(() => executeSqlRequest(sql), cx.signal, true), this.#intMode);
+    });
+    this.#isClosed = true;
+    return finished.finally(() => this.#end());
+  }
+
+  #run<T>(kind: StatementKind, attempt: (cx: AttemptContext) => Promise<T>): Promise<T> {
+    if (this.#lease.lapsed) {
+      const error = makeError(
+        "LEASE_LAPSED",
+        "The transaction held its lease for too long and was rolled back. Keep transactions short, or use batch()",
+        { origin: "policy", retry: "if_repeatable", outcome: "not_executed" },
+      );
+      this.#abandon(error);
+      return Promise.reject(error);
+    }
+    return this.#guard.run({ class: "transaction", kind, held: true, name: "transaction" }, attempt);
+  }
+
+  #begin(begun: Promise<void>): void {
+    this.#begun = begun;
+  }
+
+  #abandon(reason: LibsqlError): void {
+    this.#isClosed = true;
+    this.#stream.close(reason);
+    this.#end();
+  }
+
+  #end(): void {
+    this.#isClosed = true;
+    this.#lease.release();
+    this.#onEnd(this);
+  }
+
+  #checkOpen(purpose: string, already = ""): void {
+    if (!this.#isClosed) return;
+    const { death } = this.#stream;
+    const isLost = death instanceof LibsqlError && death.code !== "TRANSACTION_CLOSED";
+    const cause = isLost ? `: it ended with ${death.code}` : "";
+    throw new LibsqlError(
+      `Cannot ${purpose} because ${purpose.startsWith("commit") ? "it" : "the transaction"} is${already} closed${cause}`,
+      "TRANSACTION_CLOSED",
+      undefined,
+      undefined,
+      isLost ? death : undefined,
+    );
+  }
+}
+
+function ignore(): void {}
+
+/** What a group of statements does: reads if all do, writes if one does. */
+export function kindOfAll(guard: Guard, statements: readonly AnyStatement[]): StatementKind {
+  let kind: StatementKind = "read";
+  for (const statement of statements) {
+    const own = guard.kindOf(sqlOf(statement));
+    if (own === "write") return "write";
+    if (own === "unknown") kind = "unknown";
+  }
+  return kind;
+}

@@ -1,0 +1,95 @@
+// One way to POST a body and read the whole answer, and the errors that every way shares.
+import type { FetchFunction } from "../config.ts";
+import { attachFailure, LibsqlError, withoutStack } from "../errors.ts";
+import { FetchTransport } from "./fetch.ts";
+import { builtinModules, NodeHttpTransport } from "./node-http.ts";
+
+/** An HTTP answer, read to its end. */
+export interface WireResponse {
+  status: number;
+  contentType: string;
+  text: string;
+}
+
+/** Sends requests to one server. */
+export interface Transport {
+  /**
+   * Sends `body` and reads the answer, whatever its status.
+   *
+   * @throws {@link LibsqlError} with a noted failure: `CONNECT_FAILED` (nothing was sent), `CONNECTION_LOST` (no
+   * answer came), `BODY_LOST` (the answer broke off), `BAD_RESPONSE` (it could not be inflated), `ABORTED`.
+   */
+  post(url: URL, headers: Record<string, string>, body: string, signal: AbortSignal): Promise<WireResponse>;
+  /** Lets go of idle connections. Requests in flight end normally. */
+  close(): void;
+}
+
+/**
+ * What the answer's body may be compressed with.
+ *
+ * `"identity"`: nothing; right where bytes are cheap. `"gzip"`: right across a slow network. `"auto"`: identity to the
+ * same machine, gzip elsewhere.
+ */
+export type Compression = "identity" | "gzip" | "auto";
+
+/** Node's own HTTP client where there is one, `fetch` elsewhere; the user's `fetch` wins over both. */
+export function openTransport(userFetch: FetchFunction | undefined, compression: Compression | undefined): Transport {
+  if (userFetch !== undefined) return new FetchTransport(userFetch, compression);
+  const builtins = builtinModules();
+  return builtins
+    ? new NodeHttpTransport(builtins, compression ?? "identity")
+    : new FetchTransport(undefined, compression);
+}
+
+/** `accept-encoding` to ask `url` for, or nothing to leave it to the runtime. */
+export function acceptEncoding(compression: Compression, url: URL): "identity" | "gzip" {
+  if (compression !== "auto") return compression;
+  return /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(url.hostname) ? "identity" : "gzip";
+}
+
+/** Nothing was sent. */
+export function connectFailed(url: URL, cause: unknown): LibsqlError {
+  const message = `Could not connect to ${url.origin}${reason(cause)}. Check that the address is right and the server runs`;
+  return transportError("CONNECT_FAILED", message, 0, false, cause);
+}
+
+/** No answer came. `sent` is false only when the request surely did not arrive whole. */
+export function connectionLost(url: URL, cause: unknown, sent = true): LibsqlError {
+  const message = `The connection to ${url.origin} was lost before an answer came${reason(cause)}`;
+  return transportError("CONNECTION_LOST", message, 0, sent, cause);
+}
+
+/** The answer broke off. */
+export function bodyLost(url: URL, status: number, cause: unknown): LibsqlError {
+  const message = `The connection to ${url.origin} was lost in the middle of the answer${reason(cause)}`;
+  return transportError("BODY_LOST", message, status, true, cause);
+}
+
+/** The signal of the attempt fired. */
+export function aborted(sent: boolean): LibsqlError {
+  return transportError("ABORTED", "The request was aborted", 0, sent, undefined);
+}
+
+function transportError(code: string, message: string, status: number, sent: boolean, cause: unknown): LibsqlError {
+  const error = withoutStack(
+    () => new LibsqlError(message, code, undefined, undefined, cause instanceof Error ? cause : undefined),
+  );
+  return attachFailure(error, { status, code, sent });
+}
+
+/** The system's code, if any. Not the cause's message: a fetch of the user's may put anything into it. */
+function reason(cause: unknown): string {
+  const code = systemCode(cause);
+  return code === "" ? "" : ` (${code})`;
+}
+
+/** Code such as `ECONNREFUSED` of an error or of its cause; empty if there is none. */
+export function systemCode(error: unknown): string {
+  let current = error;
+  for (let depth = 0; depth < 3 && typeof current === "object" && current !== null; depth++) {
+    const { code, cause } = current as { code?: unknown; cause?: unknown };
+    if (typeof code === "string") return code;
+    current = cause;
+  }
+  return "";
+}
