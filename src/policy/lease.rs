@@ -410,5 +410,6 @@ impl LeasePool {
 }
 
 #[cfg(test)]
+#[allow(clippy::panic)]
 #[path = "lease_tests.rs"]
 mod tests;
