@@ -189,7 +189,7 @@ contractOffline("answers of the server", (subject) => {
       const server = await streamed(reply(400, "text/plain", "Received an invalid baton"));
       const transaction = await open(server.url).transaction("write");
       await transaction.execute("SELECT 1");
-      expect(innermost(subject, await rejection(transaction.commit())).message).toContain("400");
+      await libsqlRejection(subject, transaction.commit());
       expect(transaction.closed).toBe(true);
     });
   });

@@ -159,7 +159,11 @@ contract("concurrency", (peer) => {
       },
       ours: async () => {
         const gate = gatedFetch();
-        const client = peer.open({ concurrency: 0, fetch: gate.fetch });
+        const client = peer.open({
+          concurrency: 0,
+          fetch: gate.fetch,
+          seawall: { connectionPool: { maxConnections: 30 } },
+        });
         const calls = Array.from({ length: 30 }, (_, i) => client.execute(`SELECT ${i}`));
         await gate.held(30);
         gate.release();

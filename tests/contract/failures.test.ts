@@ -48,7 +48,9 @@ contractOffline("failures on the way", (subject) => {
       [504, "application/octet-stream", "\u0000\u0001"],
     ])("%i, %s, %s", async (status, contentType, body) => {
       const { error } = await failureOf(reply(status, contentType, body));
-      expect(innermost(subject, error).message).toContain(String(status));
+      const inner = innermost(subject, error);
+      expect(inner.message).toContain(String(status));
+      expect(inner.cause).toMatchObject({ status });
     });
 
     test("without a body and a content type", async () => {
@@ -214,11 +216,12 @@ contractOffline("failures on the way", (subject) => {
     },
     ours: async () => {
       const client = open(`http://127.0.0.1:${await freePort()}`);
-      const transaction = await client.transaction("write").catch(() => undefined);
-      const calls = [client.execute("SELECT 1"), client.batch(["SELECT 1"]), transaction?.execute("SELECT 1")];
-      for (const call of calls) {
-        if (call === undefined) continue;
-        const error = await rejection(call);
+      for (const call of [
+        () => client.execute("SELECT 1"),
+        () => client.batch(["SELECT 1"], "write"),
+        () => client.transaction("write").then((transaction) => transaction.execute("SELECT 1")),
+      ]) {
+        const error = await rejection(call());
         expect(codesOf(error)).toContain("CONNECT_FAILED");
         innermost(subject, error);
       }

@@ -1,6 +1,6 @@
-import assert from "node:assert/strict";
+import assert from "node:assert";
 import { expect, test } from "vitest";
-import { contract, onlyRow } from "./contract.ts";
+import { contract, differs, onlyRow } from "./contract.ts";
 
 contract("rows", (peer) => {
   const threeColumns = "SELECT 1 AS one, 'two' AS two, 0.5 AS three";
@@ -105,9 +105,17 @@ contract("rows", (peer) => {
     ]);
   });
 
-  test("a row equals a plain object under node:assert", async () => {
-    const row = onlyRow(await peer.open().execute(threeColumns));
-    assert.deepEqual(row, { one: 1, two: "two", three: 0.5 });
+  differs(peer, "a row under strict deep equality of node:assert", {
+    upstream: async () => {
+      const row = onlyRow(await peer.open().execute(threeColumns));
+      assert.deepStrictEqual(row, { one: 1, two: "two", three: 0.5 });
+    },
+    ours: async () => {
+      const row = onlyRow(await peer.open().execute(threeColumns));
+      assert.deepEqual(row, { one: 1, two: "two", three: 0.5 });
+      assert.notDeepEqual(row, { one: 1, two: "two", three: 0.75 });
+      assert.deepStrictEqual({ ...row }, { one: 1, two: "two", three: 0.5 });
+    },
   });
 
   test("two rows of the same values are equal, of different values are not", async () => {
