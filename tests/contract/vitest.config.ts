@@ -1,11 +1,14 @@
+import { dirname, join } from "node:path";
 import { defineConfig } from "vitest/config";
 
+const tests = dirname(import.meta.dirname);
+
 export default defineConfig({
-  cacheDir: "../../node_modules/.vite",
+  cacheDir: join(tests, "../node_modules/.vite"),
   test: {
     name: "contract",
-    root: import.meta.dirname,
-    include: ["**/*.test.ts"],
+    root: tests,
+    include: ["contract/**/*.test.ts", "types/**/*.test.ts"],
     // Each file starts servers of its own; more than two at a time only slows a small machine down.
     maxWorkers: 2,
     testTimeout: 20_000,
