@@ -46,7 +46,7 @@ contractOffline("failures on the way", (subject) => {
       [503, "text/plain", ""],
       [503, json, '{"error":"unavailable"}'],
       [504, "application/octet-stream", "\u0000\u0001"],
-    ])("%i, %s, %s", async (status, contentType, body) => {
+    ])("%i, %s, %j", async (status, contentType, body) => {
       const { error } = await failureOf(reply(status, contentType, body));
       const inner = innermost(subject, error);
       expect(inner.message).toContain(String(status));

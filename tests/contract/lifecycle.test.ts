@@ -1,5 +1,7 @@
-import { describe, expect, test } from "vitest";
-import { contract, libsqlRejection, onlyValue, prepare } from "./contract.ts";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { startSqld } from "../support/sqld.mjs";
+import { contract, libsqlRejection, onlyValue, prepare, rejection } from "./contract.ts";
+import { singleAttempt } from "./subjects.ts";
 
 contract("lifecycle", (peer) => {
   test("protocol is http", () => {
@@ -122,6 +124,35 @@ contract("lifecycle", (peer) => {
       expect(client.closed).toBe(true);
       await libsqlRejection(peer, client.execute("SELECT 1"));
     });
+  });
+
+  test("a server that ends takes the transaction with it, and the client works once it is back", async () => {
+    const server = await startSqld();
+    onTestFinished(() => server.stop());
+    const client = peer.open({ url: server.url, seawall: singleAttempt });
+    await prepare(client, "CREATE TABLE restarted (a)");
+    const transaction = await client.transaction("write");
+    await transaction.execute("INSERT INTO restarted VALUES (1)");
+    await server.kill();
+    await rejection(transaction.execute("INSERT INTO restarted VALUES (2)"));
+    expect(transaction.closed).toBe(true);
+    await libsqlRejection(peer, transaction.commit(), "TRANSACTION_CLOSED");
+    await server.start();
+    expect(onlyValue(await client.execute("SELECT COUNT(*) FROM restarted"))).toBe(0);
+  });
+
+  test("a transaction does not continue on a server that was started anew", async () => {
+    const server = await startSqld();
+    onTestFinished(() => server.stop());
+    const client = peer.open({ url: server.url, seawall: singleAttempt });
+    await prepare(client, "CREATE TABLE restarted (a)");
+    const transaction = await client.transaction("write");
+    await transaction.execute("INSERT INTO restarted VALUES (1)");
+    await server.kill();
+    await server.start();
+    await rejection(transaction.execute("INSERT INTO restarted VALUES (2)"));
+    expect(transaction.closed).toBe(true);
+    expect(onlyValue(await client.execute("SELECT COUNT(*) FROM restarted"))).toBe(0);
   });
 
   test("fifty clients, one after another", async () => {
