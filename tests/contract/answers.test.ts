@@ -1,5 +1,6 @@
 // Answers of a server that no real one gives on demand: some must be read, the others must be refused.
 import type { ServerResponse } from "node:http";
+import { brotliCompressSync, deflateSync, gzipSync } from "node:zlib";
 import type { Client } from "@libsql/client/web";
 import { describe, expect, test } from "vitest";
 import {
@@ -125,6 +126,36 @@ contractOffline("answers of the server", (subject) => {
       const result = await open(server.url).execute("SELECT 1");
       expect(result.columns).toStrictEqual([""]);
       expect(onlyValue(result)).toBe(1);
+    });
+
+    test.each<[string, (body: string) => Buffer]>([
+      ["gzip", (body) => gzipSync(body)],
+      ["deflate", (body) => deflateSync(body)],
+      ["br", (body) => brotliCompressSync(body)],
+    ])("an answer in %s, asked for or not", async (encoding, compress) => {
+      const server = await fakeServer((request, response) => {
+        const body = compress(JSON.stringify(pipelineAnswer(request.body as PipelineBody, one)));
+        response.writeHead(200, { "content-type": json, "content-encoding": encoding }).end(body);
+      });
+      expect(onlyValue(await open(server.url).execute("SELECT 1"))).toBe(1);
+    });
+
+    test.each([307, 308])("a redirect with %i, which keeps the request as it is", async (status) => {
+      const target = await fakeServer(answerWith(one));
+      const server = await fakeServer((request, response) => {
+        response.writeHead(status, { location: `${target.url}${request.path}` }).end();
+      });
+      expect(onlyValue(await open(server.url).execute("SELECT 1"))).toBe(1);
+      expect(target.pipelines[0]?.body).toStrictEqual(server.pipelines[0]?.body);
+    });
+
+    test("a connection that is closed after each answer", async () => {
+      const server = await fakeServer((request, response) => {
+        response.setHeader("connection", "close");
+        answerWith(one)(request, response);
+      });
+      const client = open(server.url);
+      for (let i = 0; i < 20; i++) expect(onlyValue(await client.execute("SELECT 1"))).toBe(1);
     });
 
     test("an answer that comes byte by byte", async () => {

@@ -155,6 +155,20 @@ contractOffline("what is sent", (subject) => {
     expect((await sent((url) => url, { authToken: "secret" })).headers.authorization).toBe("Bearer secret");
   });
 
+  test.each(["secret\n", " secret", "secret \r\n"])(
+    "a token without the white space around it: %j",
+    async (authToken) => {
+      expect((await sent((url) => url, { authToken })).headers.authorization).toMatch(/^Bearer +secret$/);
+    },
+  );
+
+  test("nothing, when the token would break the header", async () => {
+    const server = await fakeServer(answer);
+    const client = opened(subject, { url: server.url, authToken: "secret\r\nx-injected: yes" });
+    expect(await rejection(client.execute("SELECT 1"))).toBeInstanceOf(Error);
+    expect(server.pipelines).toHaveLength(0);
+  });
+
   test("the token of the URL, decoded", async () => {
     expect((await sent((url) => `${url}?authToken=a%2Bb`)).headers.authorization).toBe("Bearer a+b");
   });

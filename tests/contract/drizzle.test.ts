@@ -195,6 +195,12 @@ contract("drizzle", (peer) => {
     expect(await db.select().from(authors)).toStrictEqual([]);
   });
 
+  test("a transaction whose first statement is not understood rejects with that error", async () => {
+    const db = await withSchema();
+    const failed = db.transaction((tx) => tx.run(sql.raw("SELEKT 1")));
+    expect(codesOf(await rejection(failed))).toContain("SQL_PARSE_ERROR");
+  });
+
   test("a nested transaction is undone alone", async () => {
     const db = await withSchema();
     await db.transaction(async (tx) => {

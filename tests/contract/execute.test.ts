@@ -125,6 +125,10 @@ contract("execute", (peer) => {
       expect(lastInsertRowid).toBe(9223372036854775806n);
     });
 
+    test("of a query says nothing of an insert", async () => {
+      expect((await peer.open().execute("SELECT 1")).lastInsertRowid ?? 0n).toBe(0n);
+    });
+
     test("can be negative", async () => {
       const client = peer.open();
       await prepare(client, "CREATE TABLE negative_ids (id INTEGER PRIMARY KEY)");

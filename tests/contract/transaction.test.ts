@@ -1,6 +1,15 @@
 import type { Transaction, TransactionMode } from "@libsql/client/web";
 import { describe, expect, test } from "vitest";
-import { contract, countOf, libsqlRejection, prepare, recordingFetch, rejection } from "./contract.ts";
+import {
+  checkLibsqlError,
+  contract,
+  countOf,
+  differs,
+  libsqlRejection,
+  prepare,
+  recordingFetch,
+  rejection,
+} from "./contract.ts";
 
 contract("transaction", (peer) => {
   /** A client with an empty table. */
@@ -98,6 +107,18 @@ contract("transaction", (peer) => {
       expect(transaction.closed).toBe(true);
       await client.execute("INSERT INTO closed_early VALUES (2)");
       expect(await countOf(client, "closed_early")).toBe(1);
+    });
+
+    test("while a statement is on its way settles the statement and undoes it", async () => {
+      const client = await withTable("cut_short");
+      const transaction = await client.transaction("write");
+      await transaction.execute("SELECT 1");
+      const settled = Promise.allSettled([transaction.execute("INSERT INTO cut_short VALUES (1)")]);
+      transaction.close();
+      const [outcome] = await settled;
+      if (outcome.status === "rejected") checkLibsqlError(peer, outcome.reason);
+      await client.execute("INSERT INTO cut_short VALUES (2)");
+      expect(await countOf(client, "cut_short")).toBe(1);
     });
 
     test("before anything ran is fine", async () => {
@@ -204,6 +225,41 @@ contract("transaction", (peer) => {
       expect(await countOf(client, "isolated")).toBe(0);
       await transaction.commit();
       expect(await countOf(client, "isolated")).toBe(1);
+    });
+
+    test("two transactions at once are apart", async () => {
+      const client = await withTable("apart");
+      const [reader, writer] = await Promise.all([client.transaction("read"), client.transaction("write")]);
+      expect(await countOf(reader, "apart")).toBe(0);
+      await writer.execute("INSERT INTO apart VALUES (1)");
+      expect([await countOf(reader, "apart"), await countOf(writer, "apart")]).toStrictEqual([0, 1]);
+      await writer.commit();
+      expect(await countOf(reader, "apart")).toBe(0);
+      await reader.commit();
+      expect(await countOf(client, "apart")).toBe(1);
+    });
+
+    differs(peer, "more transactions at once than leases", {
+      upstream: async () => {
+        const client = peer.open();
+        const transactions = await Promise.all(Array.from({ length: 3 }, () => client.transaction("read")));
+        await Promise.all(transactions.map((transaction) => transaction.execute("SELECT 1")));
+        for (const transaction of transactions) transaction.close();
+      },
+      ours: async () => {
+        const client = peer.open({ seawall: { connectionPool: { maxConnections: 2, acquireTimeout: 100 } } });
+        const start = async () => {
+          const transaction = await client.transaction("read");
+          await transaction.execute("SELECT 1");
+          return transaction;
+        };
+        const [first, second] = [await start(), await start()];
+        await libsqlRejection(peer, start(), "POOL_TIMEOUT");
+        await first.commit();
+        const third = await start();
+        second.close();
+        third.close();
+      },
     });
 
     test("a read transaction keeps its snapshot", async () => {
