@@ -23,7 +23,11 @@ export class StreamTransaction implements Transaction {
   readonly #mode: TransactionMode;
   readonly #intMode: IntMode;
   readonly #onEnd: (transaction: StreamTransaction) => void;
+  /** Settles with BEGIN, well or not; `undefined` until there is one. */
   #begun: Promise<void> | undefined;
+  #hasBegun = false;
+  #beginError: unknown;
+  #scriptsWaiting = 0;
   #isClosed = false;
 
   constructor(
@@ -53,6 +57,10 @@ export class StreamTransaction implements Transaction {
 
   async batch(statements: Array<InStatement>): Promise<Array<ResultSet>> {
     this.#checkOpen("execute statements");
+    if (this.#scriptsWaiting > 0) {
+      await this.#begun;
+      this.#checkOpen("execute statements");
+    }
     const encoded = statements.map((statement) => encodeStatement(statement as AnyStatement));
     const begins = this.#begun === undefined;
     if (!begins && encoded.length === 0) return [];
@@ -62,10 +70,10 @@ export class StreamTransaction implements Transaction {
     const outcome = this.#run(kind, async (cx) => {
       const result = await this.#stream.send((version) => batchRequests(encoded, shape, version), cx.signal);
       const outcome = batchOutcome(result, layout, this.#intMode);
-      if (outcome.beginError) this.#abandon(outcome.beginError);
+      if (begins && outcome.beginError === undefined) this.#hasBegun = true;
       return outcome.take();
     });
-    if (begins) this.#begin(outcome.then(ignore, ignore));
+    if (begins) this.#begin(outcome);
     return outcome;
   }
 
@@ -73,18 +81,17 @@ export class StreamTransaction implements Transaction {
     this.#checkOpen("execute statements");
     if (this.#begun === undefined) {
       const begin = this.#run("unknown", async (cx) => {
-        const result = await this.#stream.send(() => executeSqlRequest(beginSql(this.#mode)), cx.signal);
-        try {
-          executeResult(result, this.#intMode);
-        } catch (error) {
-          this.#abandon(error as LibsqlError);
-          throw error;
-        }
+        executeResult(await this.#stream.send(() => executeSqlRequest(beginSql(this.#mode)), cx.signal), this.#intMode);
+        this.#hasBegun = true;
       });
-      this.#begin(begin.then(ignore, ignore));
-      await begin;
-    } else {
+      this.#begin(begin);
+    }
+    if (!this.#hasBegun) {
+      // A script cannot be made to depend on BEGIN, so it waits for it, and nothing may overtake it meanwhile.
+      this.#scriptsWaiting++;
       await this.#begun;
+      this.#scriptsWaiting--;
+      if (this.#beginError !== undefined) throw this.#beginError;
       this.#checkOpen("execute statements");
     }
     await this.#run("write", async (cx) => {
@@ -143,8 +150,16 @@ export class StreamTransaction implements Transaction {
     return this.#guard.run({ class: "transaction", kind, held: true, name: "transaction" }, attempt);
   }
 
-  #begin(begun: Promise<void>): void {
-    this.#begun = begun;
+  /** Notes how BEGIN ended. Without it the transaction is of no use, whoever refused it: nothing may run outside one. */
+  #begin(begin: Promise<unknown>): void {
+    this.#begun = begin.then(
+      () => {},
+      (error) => {
+        if (this.#hasBegun) return;
+        this.#beginError = error;
+        if (!this.#isClosed) this.#abandon(error);
+      },
+    );
   }
 
   #abandon(reason: LibsqlError): void {
@@ -173,8 +188,6 @@ export class StreamTransaction implements Transaction {
     );
   }
 }
-
-function ignore(): void {}
 
 /** What a group of statements does: reads if all do, writes if one does. */
 export function kindOfAll(guard: Guard, statements: readonly AnyStatement[]): StatementKind {
