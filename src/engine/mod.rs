@@ -407,6 +407,10 @@ impl Engine {
         if call.is_held {
             return RetryAnswer::No;
         }
+        // Waiting for an attempt that the circuit will refuse helps nobody.
+        if call.uses_breaker && self.breaker.state(now) == State::Open {
+            return RetryAnswer::Spent;
+        }
         let is_repeatable = call.is_repeatable;
         self.retries.decide(call.attempts, judgement, is_repeatable, call.deadline, cx!(self, now))
     }
