@@ -28,7 +28,7 @@ export interface Config {
    */
   // biome-ignore lint/complexity/noBannedTypes: upstream's type; a narrower one would not be assignable both ways.
   fetch?: Function;
-  /** Accepted; how many operations run at once is decided by the lease pool, so 0 adds no limit of its own. */
+  /** 1 to 5: the number of leases. Anything else, 0 included, leaves their number as it is: there is no other limit. */
   concurrency?: number | undefined;
   /** Accepted and ignored: the busy timeout of a local file. */
   timeout?: number;

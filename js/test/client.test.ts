@@ -65,6 +65,22 @@ describe("execute", () => {
   });
 });
 
+describe("a token", () => {
+  test("loses the white space around it", async () => {
+    const { client, asked } = fakeClient(obliging, { authToken: "t \r\n" });
+    await client.execute("SELECT 1");
+    expect(asked[0]?.headers.get("authorization")).toBe("Bearer t");
+  });
+
+  test("that no header can carry is refused, and not repeated in the message", async () => {
+    const { client, asked } = fakeClient(obliging, { authToken: "hidden\ntoken" });
+    const error = await rejection(client.execute("SELECT 1"));
+    expect(error).toMatchObject({ code: "AUTH_TOKEN_INVALID" });
+    expect(error.message).not.toContain("hidden");
+    expect([failureOf(error)?.sent, asked.length]).toEqual([false, 0]);
+  });
+});
+
 describe("HTTP failures", () => {
   test.each([
     [text(503, "overloaded"), 503, "SERVER_ERROR", "SERVER_ERROR: Server returned HTTP status 503: overloaded"],

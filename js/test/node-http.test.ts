@@ -1,6 +1,6 @@
 import { createServer, type RequestListener, type Server } from "node:http";
 import { type AddressInfo, createServer as createTcpServer, type Socket } from "node:net";
-import { brotliCompressSync, gzipSync } from "node:zlib";
+import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync } from "node:zlib";
 import { afterEach, describe, expect, test } from "vitest";
 import { failureOf } from "../src/errors.ts";
 import { builtinModules, NodeHttpTransport } from "../src/transport/node-http.ts";
@@ -88,9 +88,39 @@ test.each(["plain ascii", "žluťoučký kůň 😀", "x".repeat(300_000), `${"x
   },
 );
 
+describe("redirects", () => {
+  test.each([307, 308])("%d is followed, but credentials stay with their server", async (status) => {
+    const seen: (string | undefined)[] = [];
+    const other = await serve((request, response) => {
+      seen.push(request.headers.authorization);
+      request.on("data", (body) => response.end(`${body}`));
+    });
+    const url = await serve((request, response) => {
+      seen.push(request.headers.authorization);
+      const location = request.url === "/away" ? other.href : "/away";
+      response.writeHead(status, { location }).end();
+    });
+    const response = await transport().post(url, { authorization: "Bearer t", "content-type": "x" }, "body", never);
+    expect(response).toEqual({ status: 200, contentType: "", text: "body" });
+    expect(seen).toEqual(["Bearer t", "Bearer t", undefined]);
+  });
+
+  test("a circle of them ends with its status", async () => {
+    const url = await serve((_, response) => response.writeHead(307, { location: "/" }).end());
+    expect(await transport().post(url, {}, "{}", never)).toMatchObject({ status: 307 });
+  });
+
+  test.each(["file:///etc/passwd", "http://[", ""])("one to %j is not followed", async (location) => {
+    const url = await serve((_, response) => response.writeHead(308, { location }).end());
+    expect(await transport().post(url, {}, "{}", never)).toMatchObject({ status: 308 });
+  });
+});
+
 describe("compression", () => {
   test.each([
     ["gzip", gzipSync("žluť".repeat(1_000)), "žluť".repeat(1_000)],
+    ["deflate", deflateSync("a".repeat(1_000)), "a".repeat(1_000)],
+    ["deflate", deflateRawSync("a".repeat(1_000)), "a".repeat(1_000)],
     ["br", brotliCompressSync("a".repeat(1_000)), "a".repeat(1_000)],
   ])("%s is inflated", async (encoding, bytes, text) => {
     let asked: string | undefined;

@@ -97,7 +97,7 @@ export class Pipeline {
     const headers: Record<string, string> = { "content-type": "application/json" };
     const authorization = this.#authorization();
     const value = typeof authorization === "object" ? await authorization : authorization;
-    if (value !== undefined) headers.authorization = value;
+    if (value !== undefined) headers.authorization = headerValue(value);
     if (this.#encryptionKey !== undefined) headers["x-turso-encryption-key"] = this.#encryptionKey;
     const separator = requests !== "" && closes ? "," : "";
     const baton = address.baton === null ? "" : `"baton":${JSON.stringify(address.baton)},`;
@@ -116,6 +116,14 @@ export class Pipeline {
     }
     return url;
   }
+}
+
+/** Tokens read from files end in a line break: white space around them is dropped, as `Headers` does. */
+function headerValue(value: string): string {
+  const trimmed = value.trim();
+  if (!/[^\t\x20-\x7e\x80-\xff]/.test(trimmed)) return trimmed;
+  const error = new LibsqlError("The auth token holds characters that no HTTP header can carry", "AUTH_TOKEN_INVALID");
+  throw attachFailure(error, { status: 401, code: "AUTH_TOKEN_INVALID", sent: false });
 }
 
 function isUnknownPath({ status, text }: WireResponse): boolean {

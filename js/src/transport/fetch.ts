@@ -29,7 +29,9 @@ export class FetchTransport implements Transport {
   async post(url: URL, headers: Record<string, string>, body: string, signal: AbortSignal): Promise<WireResponse> {
     if (signal.aborted) throw aborted(false);
     const sent = this.#compression === undefined ? headers : this.#withEncoding(url, headers, this.#compression);
-    const init = { method: "POST", headers: sent, body, signal };
+    // A redirect to another server loses the token by itself, but not this key.
+    const redirect = "x-turso-encryption-key" in headers ? "manual" : "follow";
+    const init = { method: "POST", headers: sent, body, signal, redirect } as const;
     let response: Response;
     try {
       response = await (this.#userFetch ? this.#userFetch(new Request(url, init)) : fetch(url, init));

@@ -48,6 +48,14 @@ export function builtinModules(): BuiltinModules | undefined {
   };
 }
 
+/** Redirects followed for one request. */
+const REDIRECTS_MAX = 3;
+
+interface Answer extends WireResponse {
+  /** Where the same request should go instead. */
+  location: string | undefined;
+}
+
 interface Target {
   agent: Agent;
   request: typeof import("node:http").request;
@@ -69,7 +77,22 @@ export class NodeHttpTransport implements Transport {
     this.#compression = compression;
   }
 
-  post(url: URL, headers: Record<string, string>, body: string, signal: AbortSignal): Promise<WireResponse> {
+  async post(url: URL, headers: Record<string, string>, body: string, signal: AbortSignal): Promise<WireResponse> {
+    let target = url;
+    let answer = await this.#request(target, headers, body, signal);
+    for (let hops = 0; answer.location !== undefined && hops < REDIRECTS_MAX; hops++) {
+      const next = URL.canParse(answer.location, target) ? new URL(answer.location, target) : undefined;
+      if (next?.protocol !== "http:" && next?.protocol !== "https:") break;
+      // Credentials are for the server that they were given for.
+      const sent = next.origin === url.origin ? headers : { "content-type": headers["content-type"] as string };
+      target = next;
+      answer = await this.#request(target, sent, body, signal);
+    }
+    const { status, contentType, text } = answer;
+    return { status, contentType, text };
+  }
+
+  #request(url: URL, headers: Record<string, string>, body: string, signal: AbortSignal): Promise<Answer> {
     if (signal.aborted) return Promise.reject(aborted(false));
     const { agent, request, options } = this.#target(url);
     this.#dropStale();
@@ -118,7 +141,8 @@ export class NodeHttpTransport implements Transport {
           const contentType = res.headers["content-type"] ?? "";
           this.#read(res.headers["content-encoding"], chunks, (text) => {
             if (text === undefined) reject(badResponse(status, "the body could not be inflated"));
-            else resolve({ status, contentType, text });
+            else
+              resolve({ status, contentType, text, location: isRedirect(status) ? res.headers.location : undefined });
           });
         });
       });
@@ -193,9 +217,13 @@ export class NodeHttpTransport implements Transport {
     const finish = (error: Error | null, inflated: Buffer) => done(error ? undefined : this.#decode([inflated]));
     const { zlib } = this.#builtins;
     const body = Buffer.concat(chunks);
-    if (encoding === "gzip") zlib.gunzip(body, { maxOutputLength: INFLATED_MAX }, finish);
-    else if (encoding === "br") zlib.brotliDecompress(body, { maxOutputLength: INFLATED_MAX }, finish);
-    else done(undefined);
+    const limit = { maxOutputLength: INFLATED_MAX };
+    if (encoding === "gzip" || encoding === "x-gzip") zlib.gunzip(body, limit, finish);
+    else if (encoding === "br") zlib.brotliDecompress(body, limit, finish);
+    else if (encoding !== "deflate") done(undefined);
+    // Some servers mean the bare format by it: the other one starts with an 8.
+    else if (((body[0] ?? 0) & 0x0f) === 8) zlib.inflate(body, limit, finish);
+    else zlib.inflateRaw(body, limit, finish);
   }
 
   /** Pure ASCII, which most answers are, needs neither one large buffer nor the slower decoder. */
@@ -214,4 +242,9 @@ function isUnwritten(error: NodeJS.ErrnoException, url: URL): boolean {
   return (
     url.protocol === "http:" && error.syscall === "write" && (error.code === "EPIPE" || error.code === "ECONNRESET")
   );
+}
+
+/** Only those that keep method and body: the others turn a POST into a GET. */
+function isRedirect(status: number): boolean {
+  return status === 307 || status === 308;
 }
