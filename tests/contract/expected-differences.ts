@@ -113,11 +113,6 @@ export const expectedDifferences = {
     ours: "the status and the explanation",
     why: "401, 403, 404 and 429 of the server explain themselves in that shape only",
   },
-  "429 and 503 have codes of their own": {
-    upstream: "SERVER_ERROR for both, the status only in the text",
-    ours: "two codes, different from each other and from that of a 500",
-    why: "too much, not now and broken ask for different reactions",
-  },
   "a hung server cannot hold a query past its deadline": {
     upstream: "never settles",
     ours: "DEADLINE_EXCEEDED, and the request is aborted",

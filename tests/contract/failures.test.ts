@@ -162,21 +162,12 @@ contractOffline("failures on the way", (subject) => {
     },
   });
 
-  differs(subject, "429 and 503 have codes of their own", {
-    upstream: async () => {
-      for (const status of [429, 503]) {
-        const { error } = await failureOf(reply(status, json, '{"error":"later"}'));
-        checkLibsqlError(subject, error, "SERVER_ERROR");
-      }
-    },
-    ours: async () => {
-      const codes = new Set<string>();
-      for (const status of [429, 500, 503]) {
-        const { error } = await failureOf(reply(status, json, '{"error":"later"}'));
-        codes.add(innermost(subject, error).code);
-      }
-      expect(codes.size).toBe(3);
-    },
+  it("429 and 503 share a code with 500, and the status tells them apart", async () => {
+    for (const status of [429, 500, 503]) {
+      const { error } = await failureOf(reply(status, json, '{"error":"later"}'));
+      checkLibsqlError(subject, innermost(subject, error), "SERVER_ERROR");
+      expect(String(innermost(subject, error))).toContain(String(status));
+    }
   });
 
   differs(subject, "an answer that is not JSON has a code", {
