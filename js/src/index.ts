@@ -12,6 +12,7 @@ export type {
   Value,
 } from "./api.ts";
 export { type Config, createClient } from "./client.ts";
+export type { SeawallOptions } from "./config/options.ts";
 export {
   type CircuitState,
   DatabaseCircuitBreakerError,

@@ -116,8 +116,9 @@ export class StreamTransaction implements Transaction {
     try {
       if (this.#begun !== undefined) await this.#finish("ROLLBACK");
     } catch (error) {
-      // The server has rolled back already, which is what was asked for.
-      if (!(error instanceof LibsqlError && error.code === "STREAM_EXPIRED")) throw error;
+      // It is rolled back already, which is what was asked for.
+      const code = error instanceof LibsqlError ? error.code : undefined;
+      if (code !== "STREAM_EXPIRED" && code !== "LEASE_LAPSED") throw error;
     } finally {
       this.close();
     }

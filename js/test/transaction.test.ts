@@ -220,6 +220,15 @@ describe("errors", () => {
     expect(transaction.closed).toBe(true);
   });
 
+  test("rolling back after the lease has lapsed is done already", async () => {
+    const { client, leases } = await settled();
+    const transaction = await client.transaction("write");
+    await transaction.execute("A");
+    (leases[0] as { lapsed: boolean }).lapsed = true;
+    await expect(transaction.rollback()).resolves.toBeUndefined();
+    expect(transaction.closed).toBe(true);
+  });
+
   test("a lost connection ends the stream, and what waited for it", async () => {
     const { client, leases } = await settled((one) =>
       one.body.baton ? Promise.reject(new TypeError("reset")) : obliging(one),
