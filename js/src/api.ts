@@ -1,5 +1,7 @@
 // The public types, mutually assignable with those of `@libsql/client` 0.18.
 
+import type { OperationOptions } from "./config/options.ts";
+
 /** Settings of {@link createClient} that `@libsql/client` knows as well. */
 export interface Config {
   /** `libsql:`, `https:` or `http:` URL of the database. */
@@ -45,18 +47,22 @@ export interface Client {
   execute(stmt: InStatement): Promise<ResultSet>;
   execute(sql: string, args?: InArgs): Promise<ResultSet>;
   /** Runs the statements in one transaction and one request: all of them take effect, or none. Default mode `"deferred"`. */
-  batch(stmts: Array<InStatement | [string, InArgs?]>, mode?: TransactionMode): Promise<Array<ResultSet>>;
+  batch(
+    stmts: Array<InStatement | [string, InArgs?]>,
+    mode?: TransactionMode,
+    options?: OperationOptions,
+  ): Promise<Array<ResultSet>>;
   /** Like a deferred {@link batch}, with foreign keys off while it runs. */
-  migrate(stmts: Array<InStatement>): Promise<Array<ResultSet>>;
+  migrate(stmts: Array<InStatement>, options?: OperationOptions): Promise<Array<ResultSet>>;
   /**
    * Opens an interactive transaction. It must be ended with `commit`, `rollback` or `close`.
    * The server ends one that is idle for about 10 s.
    */
-  transaction(mode?: TransactionMode): Promise<Transaction>;
+  transaction(mode?: TransactionMode, options?: OperationOptions): Promise<Transaction>;
   /** @deprecated Name the mode; without one it is `"write"`. */
   transaction(): Promise<Transaction>;
   /** Runs a script of statements separated by semicolons, without a transaction around it. */
-  executeMultiple(sql: string): Promise<void>;
+  executeMultiple(sql: string, options?: OperationOptions): Promise<void>;
   /** Throws `SYNC_NOT_SUPPORTED`: there is no local replica. */
   sync(): Promise<Replicated>;
   /** Refuses new operations; those in flight may end. */
@@ -121,7 +127,7 @@ export type Value = null | string | number | bigint | ArrayBuffer;
 /** A value that can be bound. Numbers are bound as REAL; use `bigint` for INTEGER. */
 export type InValue = Value | boolean | Uint8Array | Date;
 
-export type InStatement = { sql: string; args?: InArgs } | string;
+export type InStatement = { sql: string; args?: InArgs; seawall?: OperationOptions } | string;
 
 /** Positional values, or values by name (with or without `:`, `@` or `$`). */
 export type InArgs = Array<InValue> | Record<string, InValue>;

@@ -1,12 +1,18 @@
 import type { Client, Config as UpstreamConfig } from "./api.ts";
 import type { SeawallOptions } from "./config/options.ts";
 import { parseConfig } from "./config.ts";
-import { createGuard } from "./driver.ts";
+import { type Controls, controlsOf } from "./controls.ts";
+import { createGuard, type Driver } from "./driver.ts";
 import { RemoteClient } from "./remote-client.ts";
 
 /** Settings of {@link createClient}: those of `@libsql/client`, and Seawall's own under one key. */
 export interface Config extends UpstreamConfig {
   seawall?: SeawallOptions;
+}
+
+/** A client of `@libsql/client`'s shape, with Seawall's own surface under one name. */
+export interface SeawallClient extends Client {
+  readonly seawall: Controls;
 }
 
 /** A larger limit than this one leaves the number of leases as it is. */
@@ -17,12 +23,18 @@ const LEASES_MAX = 5;
  *
  * @throws {@link LibsqlError} `URL_INVALID`, `URL_SCHEME_NOT_SUPPORTED` and others when the settings make no sense.
  */
-export function createClient(config: Config): Client {
+export function createClient(config: Config): SeawallClient {
   const checked = parseConfig(config);
   const options = withConcurrency(config.seawall ?? {}, config.concurrency);
   const { host, pathname } = checked.baseUrl;
   const databaseName = `${host}${pathname === "/" ? "" : pathname}`;
-  return new RemoteClient(checked, options, () => createGuard(options, databaseName));
+  // Reconnecting makes another driver; the controls follow.
+  let driver: Driver;
+  const client = new RemoteClient(checked, options, () => {
+    driver = createGuard(options, databaseName);
+    return driver;
+  });
+  return Object.assign(client, { seawall: controlsOf(() => driver) });
 }
 
 /** Leases are what limits concurrency, so upstream's option sets their number, unless Seawall's own does. */

@@ -207,7 +207,7 @@ export class Driver implements Guard {
       handle = this.#live();
       step = handle.core.begin(bitsOf(operation), operation.timeoutMs ?? -1, this.#platform.now());
     } catch (error) {
-      return this.#failOpen(error, () => attempt(UNGUARDED));
+      return this.#failOpen(error, () => attempt(unguarded()));
     }
     return this.#follow(operation, attempt, step, handle);
   }
@@ -229,7 +229,7 @@ export class Driver implements Guard {
           if (operation.signal?.aborted) {
             handle.core.cancel(call, this.#platform.now());
             this.#look(handle.core.look());
-            throw this.#aborted(operation.signal, operation.kind === "read" ? "not_executed" : "unknown");
+            throw this.#aborted(operation.signal, isUnclear(operation) ? "unknown" : "not_executed");
           }
           step = handle.core.report(call, ended.judgement, this.#platform.now());
           this.#remember(handle);
@@ -397,6 +397,8 @@ export class Driver implements Guard {
     const timeoutMs = handle.read(Place.TimeoutMs);
     const renewMs = Math.min(Math.max(handle.read(Place.RenewMs), 1), RENEWAL_MAX_MS);
     let left = timeoutMs > 0 ? timeoutMs : Number.POSITIVE_INFINITY;
+    const endsAt = this.#platform.now() + left;
+    const { now } = this.#platform;
     let lapsed = false;
     let timer: ReturnType<typeof setTimeout> | undefined;
     const release = () => {
@@ -419,6 +421,9 @@ export class Driver implements Guard {
     };
     arm();
     return {
+      get leftMs() {
+        return endsAt === Number.POSITIVE_INFINITY ? undefined : Math.max(endsAt - now(), 1);
+      },
       get lapsed() {
         return lapsed;
       },
@@ -485,7 +490,7 @@ export class Driver implements Guard {
       case Ending.OutcomeUnknown:
         return this.#failure(operation, 6, "unknown", attempts, cause);
       case Ending.DeadlineExceeded:
-        return this.#failure(operation, 5, operation.kind === "read" ? "not_executed" : "unknown", attempts, undefined);
+        return this.#failure(operation, 5, isUnclear(operation) ? "unknown" : "not_executed", attempts, undefined);
       case Ending.RetriesExhausted:
         return this.#failure(operation, 7, "not_executed", attempts, cause);
       default:
@@ -554,8 +559,15 @@ export class Driver implements Guard {
 
 const CALL: Operation = { class: "query", kind: "unknown" };
 const CALL_BITS = bitsOf(CALL);
-/** For an attempt that no policy watches. */
-const UNGUARDED: AttemptContext = { signal: new AbortController().signal, timeoutMs: 0, attempt: 1 };
+/** For an attempt that no policy watches. Made when needed: Workers allow no signal at module scope. */
+function unguarded(): AttemptContext {
+  return { signal: new AbortController().signal, timeoutMs: 0, attempt: 1 };
+}
+
+/** Whether a lost answer leaves open what happened. */
+function isUnclear(operation: Operation): boolean {
+  return operation.kind !== "read" && operation.idempotent !== true;
+}
 
 function bitsOf(operation: Operation): number {
   let bits = CLASS_BITS[operation.class] | KIND_BITS[operation.kind];

@@ -27,4 +27,7 @@ export {
   ResilienceError,
   type RetryAdvice,
 } from "./errors.ts";
+export { memoryStore } from "./store/memory.ts";
+export type { Store } from "./store/store.ts";
+export { type KvNamespace, workersKvStore } from "./store/workers-kv.ts";
 export type { Compression } from "./transport/transport.ts";

@@ -1,5 +1,7 @@
 // What the client asks of the policies: the seam between the `@libsql/client` surface and the driver.
 
+import type { OperationOptions } from "./config/options.ts";
+
 /** What a statement does, as far as its first keyword tells. */
 export type StatementKind = "read" | "write" | "unknown";
 
@@ -34,6 +36,8 @@ export interface AttemptContext {
 
 /** The right to use the database, held by an interactive transaction. */
 export interface Lease {
+  /** Milliseconds until the transaction's deadline, at least 1; undefined when it has none. */
+  readonly leftMs: number | undefined;
   /** True once the lease has expired and its slot may be somebody else's. */
   readonly lapsed: boolean;
   /** Gives the slot back. Later calls do nothing. */
@@ -53,4 +57,18 @@ export interface Guard {
   lease(operation: Operation): Promise<Lease>;
   /** Refuses new operations; resolves when those in flight have ended or `deadlineMs` has passed. */
   drain(deadlineMs?: number): Promise<void>;
+}
+
+/** `operation` as its caller wants it. Options that are not set leave it as it is. */
+export function withOptions(operation: Operation, options: OperationOptions | undefined): Operation {
+  if (options === undefined) return operation;
+  const { timeout, signal, useCircuitBreaker, idempotent, operationName } = options;
+  return {
+    ...operation,
+    timeoutMs: timeout ?? operation.timeoutMs,
+    signal: signal ?? operation.signal,
+    useCircuitBreaker: useCircuitBreaker ?? operation.useCircuitBreaker,
+    idempotent: idempotent ?? operation.idempotent,
+    name: operationName ?? operation.name,
+  };
 }

@@ -1,5 +1,6 @@
 // The client itself: every method becomes one HTTP request under the guard.
 import type { Client, InArgs, InStatement, Replicated, ResultSet, Transaction, TransactionMode } from "./api.ts";
+import type { OperationOptions } from "./config/options.ts";
 import type { ClientConfig } from "./config.ts";
 import { LibsqlError } from "./errors.ts";
 import { batchOutcome, executeResult, expectOk } from "./hrana/decode.ts";
@@ -16,7 +17,7 @@ import {
 } from "./hrana/encode.ts";
 import { type Authorization, Pipeline, type RequestBuilder } from "./hrana/pipeline.ts";
 import type { StreamResult } from "./hrana/proto.ts";
-import type { AttemptContext, Guard, StatementKind } from "./operation.ts";
+import { type AttemptContext, type Guard, type Operation, withOptions } from "./operation.ts";
 import { kindOfAll, StreamTransaction } from "./transaction.ts";
 import { type Compression, openTransport, type Transport } from "./transport/transport.ts";
 
@@ -58,8 +59,9 @@ export class RemoteClient implements Client {
     const given: AnyStatement = typeof statement === "string" ? [statement, args] : statement;
     const encoded = encodeStatement(given);
     const { intMode } = this.#config;
+    const own = typeof statement === "string" ? undefined : statement.seawall;
     const operation = { class: "query", kind: this.#open().kindOf(sqlOf(given)), name: "execute" } as const;
-    return this.#guard.run(operation, async (cx) =>
+    return this.#guard.run(withOptions(operation, own), async (cx) =>
       executeResult(await this.#sendAlone(() => executeRequest(encoded), cx), intMode),
     );
   }
@@ -67,27 +69,30 @@ export class RemoteClient implements Client {
   async batch(
     statements: Array<InStatement | [string, InArgs?]>,
     mode: TransactionMode = "deferred",
+    options?: OperationOptions,
   ): Promise<Array<ResultSet>> {
     const kind = mode === "read" ? "read" : kindOfAll(this.#open(), statements);
-    return this.#batch("batch", kind, statements, { begin: mode, commit: true, migration: false });
+    const operation = withOptions({ class: "batch", kind, name: "batch" }, options);
+    return this.#batch(operation, statements, { begin: mode, commit: true, migration: false });
   }
 
-  async migrate(statements: Array<InStatement>): Promise<Array<ResultSet>> {
-    return this.#batch("migrate", "write", statements, { begin: "deferred", commit: true, migration: true });
+  async migrate(statements: Array<InStatement>, options?: OperationOptions): Promise<Array<ResultSet>> {
+    const operation = withOptions({ class: "batch", kind: "write", name: "migrate" }, options);
+    return this.#batch(operation, statements, { begin: "deferred", commit: true, migration: true });
   }
 
-  async executeMultiple(sql: string): Promise<void> {
-    const operation = { class: "batch", kind: "write", name: "executeMultiple" } as const;
+  async executeMultiple(sql: string, options?: OperationOptions): Promise<void> {
+    const operation = withOptions({ class: "batch", kind: "write", name: "executeMultiple" }, options);
     return this.#open().run(operation, async (cx) => {
       expectOk(await this.#sendAlone(() => sequenceRequest(sql), cx), "sequence");
     });
   }
 
-  async transaction(mode: TransactionMode = "write"): Promise<Transaction> {
+  async transaction(mode: TransactionMode = "write", options?: OperationOptions): Promise<Transaction> {
     beginSql(mode);
     const guard = this.#open();
     const kind = mode === "read" ? "read" : "write";
-    const lease = await guard.lease({ class: "transaction", kind, name: "transaction" });
+    const lease = await guard.lease(withOptions({ class: "transaction", kind, name: "transaction" }, options));
     if (this.#isClosed) {
       lease.release();
       throw clientClosed();
@@ -125,8 +130,7 @@ export class RemoteClient implements Client {
   }
 
   async #batch(
-    name: string,
-    kind: StatementKind,
+    operation: Operation,
     statements: readonly AnyStatement[],
     shape: BatchShape,
   ): Promise<Array<ResultSet>> {
@@ -134,7 +138,7 @@ export class RemoteClient implements Client {
     const encoded = statements.map(encodeStatement);
     const layout = batchLayout(encoded.length, shape);
     const { intMode } = this.#config;
-    return this.#open().run({ class: "batch", kind, name }, async (cx) => {
+    return this.#open().run(operation, async (cx) => {
       const result = await this.#sendAlone((version) => batchRequests(encoded, shape, version), cx);
       return batchOutcome(result, layout, intMode).take();
     });

@@ -67,7 +67,7 @@ export class StreamTransaction implements Transaction {
     const shape = { begin: begins ? this.#mode : undefined, commit: false, migration: false };
     const layout = batchLayout(encoded.length, shape);
     const kind = kindOfAll(this.#guard, statements);
-    const outcome = this.#run(kind, async (cx) => {
+    const outcome = this.#run(kind, true, async (cx) => {
       const result = await this.#stream.send((version) => batchRequests(encoded, shape, version), cx.signal);
       const outcome = batchOutcome(result, layout, this.#intMode);
       if (begins && outcome.beginError === undefined) this.#hasBegun = true;
@@ -80,7 +80,7 @@ export class StreamTransaction implements Transaction {
   async executeMultiple(sql: string): Promise<void> {
     this.#checkOpen("execute statements");
     if (this.#begun === undefined) {
-      const begin = this.#run("unknown", async (cx) => {
+      const begin = this.#run("unknown", true, async (cx) => {
         executeResult(await this.#stream.send(() => executeSqlRequest(beginSql(this.#mode)), cx.signal), this.#intMode);
         this.#hasBegun = true;
       });
@@ -94,7 +94,7 @@ export class StreamTransaction implements Transaction {
       if (this.#beginError !== undefined) throw this.#beginError;
       this.#checkOpen("execute statements");
     }
-    await this.#run("write", async (cx) => {
+    await this.#run("write", true, async (cx) => {
       expectOk(await this.#stream.send(() => sequenceRequest(sql), cx.signal), "sequence");
     });
   }
@@ -131,14 +131,15 @@ export class StreamTransaction implements Transaction {
 
   /** Runs the last statement and closes the stream in the same HTTP request. */
   #finish(sql: "COMMIT" | "ROLLBACK"): Promise<void> {
-    const finished = this.#run("write", async (cx) => {
+    const finished = this.#run("write", sql === "ROLLBACK", async (cx) => {
       executeResult(await this.#stream.send(() => executeSqlRequest(sql), cx.signal, true), this.#intMode);
     });
     this.#isClosed = true;
     return finished.finally(() => this.#end());
   }
 
-  #run<T>(kind: StatementKind, attempt: (cx: AttemptContext) => Promise<T>): Promise<T> {
+  /** `isUndoable`: a lost answer means a lost stream, which rolls back; only of a COMMIT it leaves open what happened. */
+  #run<T>(kind: StatementKind, isUndoable: boolean, attempt: (cx: AttemptContext) => Promise<T>): Promise<T> {
     if (this.#lease.lapsed) {
       const error = makeError(
         "LEASE_LAPSED",
@@ -148,7 +149,11 @@ export class StreamTransaction implements Transaction {
       this.#abandon(error);
       return Promise.reject(error);
     }
-    return this.#guard.run({ class: "transaction", kind, held: true, name: "transaction" }, attempt);
+    const timeoutMs = this.#lease.leftMs;
+    return this.#guard.run(
+      { class: "transaction", kind, held: true, idempotent: isUndoable, timeoutMs, name: "transaction" },
+      attempt,
+    );
   }
 
   /** Notes how BEGIN ended. Without it the transaction is of no use, whoever refused it: nothing may run outside one. */

@@ -36,6 +36,7 @@ export function openGuard(operations: Operation[] = [], leases: FakeClient["leas
       operations.push(operation);
       const lease = {
         lapsed: false,
+        leftMs: undefined,
         isReleased: false,
         release() {
           lease.isReleased = true;

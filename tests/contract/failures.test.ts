@@ -162,7 +162,7 @@ contractOffline("failures on the way", (subject) => {
     },
   });
 
-  it("429 and 503 share a code with 500, and the status tells them apart", async () => {
+  test("429 and 503 share a code with 500, and the status tells them apart", async () => {
     for (const status of [429, 500, 503]) {
       const { error } = await failureOf(reply(status, json, '{"error":"later"}'));
       checkLibsqlError(subject, innermost(subject, error), "SERVER_ERROR");

@@ -91,6 +91,8 @@ export interface SeawallOptions {
   timeouts?: TimeoutOptions;
   /** Without it, each isolate learns for itself. */
   state?: StateOptions;
+  /** Replaces `authToken` and the URL's token; asked for every request, so that it can be rotated. */
+  authToken?: () => string | Promise<string>;
   /** Overrides what the runtime says: `production` has larger defaults. */
   environment?: "production" | "preview" | "development" | "test";
   /** Encoding of answers; the default is what measured fastest on this runtime. */
