@@ -63,15 +63,17 @@ function checkRust(say) {
   }
   say(`rustc ${version}`, "ok");
   if (process.platform !== "win32" && firstLine("cc", ["--version"]) === undefined) {
-    throw new StepError("cc was not found: rustc links with it. Install gcc or clang (Debian: apt install gcc libc6-dev).");
+    throw new StepError(
+      "cc was not found: rustc links with it. Install gcc or clang (Debian: apt install gcc libc6-dev).",
+    );
   }
 }
 
 /** @param {Say} say */
 async function installPackages(say) {
-  const hash = createHash("sha256");
-  for (const file of ["package-lock.json", "package.json", "js/package.json"]) hash.update(readFileSync(join(ROOT, file)));
-  const wanted = hash.digest("hex");
+  const wanted = createHash("sha256")
+    .update(readFileSync(join(ROOT, "package-lock.json")))
+    .digest("hex");
   const found = existsSync(LOCK_STAMP) ? readFileSync(LOCK_STAMP, "utf8") : undefined;
   if (found !== wanted) {
     // npm waits for an answer on a terminal when something is odd; here nobody would see the question.
@@ -115,7 +117,17 @@ async function installWasmBindgen(say) {
     // A folder of its own, so that an interrupted run goes on where it was.
     const target = join(cacheDir(), "build");
     mkdirSync(target, { recursive: true });
-    const args = ["wasm-bindgen-cli", "--version", version, "--bin", "wasm-bindgen", "--root", root, "--target-dir", target];
+    const args = [
+      "wasm-bindgen-cli",
+      "--version",
+      version,
+      "--bin",
+      "wasm-bindgen",
+      "--root",
+      root,
+      "--target-dir",
+      target,
+    ];
     const env = { ...process.env, ...QUICK_PROFILE };
     const title = `wasm-bindgen ${version} (compiled once)`;
     try {
