@@ -1,0 +1,86 @@
+// The npm package: one bundle per platform, its declarations, and the wasm beside them.
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join, posix, sep } from "node:path";
+import { GENERATED } from "./core.mjs";
+import { runStep } from "./progress.mjs";
+import { ROOT } from "./toolchain.mjs";
+
+const SOURCE = join(ROOT, "js/src");
+const DIST = join(ROOT, "js/dist");
+
+/** An import of one source by another, as it stands in a declaration. */
+const RELATIVE_IMPORT = /from "(\.{1,2}\/[^"]+)\.ts"/g;
+const CORE_DECLARATION = `/** The core, where the platform compiles \`.wasm\` imports. */
+declare const core: WebAssembly.Module;
+export default core;
+`;
+
+/** How the entries get the core: from a file that the platform compiles, or from text in the bundle. */
+const ENTRIES = [
+  { name: "workerd", wasm: "./core.wasm", external: ["cloudflare:workers"] },
+  { name: "edge-light", wasm: "./core.wasm?module", external: [] },
+  { name: "index", wasm: undefined, external: [] },
+];
+
+/** Bundles the entries and writes the declarations into js/dist. */
+export async function buildPackage() {
+  rmSync(DIST, { recursive: true, force: true });
+  mkdirSync(DIST, { recursive: true });
+  const { build } = await import("esbuild");
+  for (const { name, wasm, external } of ENTRIES) {
+    await build({
+      entryPoints: [join(SOURCE, "entrypoints", `${name}.ts`)],
+      outfile: join(DIST, `${name}.js`),
+      bundle: true,
+      format: "esm",
+      platform: "neutral",
+      target: "es2022",
+      minifySyntax: true,
+      legalComments: "none",
+      charset: "utf8",
+      external,
+      plugins: wasm === undefined ? [] : [importWasm(wasm)],
+      logLevel: "error",
+    });
+  }
+  copyFileSync(join(GENERATED, "core_bg.wasm"), join(DIST, "core.wasm"));
+  // Node requires ES modules by itself; the file is for tools that judge by the name. Both ways lead to one instance.
+  writeFileSync(join(DIST, "index.cjs"), 'module.exports = require("./index.js");\n');
+  for (const file of ["README.md", "LICENSE-MIT", "LICENSE-APACHE"]) copyFileSync(join(ROOT, file), join(ROOT, "js", file));
+  await buildDeclarations();
+}
+
+/**
+ * Leaves the wasm outside of the bundle, under `path`.
+ *
+ * @param {string} path
+ * @returns {import("esbuild").Plugin}
+ */
+function importWasm(path) {
+  return {
+    name: "import-wasm",
+    setup(build) {
+      build.onResolve({ filter: /\/inline-module\.ts$/ }, () => ({ path, external: true }));
+    },
+  };
+}
+
+async function buildDeclarations() {
+  const compiler = join(ROOT, "node_modules/typescript/bin/tsc");
+  await runStep("type declarations", process.execPath, [compiler, "-p", join(ROOT, "js/tsconfig.build.json")], {
+    cwd: ROOT,
+  });
+  const reached = new Set(["index.d.ts"]);
+  for (const file of reached) {
+    const text = readFileSync(join(DIST, file), "utf8");
+    for (const [, path] of text.matchAll(RELATIVE_IMPORT))
+      reached.add(`${posix.join(posix.dirname(file), path ?? "")}.d.ts`);
+    // The sources import each other as `.ts`; what is shipped answers to `.js`, and to `.cjs` where that is asked for.
+    writeFileSync(join(DIST, file), text.replace(RELATIVE_IMPORT, 'from "$1.js"'));
+    writeFileSync(join(DIST, file.replace(/\.ts$/, ".cts")), text.replace(RELATIVE_IMPORT, 'from "$1.cjs"'));
+  }
+  for (const file of readdirSync(DIST, { recursive: true, encoding: "utf8" })) {
+    if (file.endsWith(".d.ts") && !reached.has(file.split(sep).join("/"))) rmSync(join(DIST, file));
+  }
+  for (const name of ["core.wasm.d.ts", "core.wasm.d.cts"]) writeFileSync(join(DIST, name), CORE_DECLARATION);
+}
