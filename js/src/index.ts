@@ -11,10 +11,19 @@ export type {
   TransactionMode,
   Value,
 } from "./api.ts";
-export { type Config, createClient } from "./client.ts";
-export type { SeawallOptions } from "./config/options.ts";
+export { type Config, createClient, type SeawallClient } from "./client.ts";
+export type {
+  CircuitBreakerOptions,
+  ConnectionPoolOptions,
+  OperationOptions,
+  RetryOptions,
+  SeawallOptions,
+  StateOptions,
+  TimeoutOptions,
+} from "./config/options.ts";
+export { type CircuitBreakerControls, CircuitState, type Controls } from "./controls.ts";
+export { type ConnectionStatus, createGuard, type Driver, type Refusal, type Status } from "./driver.ts";
 export {
-  type CircuitState,
   DatabaseCircuitBreakerError,
   DatabaseRetryError,
   DatabaseTimeoutError,
