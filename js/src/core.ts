@@ -5,7 +5,7 @@ import * as wasm from "./generated/core.js";
 /** Kinds of steps: the low three bits of what `begin`, `wake` and `report` return. */
 export const Step = { Attempt: 0, Wait: 1, Refuse: 2, Done: 3 } as const;
 /** Places in the register. */
-export const Place = { TimeoutMs: 0, RenewMs: 1, AtMs: 2, Detail: 3, Attempts: 4 } as const;
+export const Place = { TimeoutMs: 0, RenewMs: 1, AtMs: 2, Detail: 3, Attempts: 4, State: 5 } as const;
 /** What `succeed` and `look` ask the host to look at. */
 export const Look = { Waiter: 1, Store: 2 } as const;
 /** How a call ended that was not refused. */
@@ -13,7 +13,7 @@ export const Ending = { AsReported: 0, OutcomeUnknown: 1, DeadlineExceeded: 2, R
 /** Outcomes that the driver reports without an answer of the server. */
 export const OutcomeClass = { Timeout: 2, Aborted: 11 } as const;
 
-const REGISTER_LENGTH = 5;
+const REGISTER_LENGTH = 6;
 
 let generation = 0;
 

@@ -32,6 +32,8 @@ const BYPASS_BREAKER = 1 << 8;
 const STATES = ["CLOSED", "HALF_OPEN", "OPEN"] as const;
 
 const OPEN = 2;
+/** Number of the code `CIRCUIT_OPEN`. */
+const CIRCUIT_OPEN = 1;
 
 /** Kinds of this many statements are remembered; the oldest make room. */
 const KINDS_REMEMBERED = 500;
@@ -123,7 +125,7 @@ export class Driver implements Guard {
       case Step.Attempt:
         return this.#callOnce(work, step >>> 3, handle);
       case Step.Refuse:
-        return Promise.reject(this.#ended(CALL, step, handle, undefined));
+        return rejectSoon(this.#ended(CALL, step, handle, undefined));
       default:
         return this.#follow(CALL, work, step, handle);
     }
@@ -484,7 +486,8 @@ export class Driver implements Guard {
     const detail = handle.read(Place.Detail);
     const attempts = handle.read(Place.Attempts);
     if ((step & 7) === Step.Refuse) {
-      return this.#refused(operation, detail, handle.read(Place.AtMs), attempts, cause);
+      const state = detail === CIRCUIT_OPEN ? STATES[handle.read(Place.State)] : undefined;
+      return this.#refused(operation, detail, state, handle.read(Place.AtMs), attempts, cause);
     }
     switch (detail) {
       case Ending.OutcomeUnknown:
@@ -498,25 +501,27 @@ export class Driver implements Guard {
     }
   }
 
-  #refused(operation: Operation, code: number, retryAt: number, attempts: number, cause: unknown): ResilienceError {
+  #refused(
+    operation: Operation,
+    code: number,
+    state: BreakerState | undefined,
+    retryAtMs: number,
+    attempts: number,
+    cause: unknown,
+  ): ResilienceError {
     const facts = CODES[code - 1] as (typeof CODES)[number];
-    const isAt = Number.isFinite(retryAt);
-    const state =
-      code === 1 ? (STATES[this.#live().core.breakerState(this.#platform.now())] as BreakerState) : undefined;
-    return makeError(
-      facts.name,
-      attempts === 0 ? facts.message : `${facts.what} ${attempts} attempts were made before. ${facts.remedy}`,
-      {
-        origin: facts.origin,
-        retry: facts.retry,
-        retryAtMs: isAt ? retryAt : undefined,
-        outcome: "not_executed",
-        cause,
-        state,
-        timeout: operation.timeoutMs,
-        operationName: operation.name,
-      },
-    );
+    const message = attempts === 0 ? facts.message : `${facts.what} Attempts before: ${attempts}. ${facts.remedy}`;
+    return makeError(facts.name, message, {
+      origin: facts.origin,
+      retry: facts.retry,
+      retryAtMs: retryAtMs === Number.POSITIVE_INFINITY ? undefined : retryAtMs,
+      outcome: "not_executed",
+      cause,
+      state,
+      attempts,
+      operationName: operation.name,
+      timeout: operation.timeoutMs,
+    });
   }
 
   #failure(
@@ -567,6 +572,11 @@ function unguarded(): AttemptContext {
 /** Whether a lost answer leaves open what happened. */
 function isUnclear(operation: Operation): boolean {
   return operation.kind !== "read" && operation.idempotent !== true;
+}
+
+/** Rejects in the next microtask: by then somebody listens, and the runtime need not note a rejection that nobody handles. */
+function rejectSoon(error: unknown): Promise<never> {
+  return new Promise((_, reject) => queueMicrotask(() => reject(error)));
 }
 
 function bitsOf(operation: Operation): number {

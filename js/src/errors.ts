@@ -9,17 +9,21 @@ export class LibsqlError extends Error {
   /** SQLite's number, when known. */
   declare rawCode?: number;
 
+  /** What `name` is; one assignment instead of one per class of the chain. */
+  protected static readonly errorName: string = "LibsqlError";
+
   constructor(message: string, code: string, extendedCode?: string, rawCode?: number, cause?: Error) {
-    super(code === undefined ? message : `${code}: ${message}`, { cause });
+    super(code === undefined ? message : `${code}: ${message}`, cause === undefined ? undefined : { cause });
     this.code = code;
     this.extendedCode = extendedCode as string;
     this.rawCode = rawCode as number;
-    this.name = "LibsqlError";
+    this.name = new.target.errorName;
   }
 }
 
 /** A statement of a batch or of a transaction failed. */
 export class LibsqlBatchError extends LibsqlError {
+  protected static override readonly errorName: string = "LibsqlBatchError";
   /** Zero-based index of the statement that failed. */
   declare statementIndex: number;
 
@@ -33,7 +37,6 @@ export class LibsqlBatchError extends LibsqlError {
   ) {
     super(message, code, extendedCode, rawCode, cause);
     this.statementIndex = statementIndex;
-    this.name = "LibsqlBatchError";
   }
 }
 
@@ -70,6 +73,7 @@ const BRAND = Symbol.for("seawall.ResilienceError");
 
 /** A policy refused an operation or gave it up. Known by a brand, so that two copies of the package agree. */
 export class ResilienceError extends LibsqlError {
+  protected static override readonly errorName: string = "ResilienceError";
   declare readonly [BRAND]: readonly string[];
   declare origin: Origin;
   declare retry: RetryAdvice;
@@ -80,7 +84,6 @@ export class ResilienceError extends LibsqlError {
 
   constructor(code: string, message: string, facts: ErrorFacts) {
     super(message, code, undefined, undefined, facts.cause as Error | undefined);
-    this.name = "ResilienceError";
     this.origin = facts.origin;
     this.retry = facts.retry;
     if (facts.retryAtMs !== undefined) this.retryAtMs = facts.retryAtMs;
@@ -99,35 +102,35 @@ export class ResilienceError extends LibsqlError {
 
 /** The circuit is open: nothing was sent. Code `CIRCUIT_OPEN`. */
 export class DatabaseCircuitBreakerError extends ResilienceError {
+  protected static override readonly errorName: string = "DatabaseCircuitBreakerError";
   declare state: CircuitState;
 
   constructor(code: string, message: string, facts: ErrorFacts) {
     super(code, message, facts);
-    this.name = "DatabaseCircuitBreakerError";
     this.state = facts.state ?? "OPEN";
   }
 }
 
 /** Every attempt failed; `cause` is the last failure. Code `RETRIES_EXHAUSTED`. */
 export class DatabaseRetryError extends ResilienceError {
+  protected static override readonly errorName: string = "DatabaseRetryError";
   declare attempts: number;
 
   constructor(code: string, message: string, facts: ErrorFacts) {
     super(code, message, facts);
-    this.name = "DatabaseRetryError";
     this.attempts = facts.attempts ?? 0;
   }
 }
 
 /** The deadline passed. Code `DEADLINE_EXCEEDED`. */
 export class DatabaseTimeoutError extends ResilienceError {
+  protected static override readonly errorName: string = "DatabaseTimeoutError";
   /** Milliseconds that were allowed. */
   declare timeout: number;
   declare operationName?: string;
 
   constructor(code: string, message: string, facts: ErrorFacts) {
     super(code, message, facts);
-    this.name = "DatabaseTimeoutError";
     this.timeout = facts.timeout ?? 0;
     if (facts.operationName !== undefined) this.operationName = facts.operationName;
   }
@@ -135,18 +138,12 @@ export class DatabaseTimeoutError extends ResilienceError {
 
 /** No lease became free in time, or too many were waiting. Codes `POOL_TIMEOUT`, `POOL_QUEUE_FULL`. */
 export class PoolExhaustedError extends ResilienceError {
-  constructor(code: string, message: string, facts: ErrorFacts) {
-    super(code, message, facts);
-    this.name = "PoolExhaustedError";
-  }
+  protected static override readonly errorName: string = "PoolExhaustedError";
 }
 
 /** A write was sent and its answer was lost: it may have taken effect. Code `OUTCOME_UNKNOWN`. */
 export class OutcomeUnknownError extends ResilienceError {
-  constructor(code: string, message: string, facts: ErrorFacts) {
-    super(code, message, facts);
-    this.name = "OutcomeUnknownError";
-  }
+  protected static override readonly errorName: string = "OutcomeUnknownError";
 }
 
 type ResilienceClass = new (code: string, message: string, facts: ErrorFacts) => ResilienceError;

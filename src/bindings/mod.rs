@@ -35,8 +35,10 @@ mod place {
     pub(super) const DETAIL: usize = 3;
     /// Refuse, Done: attempts made.
     pub(super) const ATTEMPTS: usize = 4;
+    /// Refuse: the breaker's state.
+    pub(super) const STATE: usize = 5;
     /// Number of places.
-    pub(super) const COUNT: usize = 5;
+    pub(super) const COUNT: usize = 6;
 }
 
 /// Something for the host to look at after a report: somebody waits for a lease that is free.
@@ -116,7 +118,7 @@ impl Core {
         })
     }
 
-    /// Address of the register in `wasmMemory()`, in bytes: 5 numbers of 64 bits.
+    /// Address of the register in `wasmMemory()`, in bytes: 6 numbers of 64 bits.
     #[wasm_bindgen(js_name = registerAddress)]
     pub fn register_address(&self) -> usize {
         self.register.as_ptr() as usize
@@ -326,6 +328,9 @@ impl Core {
 
     fn put(&mut self, step: Step) -> u32 {
         let register = &mut *self.register;
+        if matches!(step, Step::Refuse { .. }) {
+            register[place::STATE] = f64::from(self.engine.breaker().state(self.latest) as u32);
+        }
         match step {
             Step::Attempt { call, timeout_ms, renew_ms } => {
                 register[place::TIMEOUT_MS] = timeout_ms as f64;
