@@ -46,7 +46,8 @@ export async function buildPackage() {
   copyFileSync(join(GENERATED, "core_bg.wasm"), join(DIST, "core.wasm"));
   // Node requires ES modules by itself; the file is for tools that judge by the name. Both ways lead to one instance.
   writeFileSync(join(DIST, "index.cjs"), 'module.exports = require("./index.js");\n');
-  for (const file of ["README.md", "LICENSE-MIT", "LICENSE-APACHE"]) copyFileSync(join(ROOT, file), join(ROOT, "js", file));
+  for (const file of ["README.md", "LICENSE-MIT", "LICENSE-APACHE"])
+    copyFileSync(join(ROOT, file), join(ROOT, "js", file));
   await buildDeclarations();
 }
 

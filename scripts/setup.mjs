@@ -98,10 +98,10 @@ async function addTarget(say) {
 
 /** @param {Say} say */
 async function addLints(say) {
-  for (const [component, command] of [
+  for (const [component, command] of /** @type {const} */ ([
     ["rustfmt", "fmt"],
     ["clippy", "clippy"],
-  ]) {
+  ])) {
     if (firstLine("cargo", [command, "--version"]) === undefined) {
       await runStep(component, "rustup", ["component", "add", component], { cwd: ROOT });
     }
