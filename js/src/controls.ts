@@ -1,6 +1,7 @@
 // What Seawall adds to a client: to look at the policies and to hold them by hand.
 
-import type { ConnectionStatus, Driver, Status } from "./driver.ts";
+import type { Driver } from "./driver.ts";
+import type { ConnectionStatus, Status } from "./status.ts";
 
 /** The states of a circuit. */
 export const CircuitState = { CLOSED: "CLOSED", HALF_OPEN: "HALF_OPEN", OPEN: "OPEN" } as const;

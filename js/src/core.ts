@@ -2,8 +2,11 @@
 
 import * as wasm from "./generated/core.js";
 
-/** Kinds of steps: the low three bits of what `begin`, `wake` and `report` return. */
-export const Step = { Attempt: 0, Wait: 1, Refuse: 2, Done: 3 } as const;
+/**
+ * Kinds of steps: the low three bits of what `begin`, `wake` and `report` return. `FailOpen` is never the core's: it
+ * stands for a step that the core could not give, because it has trapped.
+ */
+export const Step = { Attempt: 0, Wait: 1, Refuse: 2, Done: 3, FailOpen: 4 } as const;
 /** Places in the register. */
 export const Place = { TimeoutMs: 0, RenewMs: 1, AtMs: 2, Detail: 3, Attempts: 4, State: 5 } as const;
 /** What `succeed` and `look` ask the host to look at. */
@@ -34,28 +37,149 @@ export function checkSettings(settings: string): void {
   wasm.checkSettings(settings);
 }
 
+/** Judges a failed attempt; see `judge` in src/bindings. */
 export const judge = wasm.judge;
+/** Judges an attempt by its class alone. */
 export const judgeClass = wasm.judgeClass;
-export const kindOf = wasm.kindOf;
 
-/** The policies of one database, with a view on their register. */
+/** What one SQL statement does: 0 reads, 1 writes, 2 unknown, as for a core that has trapped. */
+export function kindOf(sql: string): number {
+  const seen = generation;
+  try {
+    return wasm.kindOf(sql);
+  } catch (error) {
+    if (error instanceof WebAssembly.RuntimeError) replaceCore(seen);
+    return 2;
+  }
+}
+
+/**
+ * The policies of one database, with a view on their register.
+ *
+ * On the path of an operation nothing here throws. A core that traps, or that was replaced because another one in this
+ * isolate trapped, answers `FailOpen`, and `onTrap` is told.
+ */
 export class CoreHandle {
   readonly core: wasm.Core;
   readonly generation = generation;
   #register: Float64Array;
-  #address: number;
+  readonly #address: number;
+  readonly #onTrap: (handle: CoreHandle) => void;
 
-  constructor(settings: string, seedHigh: number, seedLow: number, nowMs: number) {
+  constructor(
+    settings: string,
+    seedHigh: number,
+    seedLow: number,
+    nowMs: number,
+    onTrap: (handle: CoreHandle) => void,
+  ) {
     this.core = new wasm.Core(settings, seedHigh, seedLow, nowMs);
     this.#address = this.core.registerAddress();
-    this.#register = new Float64Array(wasm.wasmMemory().buffer, this.#address, REGISTER_LENGTH);
+    this.#register = this.#view();
+    this.#onTrap = onTrap;
   }
 
   /** One number of the register. Growing memory detaches the view, which then has no length. */
   read(place: number): number {
-    if (this.#register.length === 0) {
-      this.#register = new Float64Array(wasm.wasmMemory().buffer, this.#address, REGISTER_LENGTH);
-    }
+    if (this.#register.length === 0) this.#register = this.#view();
     return this.#register[place] as number;
+  }
+
+  begin(bits: number, timeoutMs: number, nowMs: number): number {
+    try {
+      return this.core.begin(bits, timeoutMs, nowMs);
+    } catch (error) {
+      return this.#trapped(error, Step.FailOpen);
+    }
+  }
+
+  wake(call: number, nowMs: number): number {
+    try {
+      return this.core.wake(call, nowMs);
+    } catch (error) {
+      return this.#trapped(error, Step.FailOpen);
+    }
+  }
+
+  report(call: number, judgement: number, nowMs: number): number {
+    try {
+      return this.core.report(call, judgement, nowMs);
+    } catch (error) {
+      return this.#trapped(error, Step.FailOpen);
+    }
+  }
+
+  /** What to look at. */
+  succeed(call: number, nowMs: number): number {
+    try {
+      return this.core.succeed(call, nowMs);
+    } catch (error) {
+      return this.#trapped(error, 0);
+    }
+  }
+
+  /** What to look at. */
+  cancel(call: number, nowMs: number): number {
+    try {
+      this.core.cancel(call, nowMs);
+      return this.core.look();
+    } catch (error) {
+      return this.#trapped(error, 0);
+    }
+  }
+
+  renew(call: number, nowMs: number): boolean {
+    try {
+      return this.core.renew(call, nowMs);
+    } catch (error) {
+      return this.#trapped(error, 0) !== 0;
+    }
+  }
+
+  look(): number {
+    try {
+      return this.core.look();
+    } catch (error) {
+      return this.#trapped(error, 0);
+    }
+  }
+
+  /** The call to wake, or -1. */
+  nextWaiter(): number {
+    try {
+      return this.core.nextWaiter();
+    } catch (error) {
+      return this.#trapped(error, -1);
+    }
+  }
+
+  /** Number of the breaker's state. */
+  breakerState(nowMs: number): number {
+    try {
+      return this.core.breakerState(nowMs);
+    } catch (error) {
+      return this.#trapped(error, 0);
+    }
+  }
+
+  /** All that is known, as text; empty when the core has trapped. */
+  export(): string {
+    try {
+      return this.core.export();
+    } catch (error) {
+      this.#trapped(error, 0);
+      return "";
+    }
+  }
+
+  /** A trap leaves the instance unusable for everybody: it is replaced before anything else is asked of it. */
+  #trapped(error: unknown, answer: number): number {
+    if (error instanceof WebAssembly.RuntimeError) replaceCore(this.generation);
+    this.#onTrap(this);
+    return answer;
+  }
+
+  #view(): Float64Array {
+    return new Float64Array(wasm.wasmMemory().buffer, this.#address, REGISTER_LENGTH);
   }
 }

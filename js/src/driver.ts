@@ -2,38 +2,34 @@
 //
 // Twin of src/worker/driver.rs; tests/conformance/steps holds both to the same stories.
 
-import { CODES } from "./codes.ts";
 import type { SeawallOptions } from "./config/options.ts";
 import {
   CoreHandle,
   checkSettings,
   coreGeneration,
-  Ending,
   judge,
   judgeClass,
   kindOf,
   Look,
   OutcomeClass,
   Place,
-  replaceCore,
   Step,
 } from "./core.ts";
-import { failureOf, makeError, type ResilienceError } from "./errors.ts";
+import { failureOf } from "./errors.ts";
 import type { AttemptContext, Guard, Lease, Operation, StatementKind } from "./operation.ts";
 import { type Platform, platform as thisPlatform } from "./platform/platform.ts";
+import { settingsOf } from "./settings.ts";
 import { SharedState, sleep } from "./state.ts";
+import type { ConnectionStatus, Status } from "./status.ts";
+import { aborted, CLASS_BITS, errorOf, isUnclear } from "./verdict.ts";
 
 const KINDS: readonly StatementKind[] = ["read", "write", "unknown"];
-const CLASS_BITS = { query: 0, transaction: 1, batch: 2, healthCheck: 3 } as const;
 const KIND_BITS = { read: 0, write: 1 << 4, unknown: 2 << 4 } as const;
 const IDEMPOTENT = 1 << 6;
 const HELD = 1 << 7;
 const BYPASS_BREAKER = 1 << 8;
-const STATES = ["CLOSED", "HALF_OPEN", "OPEN"] as const;
 
 const OPEN = 2;
-/** Number of the code `CIRCUIT_OPEN`. */
-const CIRCUIT_OPEN = 1;
 
 /** Kinds of this many statements are remembered; the oldest make room. */
 const KINDS_REMEMBERED = 500;
@@ -43,9 +39,6 @@ const DRAIN_DEADLINE_MS = 10_000;
 const DRAIN_POLL_MS = 5;
 /** Node's timers overflow beyond this, in milliseconds. */
 const TIMER_MAX_MS = 2_147_483_647;
-
-/** Name of a breaker's state. */
-export type BreakerState = (typeof STATES)[number];
 
 /** What {@link Driver.tryCall} returns instead of a promise while the circuit is open. */
 export interface Refusal {
@@ -90,7 +83,7 @@ export class Driver implements Guard {
   kindOf(sql: string): StatementKind {
     const known = this.#kinds.get(sql);
     if (known !== undefined) return known;
-    const kind = this.#guarded(() => KINDS[kindOf(sql)]) ?? "unknown";
+    const kind = KINDS[kindOf(sql)] ?? "unknown";
     if (this.#kinds.size >= KINDS_REMEMBERED) {
       for (const oldest of this.#kinds.keys()) {
         this.#kinds.delete(oldest);
@@ -115,17 +108,12 @@ export class Driver implements Guard {
     if (handle === undefined || this.#shared?.isCold || handle.generation !== coreGeneration()) {
       return this.run(CALL, work);
     }
-    let step: number;
-    try {
-      step = handle.core.begin(CALL_BITS, -1, this.#platform.now());
-    } catch (error) {
-      return this.#failOpen(error, work);
-    }
+    const step = handle.begin(CALL_BITS, -1, this.#platform.now());
     switch (step & 7) {
       case Step.Attempt:
         return this.#callOnce(work, step >>> 3, handle);
       case Step.Refuse:
-        return rejectSoon(this.#ended(CALL, step, handle, undefined));
+        return rejectSoon(errorOf(CALL, step, handle, undefined));
       default:
         return this.#follow(CALL, work, step, handle);
     }
@@ -134,7 +122,7 @@ export class Driver implements Guard {
   /** Like {@link Driver.call}, but a refusal by an open circuit is a value: no promise, no error, no throw. */
   tryCall<T>(work: () => Promise<T>): Promise<T> | Refusal {
     const handle = this.#handle;
-    if (handle === undefined || handle.core.breakerState(this.#platform.now()) !== OPEN) return this.call(work);
+    if (handle === undefined || handle.breakerState(this.#platform.now()) !== OPEN) return this.call(work);
     const retryAtMs = handle.core.retryAt();
     if (this.#refusal?.retryAtMs !== retryAtMs) {
       this.#refusal = Object.freeze({ refused: true, code: "CIRCUIT_OPEN", retryAtMs });
@@ -145,9 +133,10 @@ export class Driver implements Guard {
   async lease(operation: Operation): Promise<Lease> {
     if (this.#shared?.isCold) await this.#shared.warmUp();
     const handle = this.#live();
-    let step = handle.core.begin(bitsOf(operation), operation.timeoutMs ?? -1, this.#platform.now());
+    let step = handle.begin(bitsOf(operation), operation.timeoutMs ?? -1, this.#platform.now());
     while ((step & 7) === Step.Wait) step = await this.#wait(operation, step >>> 3, handle);
-    if ((step & 7) !== Step.Attempt) throw this.#ended(operation, step, handle, undefined);
+    if ((step & 7) === Step.FailOpen) return UNGUARDED_LEASE;
+    if ((step & 7) !== Step.Attempt) throw errorOf(operation, step, handle, undefined);
     return this.#hold(step >>> 3, handle);
   }
 
@@ -202,15 +191,9 @@ export class Driver implements Guard {
   }
 
   async #drive<T>(operation: Operation, attempt: Attempt<T>): Promise<T> {
-    let handle: CoreHandle;
-    let step: number;
-    if (operation.signal?.aborted) throw this.#aborted(operation.signal, "not_executed");
-    try {
-      handle = this.#live();
-      step = handle.core.begin(bitsOf(operation), operation.timeoutMs ?? -1, this.#platform.now());
-    } catch (error) {
-      return this.#failOpen(error, () => attempt(unguarded()));
-    }
+    if (operation.signal?.aborted) throw aborted(operation.signal, "not_executed");
+    const handle = this.#live();
+    const step = handle.begin(bitsOf(operation), operation.timeoutMs ?? -1, this.#platform.now());
     return this.#follow(operation, attempt, step, handle);
   }
 
@@ -224,24 +207,27 @@ export class Driver implements Guard {
           const ended = await this.#once(operation, attempt, call, handle, attempts);
           attempts += 1;
           if ("value" in ended) {
-            this.#look(handle.core.succeed(call, this.#platform.now()));
+            this.#look(handle.succeed(call, this.#platform.now()));
             return ended.value;
           }
           failure = ended.error;
           if (operation.signal?.aborted) {
-            handle.core.cancel(call, this.#platform.now());
-            this.#look(handle.core.look());
-            throw this.#aborted(operation.signal, isUnclear(operation) ? "unknown" : "not_executed");
+            this.#look(handle.cancel(call, this.#platform.now()));
+            throw aborted(operation.signal, isUnclear(operation) ? "unknown" : "not_executed");
           }
-          step = handle.core.report(call, ended.judgement, this.#platform.now());
+          step = handle.report(call, ended.judgement, this.#platform.now());
           this.#remember(handle);
           break;
         }
         case Step.Wait:
           step = await this.#wait(operation, step >>> 3, handle);
           break;
+        case Step.FailOpen:
+          // The core has trapped. What was already tried has its own error; anything else goes straight to the database.
+          if (attempts > 1) throw failure;
+          return attempt(unguarded());
         default:
-          throw this.#ended(operation, step, handle, failure);
+          throw errorOf(operation, step, handle, failure);
       }
     }
   }
@@ -288,7 +274,7 @@ export class Driver implements Guard {
   }
 
   #succeeded<T>(value: T, call: number, handle: CoreHandle): T {
-    const look = handle.core.succeed(call, this.#platform.now());
+    const look = handle.succeed(call, this.#platform.now());
     if (look !== 0) this.#look(look);
     return value;
   }
@@ -301,10 +287,11 @@ export class Driver implements Guard {
     call: number,
     handle: CoreHandle,
   ): Promise<T> {
-    const step = handle.core.report(call, ended.judgement, this.#platform.now());
+    const step = handle.report(call, ended.judgement, this.#platform.now());
     this.#remember(handle);
+    if ((step & 7) === Step.FailOpen) throw ended.error;
     if ((step & 7) === Step.Wait) return this.#follow(operation, attempt, step, handle);
-    throw this.#ended(operation, step, handle, ended.error);
+    throw errorOf(operation, step, handle, ended.error);
   }
 
   /** One attempt beside one timer, which renews the lease and ends the attempt at its deadline. */
@@ -315,7 +302,6 @@ export class Driver implements Guard {
     handle: CoreHandle,
     number: number,
   ): Promise<Ended<T>> {
-    const { core } = handle;
     const timeoutMs = handle.read(Place.TimeoutMs);
     const renewMs = handle.read(Place.RenewMs);
     const { signal } = operation;
@@ -343,7 +329,7 @@ export class Driver implements Guard {
           if (left <= 0) {
             end(OutcomeClass.Timeout, undefined);
           } else {
-            core.renew(call, this.#platform.now());
+            handle.renew(call, this.#platform.now());
             arm();
           }
         }, delay);
@@ -379,11 +365,10 @@ export class Driver implements Guard {
       signal?.addEventListener("abort", resume, { once: true });
     });
     if (signal?.aborted) {
-      handle.core.cancel(call, this.#platform.now());
-      this.#look(handle.core.look());
-      throw this.#aborted(signal, "not_executed");
+      this.#look(handle.cancel(call, this.#platform.now()));
+      throw aborted(signal, "not_executed");
     }
-    const step = handle.core.wake(call, this.#platform.now());
+    const step = handle.wake(call, this.#platform.now());
     // Somebody else may go on as well: two leases can have come free before the first waiter woke.
     if ((step & 7) !== Step.Wait) this.#nudge(handle);
     return step;
@@ -391,7 +376,7 @@ export class Driver implements Guard {
 
   #nudge(handle: CoreHandle): void {
     if (this.#waiters.size === 0) return;
-    const next = handle.core.nextWaiter();
+    const next = handle.nextWaiter();
     if (next >= 0) this.#waiters.get(next)?.();
   }
 
@@ -408,14 +393,13 @@ export class Driver implements Guard {
       clearTimeout(timer);
       timer = undefined;
       // What the transaction's statements met was counted with them: the lease itself is no evidence.
-      handle.core.cancel(call, this.#platform.now());
-      this.#look(handle.core.look());
+      this.#look(handle.cancel(call, this.#platform.now()));
     };
     const arm = () => {
       const delay = Math.min(left, renewMs);
       timer = setTimeout(() => {
         left -= delay;
-        if (left > 0 && handle.core.renew(call, this.#platform.now())) return arm();
+        if (left > 0 && handle.renew(call, this.#platform.now())) return arm();
         lapsed = true;
         release();
       }, delay);
@@ -442,8 +426,9 @@ export class Driver implements Guard {
 
   /** After a failure: the state may have changed, which the fallback and the store should know. */
   #remember(handle: CoreHandle): void {
-    this.#look(handle.core.look());
-    this.#snapshot = handle.core.export();
+    this.#look(handle.look());
+    const snapshot = handle.export();
+    if (snapshot !== "") this.#snapshot = snapshot;
   }
 
   /** The handle of the current instance, made anew from the last snapshot when the instance was replaced. */
@@ -452,126 +437,26 @@ export class Driver implements Guard {
     if (handle !== undefined && handle.generation === coreGeneration()) return handle;
     const platform = this.#platform;
     const now = platform.now();
-    const fresh = new CoreHandle(this.#settings, platform.randomBits(), platform.randomBits(), now);
+    const fresh = new CoreHandle(this.#settings, platform.randomBits(), platform.randomBits(), now, (trapped) => {
+      if (this.#handle !== trapped) return;
+      this.#handle = undefined;
+      this.#recoveries += 1;
+    });
     if (this.#snapshot !== "") fresh.core.import(this.#snapshot, now);
     if (this.#isClosed) fresh.core.close(now);
     this.#handle = fresh;
     return fresh;
   }
-
-  /** A trap leaves the instance unusable: replace it, and let this operation go straight to the database. */
-  #failOpen<T>(error: unknown, work: () => Promise<T>): Promise<T> {
-    this.#recover(error);
-    return work();
-  }
-
-  #recover(error: unknown): void {
-    this.#recoveries += 1;
-    const seen = this.#handle?.generation ?? coreGeneration();
-    if (error instanceof WebAssembly.RuntimeError) replaceCore(seen);
-    this.#handle = undefined;
-  }
-
-  #guarded<T>(ask: () => T): T | undefined {
-    try {
-      return ask();
-    } catch (error) {
-      this.#recover(error);
-      return undefined;
-    }
-  }
-
-  /** The error for a step that ended a call without a result. */
-  #ended(operation: Operation, step: number, handle: CoreHandle, cause: unknown): unknown {
-    const detail = handle.read(Place.Detail);
-    const attempts = handle.read(Place.Attempts);
-    if ((step & 7) === Step.Refuse) {
-      const state = detail === CIRCUIT_OPEN ? STATES[handle.read(Place.State)] : undefined;
-      return this.#refused(operation, detail, state, handle.read(Place.AtMs), attempts, cause);
-    }
-    switch (detail) {
-      case Ending.OutcomeUnknown:
-        return this.#failure(operation, 6, "unknown", attempts, cause);
-      case Ending.DeadlineExceeded:
-        return this.#failure(operation, 5, isUnclear(operation) ? "unknown" : "not_executed", attempts, undefined);
-      case Ending.RetriesExhausted:
-        return this.#failure(operation, 7, "not_executed", attempts, cause);
-      default:
-        return cause;
-    }
-  }
-
-  #refused(
-    operation: Operation,
-    code: number,
-    state: BreakerState | undefined,
-    retryAtMs: number,
-    attempts: number,
-    cause: unknown,
-  ): ResilienceError {
-    const facts = CODES[code - 1] as (typeof CODES)[number];
-    const message = attempts === 0 ? facts.message : `${facts.what} Attempts before: ${attempts}. ${facts.remedy}`;
-    return makeError(facts.name, message, {
-      origin: facts.origin,
-      retry: facts.retry,
-      retryAtMs: retryAtMs === Number.POSITIVE_INFINITY ? undefined : retryAtMs,
-      outcome: "not_executed",
-      cause,
-      state,
-      attempts,
-      operationName: operation.name,
-      timeout: operation.timeoutMs,
-    });
-  }
-
-  #failure(
-    operation: Operation,
-    code: number,
-    outcome: "not_executed" | "unknown",
-    attempts: number,
-    cause: unknown,
-  ): ResilienceError {
-    const facts = CODES[code - 1] as (typeof CODES)[number];
-    const timeout = operation.timeoutMs ?? this.timeoutOf(operation);
-    const what = code === 5 ? `The operation did not end within its deadline of ${timeout} ms.` : facts.what;
-    const unknown = outcome === "unknown" && code === 5 ? " Outcome unknown: it may have been applied." : "";
-    return makeError(facts.name, `${what}${unknown} ${facts.remedy}`, {
-      origin: facts.origin,
-      retry: facts.retry,
-      outcome,
-      cause,
-      attempts,
-      timeout,
-      operationName: operation.name,
-    });
-  }
-
-  /** The deadline of an operation's class, in milliseconds. */
-  timeoutOf(operation: Operation): number {
-    return this.#guarded(() => this.#live().core.timeoutOf(CLASS_BITS[operation.class])) ?? 0;
-  }
-
-  #aborted(signal: AbortSignal, outcome: "not_executed" | "unknown"): ResilienceError {
-    const facts = CODES[10] as (typeof CODES)[number];
-    return makeError(facts.name, facts.message, {
-      origin: facts.origin,
-      retry: facts.retry,
-      outcome,
-      cause: signal.reason,
-    });
-  }
 }
 
 const CALL: Operation = { class: "query", kind: "unknown" };
 const CALL_BITS = bitsOf(CALL);
+/** For a transaction that no policy watches. */
+const UNGUARDED_LEASE: Lease = { leftMs: undefined, lapsed: false, release() {} };
+
 /** For an attempt that no policy watches. Made when needed: Workers allow no signal at module scope. */
 function unguarded(): AttemptContext {
   return { signal: new AbortController().signal, timeoutMs: 0, attempt: 1 };
-}
-
-/** Whether a lost answer leaves open what happened. */
-function isUnclear(operation: Operation): boolean {
-  return operation.kind !== "read" && operation.idempotent !== true;
 }
 
 /** Rejects in the next microtask: by then somebody listens, and the runtime need not note a rejection that nobody handles. */
@@ -591,74 +476,4 @@ function bitsOf(operation: Operation): number {
 function judgementOf(error: unknown): number {
   const failure = failureOf(error);
   return failure === undefined ? judge(0, "", true) : judge(failure.status, failure.code, failure.sent);
-}
-
-function settingsOf(options: SeawallOptions, database: string, platform: Platform): string {
-  const { connectionPool, circuitBreaker, retry, timeouts, state, environment } = options;
-  const { readInterval, writeInterval, writeJitter } = state ?? {};
-  return JSON.stringify({
-    connectionPool,
-    circuitBreaker,
-    retry,
-    timeouts,
-    state: { readInterval, writeInterval, writeJitter },
-    platform: {
-      isProduction: (environment ?? platform.environment()) === "production",
-      isPolling: platform.isPolling,
-      connectionsMax: platform.connectionsMax,
-      database,
-    },
-  });
-}
-
-/** What {@link Driver.status} returns; see docs/status.md. */
-export interface Status {
-  uptimeMs: number;
-  breaker: {
-    state: BreakerState;
-    failures: number;
-    successes: number;
-    requests: number;
-    retryAtMs?: number;
-    forced?: "OPEN" | "CLOSED";
-    generation: number;
-  };
-  pool: {
-    size: number;
-    available: number;
-    borrowed: number;
-    pending: number;
-    min: number;
-    max: number;
-    leaked: number;
-    created: number;
-  };
-  totals: {
-    successful: number;
-    failed: number;
-    byOutcome: [string, number][];
-    byRefusal: [string, number][];
-    slow: number;
-    retries: number;
-    retriesDenied: number;
-    queued: number;
-    circuitChanges: number;
-    hintsMerged: number;
-    hintsRefused: number;
-    storeFailures: number;
-  };
-  recent: { healthy: number; failing: number; slow: number; averageMs: number };
-  /** How often the core had to be replaced after a trap. */
-  coreRecoveries: number;
-}
-
-/** One connection with its history. */
-export interface ConnectionStatus {
-  id: number;
-  state: string;
-  createdAtMs: number;
-  lastUsedAtMs: number;
-  uses: number;
-  errors: number;
-  history: { from: string; to: string; atMs: number; reason: string }[];
 }

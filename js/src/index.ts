@@ -22,7 +22,7 @@ export type {
   TimeoutOptions,
 } from "./config/options.ts";
 export { type CircuitBreakerControls, CircuitState, type Controls } from "./controls.ts";
-export { type ConnectionStatus, createGuard, type Driver, type Refusal, type Status } from "./driver.ts";
+export { createGuard, type Driver, type Refusal } from "./driver.ts";
 export {
   DatabaseCircuitBreakerError,
   DatabaseRetryError,
@@ -36,6 +36,7 @@ export {
   ResilienceError,
   type RetryAdvice,
 } from "./errors.ts";
+export type { BreakerState, ConnectionStatus, Status } from "./status.ts";
 export { memoryStore } from "./store/memory.ts";
 export type { Store } from "./store/store.ts";
 export { type KvNamespace, workersKvStore } from "./store/workers-kv.ts";

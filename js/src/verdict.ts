@@ -1,0 +1,75 @@
+// The errors that the driver makes: what a step says, in the words of the core's table of codes.
+
+import { CODES, type CodeFacts } from "./codes.ts";
+import { type CoreHandle, Ending, Place, Step } from "./core.ts";
+import { makeError, type OperationOutcome, type ResilienceError } from "./errors.ts";
+import type { Operation } from "./operation.ts";
+import { STATES } from "./status.ts";
+
+/** Numbers of the codes that the driver tells apart. */
+const Code = { CircuitOpen: 1, DeadlineExceeded: 5, OutcomeUnknown: 6, RetriesExhausted: 7, Aborted: 11 } as const;
+
+/** Numbers of the classes of operations, as they cross the boundary. */
+export const CLASS_BITS = { query: 0, transaction: 1, batch: 2, healthCheck: 3 } as const;
+
+/** Whether a lost answer leaves open what happened. */
+export function isUnclear(operation: Operation): boolean {
+  return operation.kind !== "read" && operation.idempotent !== true;
+}
+
+/** The error for a step that ended a call without a result; `cause` is the last attempt's own error, if there was one. */
+export function errorOf(operation: Operation, step: number, handle: CoreHandle, cause: unknown): unknown {
+  const detail = handle.read(Place.Detail);
+  const attempts = handle.read(Place.Attempts);
+  if ((step & 7) === Step.Refuse) return refused(operation, detail, attempts, handle, cause);
+  switch (detail) {
+    case Ending.OutcomeUnknown:
+      return failed(operation, facts(Code.OutcomeUnknown), "unknown", attempts, cause);
+    case Ending.DeadlineExceeded:
+      return late(operation, attempts, handle);
+    case Ending.RetriesExhausted:
+      return failed(operation, facts(Code.RetriesExhausted), "not_executed", attempts, cause);
+    default:
+      return cause;
+  }
+}
+
+/** The error for a caller who went away. */
+export function aborted(signal: AbortSignal, outcome: OperationOutcome): ResilienceError {
+  const { name, message, origin, retry } = facts(Code.Aborted);
+  return makeError(name, message, { origin, retry, outcome, cause: signal.reason });
+}
+
+function facts(code: number): CodeFacts {
+  return CODES[code - 1] as CodeFacts;
+}
+
+function refused(operation: Operation, code: number, attempts: number, handle: CoreHandle, cause: unknown) {
+  const { name, message, what, remedy, origin, retry } = facts(code);
+  const retryAtMs = handle.read(Place.AtMs);
+  return makeError(name, attempts === 0 ? message : `${what} Attempts before: ${attempts}. ${remedy}`, {
+    origin,
+    retry,
+    retryAtMs: retryAtMs === Number.POSITIVE_INFINITY ? undefined : retryAtMs,
+    outcome: "not_executed",
+    cause,
+    state: code === Code.CircuitOpen ? STATES[handle.read(Place.State)] : undefined,
+    attempts,
+    timeout: operation.timeoutMs,
+    operationName: operation.name,
+  });
+}
+
+function failed(operation: Operation, facts: CodeFacts, outcome: OperationOutcome, attempts: number, cause: unknown) {
+  const { name, message, origin, retry } = facts;
+  return makeError(name, message, { origin, retry, outcome, cause, attempts, operationName: operation.name });
+}
+
+function late(operation: Operation, attempts: number, handle: CoreHandle): ResilienceError {
+  const { name, remedy, origin, retry } = facts(Code.DeadlineExceeded);
+  const timeout = operation.timeoutMs ?? handle.core.timeoutOf(CLASS_BITS[operation.class]);
+  const outcome = isUnclear(operation) ? "unknown" : "not_executed";
+  const unknown = outcome === "unknown" ? " Outcome unknown: it may have been applied." : "";
+  const message = `The operation did not end within its deadline of ${timeout} ms.${unknown} ${remedy}`;
+  return makeError(name, message, { origin, retry, outcome, attempts, timeout, operationName: operation.name });
+}
