@@ -54,6 +54,51 @@ pub struct Key {
     pub help: &'static str,
 }
 
+/// Another name for a setting, as other libraries call it.
+#[derive(Clone, Copy, Debug)]
+pub struct Alias {
+    /// Dotted path, as users write it.
+    pub path: &'static str,
+    /// Path of the setting.
+    pub of: &'static str,
+    /// Whether it takes seconds, fractions included, where the setting takes milliseconds.
+    pub is_in_seconds: bool,
+}
+
+/// Every other name.
+pub const ALIASES: [Alias; 4] = [
+    alias("circuitBreaker.timeout", "circuitBreaker.recoveryTimeout", false),
+    alias("circuitBreaker.failure_threshold", "circuitBreaker.failureThreshold", false),
+    alias("circuitBreaker.recovery_timeout", "circuitBreaker.recoveryTimeout", true),
+    alias("circuitBreaker.half_open_max_calls", "circuitBreaker.halfOpenMaxCalls", false),
+];
+
+impl Alias {
+    /// What `key`, whose other name this is, takes under this name.
+    #[must_use]
+    pub const fn takes(&self, key: &Key) -> Key {
+        match key.shape {
+            Shape::Whole { min, max } if self.is_in_seconds => {
+                let shape = Shape::Number { min: min as f64 / MS_PER_S, max: max as f64 / MS_PER_S };
+                Key { path: self.path, unit: "s", shape, ..*key }
+            }
+            _ => Key { path: self.path, ..*key },
+        }
+    }
+
+    /// A value under this name in the setting's own unit, to the millisecond.
+    #[must_use]
+    pub fn to_setting(&self, value: f64) -> f64 {
+        if self.is_in_seconds { (value * MS_PER_S).round() } else { value }
+    }
+}
+
+const MS_PER_S: f64 = 1_000.0;
+
+const fn alias(path: &'static str, of: &'static str, is_in_seconds: bool) -> Alias {
+    Alias { path, of, is_in_seconds }
+}
+
 const DAY_MS: u64 = 86_400_000;
 
 const fn ms(path: &'static str, default: Default, help: &'static str) -> Key {

@@ -8,7 +8,7 @@ use std::fmt;
 use serde_json::{Map, Value};
 
 use super::Config;
-use super::keys::{Default, KEYS, Key, Shape};
+use super::keys::{ALIASES, Default, KEYS, Key, Shape};
 use crate::policy::backoff::Backoff;
 use crate::policy::breaker::BreakerConfig;
 use crate::policy::deadline::DeadlineConfig;
@@ -159,7 +159,7 @@ impl<'a> Reader<'a> {
             };
             for name in members.keys() {
                 let path = format!("{group}.{name}");
-                if !KEYS.iter().any(|key| key.path == path) {
+                if !KEYS.iter().any(|key| key.path == path) && !ALIASES.iter().any(|alias| alias.path == path) {
                     self.problems.push(unknown(&path, "no such setting"));
                 }
             }
@@ -181,7 +181,25 @@ impl<'a> Reader<'a> {
     #[inline(never)]
     fn value(&mut self, path: &str) -> f64 {
         let Some(key) = KEYS.iter().find(|key| key.path == path) else { return 0.0 };
-        let Some(found) = self.find(path) else { return self.default_of(key) };
+        let mut value = self.read(key).map(|value| (key.path, value));
+        for alias in ALIASES.iter().filter(|alias| alias.of == path) {
+            let Some(other) = self.read(&alias.takes(key)).map(|value| alias.to_setting(value)) else { continue };
+            match value {
+                Some((name, first)) if first != other => self.problem(format!(
+                    "{name} and {} are two names of one setting and differ: {first} and {other}{}",
+                    alias.path,
+                    unit(key)
+                )),
+                Some(_) => {}
+                None => value = Some((alias.path, other)),
+            }
+        }
+        value.map_or_else(|| self.default_of(key), |(_, value)| value)
+    }
+
+    /// What is set under this one name, if it is set and can be used.
+    fn read(&mut self, key: &Key) -> Option<f64> {
+        let found = self.find(key.path)?;
         let value = match (key.shape, found) {
             (Shape::Whole { min, max }, Value::Number(number)) => {
                 number.as_f64().filter(|value| value.fract() == 0.0 && *value >= min as f64 && *value <= max as f64)
@@ -192,10 +210,17 @@ impl<'a> Reader<'a> {
             (Shape::Switch, Value::Bool(is_on)) => Some(f64::from(u8::from(*is_on))),
             _ => None,
         };
-        value.unwrap_or_else(|| {
-            self.problems.push(format!("{path} must be {}, got {}", expected(key), shown(found)));
-            self.default_of(key)
-        })
+        if value.is_none() {
+            self.problem(format!("{} must be {}, got {}", key.path, expected(key), shown(found)));
+        }
+        value
+    }
+
+    /// A setting that is another's default is read twice, and its problem told once.
+    fn problem(&mut self, problem: String) {
+        if !self.problems.contains(&problem) {
+            self.problems.push(problem);
+        }
     }
 
     fn default_of(&mut self, key: &Key) -> f64 {
@@ -220,12 +245,16 @@ fn unknown(path: &str, what: &str) -> String {
 /// The range of a setting, in words.
 #[must_use]
 pub fn expected(key: &Key) -> String {
-    let unit = if key.unit.is_empty() { String::new() } else { format!(" {}", key.unit) };
+    let unit = unit(key);
     match key.shape {
         Shape::Whole { min, max } => format!("a whole number from {min} to {max}{unit}"),
         Shape::Number { min, max } => format!("a number from {min} to {max}{unit}"),
         Shape::Switch => "true or false".to_owned(),
     }
+}
+
+fn unit(key: &Key) -> String {
+    if key.unit.is_empty() { String::new() } else { format!(" {}", key.unit) }
 }
 
 fn shown(value: &Value) -> String {

@@ -54,6 +54,13 @@ pub struct BreakerConfig {
     pub successes_to_close: u32,
 }
 
+impl BreakerConfig {
+    /// Whether anything can open it. Without a rule it is off: others' hints and an earlier opening refuse nothing.
+    const fn has_rule(&self) -> bool {
+        self.failures_max > 0 || self.failure_ratio > 0.0 || self.slow_ratio > 0.0 || self.consecutive_max > 0
+    }
+}
+
 /// What the circuit does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -235,6 +242,7 @@ impl Breaker {
         }
         match self.state {
             State::Closed => BreakerAnswer::Admit,
+            _ if !self.config.has_rule() => BreakerAnswer::Admit,
             State::Open if cx.now < self.until => BreakerAnswer::Refuse { retry_at: self.until },
             State::Open => {
                 self.probe_successes = 0;
@@ -301,6 +309,7 @@ impl Breaker {
         match self.forced {
             Some(Forced::Open) => State::Open,
             Some(Forced::Closed) => State::Closed,
+            None if !self.config.has_rule() => State::Closed,
             None if self.state == State::Open && now >= self.until => State::HalfOpen,
             None => self.state,
         }

@@ -22,6 +22,9 @@ const LATENESS_MAX_MS: Millis = 250;
 /// No waiter of a polling host asks less often than this, in milliseconds.
 const POLL_MAX_MS: Millis = 50;
 
+/// On the way to a lease, idle connections are looked for this often, in milliseconds.
+const SWEEP_INTERVAL_MS: Millis = 1_000;
+
 /// How many, for how long, and how hosts wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PoolConfig {
@@ -135,6 +138,9 @@ impl LeasePool {
     pub fn decide(&mut self, call: u32, ticket: Option<Ticket>, acquire_by: Instant, cx: &mut Cx<'_>) -> LeaseAnswer {
         if self.is_closed {
             return LeaseAnswer::Closed;
+        }
+        if cx.now >= self.sweep_at {
+            self.close_idle(cx);
         }
         if self.in_use >= self.config.leases_max {
             self.take_back_lapsed(cx);
@@ -259,14 +265,19 @@ impl LeasePool {
         self.slots.iter().map(|slot| &slot.connection).filter(|it| it.state() != ConnectionState::Closed)
     }
 
-    /// Closes what has been idle for too long; kept lazy, for there is no timer to do it.
+    /// Takes back what lapsed and closes what has been idle for too long. No timer does it: whoever looks does.
     pub fn sweep(&mut self, cx: &mut Cx<'_>) {
-        if cx.now < self.sweep_at {
-            return;
-        }
-        self.sweep_at = cx.now.plus(1_000);
         self.take_back_lapsed(cx);
-        let mut spare = self.connections().count().saturating_sub(self.config.connections_min as usize);
+        self.close_idle(cx);
+    }
+
+    /// Closes idle connections down to `connections_min` that work.
+    fn close_idle(&mut self, cx: &mut Cx<'_>) {
+        self.sweep_at = cx.now.plus(SWEEP_INTERVAL_MS);
+        let is_working =
+            |slot: &&Slot| matches!(slot.connection.state(), ConnectionState::Ready | ConnectionState::Leased);
+        let working = self.slots.iter().filter(is_working).count();
+        let mut spare = working.saturating_sub(self.config.connections_min as usize);
         let ttl_ms = self.config.idle_ttl_ms;
         for slot in &mut self.slots {
             let is_idle = slot.connection.state() == ConnectionState::Ready

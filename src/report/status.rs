@@ -8,7 +8,7 @@ use crate::error::CODES;
 use crate::note::Tally;
 use crate::outcome::OUTCOMES;
 use crate::policy::breaker::{Forced, State};
-use crate::policy::connection::Connection;
+use crate::policy::connection::{Connection, ConnectionState};
 use crate::state::schema::{SLICES_MAX, slice_of};
 
 /// Everything that status pages, health checks and debugging show of one engine.
@@ -55,7 +55,7 @@ pub struct BreakerStatus {
 pub struct PoolStatus {
     /// Open connections.
     pub size: u32,
-    /// Not leased.
+    /// Idle, and may be leased.
     pub available: u32,
     /// Leased.
     pub borrowed: u32,
@@ -189,10 +189,10 @@ impl PoolStatus {
         let leaked = engine.notes().tally().leases_lapsed;
         let pool = engine.pool(now);
         let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
-        let size = count(pool.connections().count());
+        let is_ready = |connection: &&Connection| connection.state() == ConnectionState::Ready;
         Self {
-            size,
-            available: size.saturating_sub(pool.in_use()),
+            size: count(pool.connections().count()),
+            available: count(pool.connections().filter(is_ready).count()),
             borrowed: pool.in_use(),
             pending: count(pool.waiting()),
             min: pool.config().connections_min,

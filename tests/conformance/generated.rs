@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use seawall::config::keys::{Default, KEYS};
+use seawall::config::keys::{ALIASES, Default, KEYS};
 use seawall::config::parse::expected;
 use seawall::error::CODES;
 use seawall::policy::connection::TRANSITIONS;
@@ -85,6 +85,14 @@ fn the_page_of_settings_is_current() {
             Default::SameAs(path) => format!("`{path}`"),
         };
         writeln!(text, "| `{}` | {} | {default} | {} |", key.path, expected(&key), key.help).unwrap();
+    }
+    text.push_str(
+        "\n## Other names\n\nFor settings that come from elsewhere. Both names at once must say the same.\n\n\
+         | name | must be | setting |\n|---|---|---|\n",
+    );
+    for alias in ALIASES {
+        let key = KEYS.iter().find(|key| key.path == alias.of).unwrap();
+        writeln!(text, "| `{}` | {} | `{}` |", alias.path, expected(&alias.takes(key)), alias.of).unwrap();
     }
     same("docs/config.md", &text);
 }
