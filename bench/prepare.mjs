@@ -1,0 +1,44 @@
+// Makes sure that there is something to measure. Uses nothing but Node itself: what it runs may install the packages.
+import { spawn } from "node:child_process";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+export const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
+/** Bundles of the benchmark; made anew by every run. */
+export const BUNDLES = join(ROOT, "build", "bench");
+
+/**
+ * Installs and builds what is missing or older than its sources. What it prints goes to stderr.
+ *
+ * @throws {Error} When it fails; it has said why.
+ */
+export async function prepare() {
+  const child = spawn(process.execPath, [join(ROOT, "scripts/build.mjs"), "npm"], {
+    cwd: ROOT,
+    stdio: ["ignore", 2, 2],
+  });
+  const code = await new Promise((resolve, reject) => {
+    child.once("error", reject);
+    child.once("exit", (exitCode, signal) => resolve(exitCode ?? signal));
+  });
+  if (code !== 0) throw new Error("the build failed");
+}
+
+/**
+ * Bundles the guard alone, as the package's own build does it.
+ *
+ * The package's entry does not offer it: a guard around any function is not part of its surface.
+ */
+export async function bundleGuard() {
+  const { build } = await import("esbuild");
+  await build({
+    entryPoints: [join(ROOT, "js/src/driver.ts")],
+    outfile: join(BUNDLES, "guard.mjs"),
+    bundle: true,
+    format: "esm",
+    platform: "neutral",
+    target: "es2022",
+    minifySyntax: true,
+    logLevel: "error",
+  });
+}
