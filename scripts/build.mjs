@@ -32,7 +32,14 @@ export async function build(parts = ["npm", "worker"]) {
     await unlessDone(
       "package",
       {
-        inputs: ["js/src", "js/tsconfig.build.json", "tsconfig.base.json", "scripts/package.mjs", "package-lock.json"],
+        inputs: [
+          "js/src",
+          "js/tsconfig.build.json",
+          "tsconfig.base.json",
+          "scripts/package.mjs",
+          "package-lock.json",
+          "README.md",
+        ],
         outputs: ["index", "workerd", "edge-light"].map((name) => `js/dist/${name}.js`).concat("js/dist/index.d.ts"),
       },
       buildPackage,

@@ -1,13 +1,13 @@
 // The rings of tests, in the order in which they run: what is quick and says most comes first.
 import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { ROOT, WASM_TARGET } from "./toolchain.mjs";
 
 /**
  * @typedef {{ passed: number, failed: number }} Count
  * @typedef {{ name: string, what: string, commands(): Command[] }} Ring
- * @typedef {{ command: string, args: string[], count(output: string, isDone: boolean): Count }} Command
+ * @typedef {{ command: string, args: string[], cwd?: string, count(output: string, isDone: boolean): Count }} Command
  */
 
 /** A command that passes or fails as a whole. @param {string} command @param {string[]} args @returns {Command} */
@@ -42,9 +42,10 @@ function vitest(config) {
   const report = join(tmpdir(), `seawall-vitest-${process.pid}.json`);
   return {
     command: process.execPath,
+    cwd: dirname(join(ROOT, config)),
     args: [
       join(ROOT, "node_modules/vitest/vitest.mjs"),
-      ...["run", "--config", config, "--reporter=default", "--reporter=json", `--outputFile=${report}`],
+      ...["run", "--config", join(ROOT, config), "--reporter=default", "--reporter=json", `--outputFile=${report}`],
     ],
     count(_, isDone) {
       const found = existsSync(report) ? JSON.parse(readFileSync(report, "utf8")) : {};

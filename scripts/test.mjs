@@ -21,8 +21,12 @@ async function run(step) {
   const isColored = process.stdout.isTTY === true;
   const child = endWithParent(
     spawn(step.command, step.args, {
-      cwd: ROOT,
-      env: { ...process.env, CARGO_TERM_COLOR: isColored ? "always" : "never", ...(isColored && { FORCE_COLOR: "1" }) },
+      cwd: step.cwd ?? ROOT,
+      env: {
+        ...process.env,
+        CARGO_TERM_COLOR: isColored ? "always" : "never",
+        ...(isColored ? { FORCE_COLOR: "1" } : { NO_COLOR: "1" }),
+      },
       stdio: ["ignore", "pipe", "pipe"],
     }),
   );

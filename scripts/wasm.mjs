@@ -36,7 +36,7 @@ export async function buildWasm({ feature, name, folder, bindgen, features = [] 
     `Rust core, feature ${feature}`,
     "cargo",
     ["build", "--release", "--lib", "--features", feature, "--target", WASM_TARGET],
-    { cwd: ROOT, env: { ...process.env, RUSTFLAGS: rustFlags() } },
+    { cwd: ROOT, env: { ...process.env, CARGO_ENCODED_RUSTFLAGS: rustFlags() } },
   );
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
@@ -64,9 +64,12 @@ export async function buildWasm({ feature, name, folder, bindgen, features = [] 
 
 /** Paths of this machine in panic messages would make the bytes differ from one machine to the next. */
 function rustFlags() {
+  const own = process.env.CARGO_ENCODED_RUSTFLAGS ?? process.env.RUSTFLAGS?.trim().split(/\s+/).join("\x1f") ?? "";
   const home = process.env.CARGO_HOME ?? join(homedir(), ".cargo");
-  const remapped = `--remap-path-prefix=${home}=/cargo --remap-path-prefix=${ROOT}=/seawall`;
-  return `${process.env.RUSTFLAGS ?? ""} ${remapped}`.trim();
+  // Separated by a character that no path holds.
+  return [own, `--remap-path-prefix=${home}=/cargo`, `--remap-path-prefix=${ROOT}=/seawall`]
+    .filter((flag) => flag !== "")
+    .join("\x1f");
 }
 
 function targetFolder() {
