@@ -153,7 +153,8 @@ impl<'a> Reader<'a> {
 
     fn refuse_unknown(&mut self) {
         for (group, value) in self.raw {
-            let Value::Object(members) = value else {
+            let is_group = KEYS.iter().any(|key| key.path.split_once('.').is_some_and(|(name, _)| name == group));
+            let Some(members) = value.as_object().filter(|_| is_group) else {
                 self.problems.push(unknown(group, "no such group of settings, or not an object"));
                 continue;
             };
