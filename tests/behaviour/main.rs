@@ -1,0 +1,13 @@
+//! Behaviour: what the public API promises, one file per behaviour, on a hand-set clock.
+//!
+//! A test's doc comment names the entries of the feature list that it proves.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod breaker;
+mod deadline;
+mod host;
+mod pool;
+mod retry;
+mod settings;
+mod sharing;
+mod states;
