@@ -16,12 +16,12 @@
 
 /** @typedef {Map<string, Record<string, Score>>} Scores Contest id to entrant to score. */
 
-/** The middle value, or the mean of the two in the middle. @param {number[]} values At least one. */
+/** The middle value, or the mean of the two in the middle; NaN of nothing. @param {number[]} values */
 export function median(values) {
   const sorted = values.toSorted((a, b) => a - b);
   const middle = sorted.length >> 1;
-  const upper = /** @type {number} */ (sorted[middle]);
-  return sorted.length % 2 === 1 ? upper : /** @type {number} */ ((sorted[middle - 1]) + upper) / 2;
+  const upper = sorted[middle] ?? Number.NaN;
+  return sorted.length % 2 === 1 ? upper : (upper + (sorted[middle - 1] ?? Number.NaN)) / 2;
 }
 
 /**
