@@ -59,6 +59,7 @@ export function createGuard(options: SeawallOptions, database: string, platform:
 /** Drives the policies of one database in one isolate. */
 export class Driver implements Guard {
   readonly #platform: Platform;
+  readonly #now: () => number;
   readonly #settings: string;
   readonly #shared: SharedState | undefined;
   /** Waiting calls to resume when a lease is free; empty where requests must not resume each other. */
@@ -73,6 +74,7 @@ export class Driver implements Guard {
 
   constructor(options: SeawallOptions, database: string, platform: Platform) {
     this.#platform = platform;
+    this.#now = platform.now;
     this.#settings = settingsOf(options, database, platform);
     checkSettings(this.#settings);
     if (options.state !== undefined) {
@@ -105,10 +107,8 @@ export class Driver implements Guard {
    */
   call<T>(work: () => Promise<T>): Promise<T> {
     const handle = this.#handle;
-    if (handle === undefined || this.#shared?.isCold || handle.generation !== coreGeneration()) {
-      return this.run(CALL, work);
-    }
-    const step = handle.begin(CALL_BITS, -1, this.#platform.now());
+    if (handle === undefined || this.#shared?.isCold) return this.run(CALL, work);
+    const step = handle.begin(CALL_BITS, -1, this.#now());
     switch (step & 7) {
       case Step.Attempt:
         return this.#callOnce(work, step >>> 3, handle);
@@ -274,7 +274,7 @@ export class Driver implements Guard {
   }
 
   #succeeded<T>(value: T, call: number, handle: CoreHandle): T {
-    const look = handle.succeed(call, this.#platform.now());
+    const look = handle.succeed(call, this.#now());
     if (look !== 0) this.#look(look);
     return value;
   }
