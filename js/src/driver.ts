@@ -51,6 +51,17 @@ export interface Refusal {
 type Attempt<T> = (cx: AttemptContext) => Promise<T>;
 type Ended<T> = { readonly value: T } | { readonly error: unknown; readonly judgement: number };
 
+/** A running call of {@link Driver.call} and what happens when its work has ended. */
+interface Slot {
+  call: number;
+  work: (() => Promise<unknown>) | undefined;
+  succeeded(value: unknown): unknown;
+  failed(error: unknown): Promise<never>;
+}
+
+/** The part of a call's id that is its place in the core's table. */
+const CALL_INDEX_MASK = (1 << 14) - 1;
+
 /** Makes the policies for one database; `database` names it in the shared state, and carries no credentials. */
 export function createGuard(options: SeawallOptions, database: string, platform: Platform = thisPlatform): Driver {
   return new Driver(options, database, platform);
@@ -65,6 +76,7 @@ export class Driver implements Guard {
   /** Waiting calls to resume when a lease is free; empty where requests must not resume each other. */
   readonly #waiters = new Map<number, () => void>();
   readonly #kinds = new Map<string, StatementKind>();
+  readonly #slots: Slot[] = [];
   #handle: CoreHandle | undefined;
   /** What the core knew at its last change, for the case that it traps. */
   #snapshot = "";
@@ -242,10 +254,10 @@ export class Driver implements Guard {
       running = Promise.reject(error);
     }
     if (timeoutMs === 0) {
-      return running.then(
-        (value) => this.#succeeded(value, call, handle),
-        (error) => this.#settle(CALL, work, { error, judgement: judgementOf(error) }, call, handle),
-      );
+      const slot = this.#slot(call);
+      slot.call = call;
+      slot.work = work;
+      return running.then(slot.succeeded as (value: T) => T, slot.failed);
     }
     return new Promise((resolve, reject) => {
       const timer = setTimeout(
@@ -271,6 +283,29 @@ export class Driver implements Guard {
         },
       );
     });
+  }
+
+  /** The continuations of one place in the core's table of calls, made once: making them for each call costs as much again. */
+  #slot(call: number): Slot {
+    const index = call & CALL_INDEX_MASK;
+    const known = this.#slots[index];
+    if (known !== undefined) return known;
+    const slot: Slot = {
+      call,
+      work: undefined,
+      succeeded: (value) => {
+        slot.work = undefined;
+        return this.#succeeded(value, slot.call, this.#live());
+      },
+      failed: (error) => {
+        const { work } = slot;
+        slot.work = undefined;
+        const ended = { error, judgement: judgementOf(error) };
+        return this.#settle(CALL, work as () => Promise<never>, ended, slot.call, this.#live());
+      },
+    };
+    this.#slots[index] = slot;
+    return slot;
   }
 
   #succeeded<T>(value: T, call: number, handle: CoreHandle): T {
