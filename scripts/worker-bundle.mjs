@@ -1,5 +1,5 @@
 // The deployable Worker: build/index.js and build/index_bg.wasm, which wrangler and miniflare take as they are.
-import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { StepError } from "./progress.mjs";
 import { ROOT } from "./toolchain.mjs";
@@ -9,8 +9,10 @@ const BUILD = join(ROOT, "build");
 
 /** Builds the Worker into `build/`. */
 export async function buildWorker() {
-  rmSync(BUILD, { recursive: true, force: true });
   const glue = join(BUILD, ".bindgen");
+  const outfile = join(BUILD, "index.js");
+  const wasm = join(BUILD, "index_bg.wasm");
+  for (const old of [outfile, wasm]) rmSync(old, { force: true });
   await buildWasm({
     feature: "worker",
     name: "index",
@@ -20,7 +22,6 @@ export async function buildWorker() {
     features: ["exception-handling"],
   });
   const { build } = await import("esbuild");
-  const outfile = join(BUILD, "index.js");
   await build({
     entryPoints: [join(ROOT, "src/worker/entry.js")],
     outfile,
@@ -37,7 +38,6 @@ export async function buildWorker() {
   if (parts.length !== 2) throw new StepError(`build/index.js has ${parts.length - 1} source imports instead of one`);
   // workerd gives the compiled module for a plain import and does not know the other form.
   writeFileSync(outfile, parts.join("import "));
-  mkdirSync(BUILD, { recursive: true });
-  copyFileSync(join(glue, "index_bg.wasm"), join(BUILD, "index_bg.wasm"));
+  copyFileSync(join(glue, "index_bg.wasm"), wasm);
   rmSync(glue, { recursive: true, force: true });
 }
