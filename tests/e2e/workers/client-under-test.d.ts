@@ -1,0 +1,3 @@
+declare module "client-under-test" {
+  export { createClient, LibsqlError } from "@libsql/client/web";
+}

@@ -1,0 +1,4 @@
+declare module "cloudflare:workers" {
+  // biome-ignore lint/suspicious/noExplicitAny: each Worker under test has bindings of its own.
+  export const env: any;
+}

@@ -1,0 +1,43 @@
+// Workers for workerd, bundled as a deployment would: for tests and the demo.
+import { basename } from "node:path";
+import { build } from "esbuild";
+
+/** @typedef {{ type: "ESModule" | "CompiledWasm", path: string, contents: string | Uint8Array<ArrayBuffer> }} Module */
+
+export const COMPATIBILITY_DATE = "2026-04-01";
+
+/**
+ * Bundles a Worker and what it imports; the packages choose their `workerd` entries.
+ *
+ * @param {string} entry Path of its main module.
+ * @param {{ alias?: Record<string, string> }} [options] `alias` replaces imports by others.
+ * @returns {Promise<Module[]>} The main module first, in the form that Miniflare takes.
+ */
+export async function bundleWorker(entry, options = {}) {
+  const { outputFiles } = await build({
+    entryPoints: { worker: entry },
+    outdir: "/",
+    bundle: true,
+    write: false,
+    format: "esm",
+    platform: "neutral",
+    target: "es2022",
+    mainFields: ["module", "main"],
+    conditions: ["workerd", "worker"],
+    external: ["cloudflare:*"],
+    loader: { ".wasm": "copy" },
+    assetNames: "[name]",
+    alias: options.alias ?? {},
+    logLevel: "error",
+  });
+  return outputFiles
+    .map(({ path, contents, text }) => {
+      const isWasm = path.endsWith(".wasm");
+      return /** @type {Module} */ ({
+        type: isWasm ? "CompiledWasm" : "ESModule",
+        path: basename(path),
+        contents: isWasm ? new Uint8Array(contents) : text,
+      });
+    })
+    .sort((left, right) => Number(left.type === "CompiledWasm") - Number(right.type === "CompiledWasm"));
+}
