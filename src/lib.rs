@@ -15,6 +15,7 @@ pub mod clock;
 pub mod config;
 pub mod engine;
 pub mod error;
+pub mod hrana;
 pub mod note;
 pub mod outcome;
 pub mod policy;
