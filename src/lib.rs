@@ -16,6 +16,7 @@ pub mod config;
 pub mod engine;
 pub mod error;
 pub mod hrana;
+pub mod http;
 pub mod note;
 pub mod outcome;
 pub mod policy;
