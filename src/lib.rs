@@ -15,6 +15,8 @@ pub mod clock;
 pub mod config;
 pub mod engine;
 pub mod error;
+pub mod hrana;
+pub mod http;
 pub mod note;
 pub mod outcome;
 pub mod policy;

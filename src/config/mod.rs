@@ -2,6 +2,7 @@
 
 pub mod keys;
 pub mod parse;
+pub mod variables;
 
 use crate::policy::breaker::BreakerConfig;
 use crate::policy::deadline::DeadlineConfig;
