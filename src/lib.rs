@@ -24,3 +24,4 @@ pub mod query;
 pub mod report;
 pub mod rng;
 pub mod state;
+pub mod worker;

@@ -1,0 +1,30 @@
+//! Time and chance, from the platform. The only file that reads either.
+
+use std::time::Duration;
+
+use worker::Delay;
+use worker::js_sys::{Date, Math};
+
+use crate::clock::{Instant, Millis};
+
+/// A timer overflows beyond this, in milliseconds.
+const TIMER_MAX_MS: Millis = i32::MAX as Millis;
+
+/// The time. On Workers it stands still between two I/O operations.
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the time")]
+pub(super) fn now() -> Instant {
+    Instant::from_host(Date::now()).unwrap_or_default()
+}
+
+/// Ends after `ms`, on a timer of the request that awaits it.
+pub(super) async fn sleep(ms: Millis) {
+    Delay::from(Duration::from_millis(ms.min(TIMER_MAX_MS))).await;
+}
+
+/// A seed that differs between isolates. For jitter, not for secrets.
+#[expect(clippy::disallowed_methods, reason = "the one place that asks for chance")]
+pub(super) fn seed() -> u64 {
+    const SPAN: f64 = 4_294_967_296.0;
+    let bits = || (Math::random() * SPAN) as u64;
+    bits() << 32 | bits()
+}

@@ -1,0 +1,186 @@
+//! What the requests of one isolate share, and what each of them brings along.
+
+use std::cell::{Cell, OnceCell, RefCell};
+use std::future::Future;
+use std::rc::Rc;
+
+use worker::Env;
+use worker::js_sys::Reflect;
+
+use super::clock;
+use super::driver::{self, AttemptCx, Host};
+use super::kv::{Store, StoreFailed};
+use super::upstream::{self, Failure};
+use crate::clock::{Instant, Millis};
+use crate::config::variables::{self, Settings};
+use crate::engine::Engine;
+use crate::engine::step::CallId;
+use crate::hrana::proto::{PipelineRequest, PipelineResponse};
+use crate::outcome::{Judgement, judge};
+use crate::query::{Class, Kind, Query};
+use crate::report::health::HealthFacts;
+use crate::report::probe::{Probe, ProbeAnswer};
+use crate::report::status::Status;
+
+/// A cold isolate waits at most this long for what others know, in milliseconds.
+const COLD_READ_MS: Millis = 100;
+/// A background read or write that takes longer is given up, in milliseconds.
+const STORE_MS: Millis = 5_000;
+/// A probe that has not come back this long after its deadline never will, in milliseconds.
+const PROBE_GRACE_MS: Millis = 1_000;
+
+thread_local! {
+    static ISOLATE: OnceCell<Result<Rc<Isolate>, Rc<str>>> = const { OnceCell::new() };
+}
+
+/// What the requests of one isolate share.
+pub(super) struct Isolate {
+    settings: Settings,
+    engine: RefCell<Engine>,
+    probe: Cell<Probe>,
+}
+
+impl Isolate {
+    /// This isolate, made by the first request that asks; or what is wrong with the settings.
+    pub(super) fn of(env: &Env) -> Result<Rc<Self>, Rc<str>> {
+        ISOLATE.with(|isolate| isolate.get_or_init(|| Self::new(env).map(Rc::new).map_err(Rc::from)).clone())
+    }
+
+    fn new(env: &Env) -> Result<Self, String> {
+        let settings = variables::read(|name| variable(env, name))?;
+        let engine = Engine::new(settings.config.clone(), clock::seed(), clock::now());
+        Ok(Self { settings, engine: RefCell::new(engine), probe: Cell::default() })
+    }
+}
+
+/// A variable or a secret. Wrangler's configuration may hold a number where a shell would hold its digits.
+fn variable(env: &Env, name: &str) -> Option<String> {
+    let value = Reflect::get(env, &name.into()).ok()?;
+    value.as_string().or_else(|| value.as_f64().map(|number| number.to_string()))
+}
+
+/// One request in the isolate, with what only it may use.
+pub(super) struct Visit {
+    isolate: Rc<Isolate>,
+    token: Option<String>,
+    store: Option<Store>,
+}
+
+impl Visit {
+    /// A visit with the bindings of its own request.
+    pub(super) fn new(isolate: Rc<Isolate>, env: &Env) -> Self {
+        let token = variable(env, variables::AUTH_TOKEN).filter(|token| !token.is_empty());
+        let store = Store::bound(env, &isolate.settings.address.name);
+        Self { isolate, token, store }
+    }
+
+    /// From what age on a scheduled check asks the database again, in milliseconds.
+    pub(super) fn health_check_interval_ms(&self) -> Millis {
+        self.isolate.settings.health_check_interval_ms
+    }
+
+    /// How the database is, by a probe that is at most `interval_ms` old.
+    pub(super) async fn health(&self, interval_ms: Millis) -> HealthFacts {
+        loop {
+            match self.probe(|probe, limit_ms| probe.decide(interval_ms, limit_ms, clock::now())) {
+                ProbeAnswer::Known { is_connected } => return self.facts(is_connected),
+                ProbeAnswer::LookAgain(ms) => clock::sleep(ms).await,
+                ProbeAnswer::Send => {
+                    self.read_if_cold().await;
+                    let query = Query::new(Class::HealthCheck, Kind::Read);
+                    let is_connected = driver::run(self, query).await.is_ok();
+                    self.probe(|probe, _| probe.ended(is_connected, clock::now()));
+                    return self.facts(is_connected);
+                }
+            }
+        }
+    }
+
+    fn probe<T>(&self, change: impl FnOnce(&mut Probe, Millis) -> T) -> T {
+        let limit_ms = COLD_READ_MS + self.isolate.settings.config.deadlines.health_check_ms + PROBE_GRACE_MS;
+        let mut probe = self.isolate.probe.get();
+        let answer = change(&mut probe, limit_ms);
+        self.isolate.probe.set(probe);
+        answer
+    }
+
+    fn facts(&self, is_connected: bool) -> HealthFacts {
+        let now = clock::now();
+        self.with_engine(|engine| {
+            let status = Status::of(engine, now);
+            HealthFacts::of(&status, is_connected, engine.running(), now)
+        })
+    }
+
+    /// Whether [`Visit::share`] may have something to do.
+    pub(super) fn wants_store(&self) -> bool {
+        self.store.is_some() && self.with_engine(|engine| engine.wants_store())
+    }
+
+    /// Reads or writes the shared snapshot, if the engine finds it due.
+    pub(super) async fn share(&self) {
+        let Some(store) = &self.store else { return };
+        let now = clock::now();
+        if let Some(delay_ms) = self.with_engine(|engine| engine.claim_write(now)) {
+            clock::sleep(delay_ms).await;
+            self.write(store).await;
+        } else if self.with_engine(|engine| engine.claim_read(now)) {
+            self.read(store, STORE_MS).await;
+        }
+    }
+
+    async fn read_if_cold(&self) {
+        let Some(store) = &self.store else { return };
+        if self.with_engine(|engine| engine.claim_cold_read(clock::now())) {
+            self.read(store, COLD_READ_MS).await;
+        }
+    }
+
+    async fn read(&self, store: &Store, limit_ms: Millis) {
+        let read = driver::within(self, limit_ms, store.read()).await;
+        self.with_engine(|engine| match read {
+            // Garbage is counted by the engine and changes nothing.
+            Some(Ok(Some(text))) => _ = engine.import(&text, clock::now()),
+            Some(Ok(None)) => {}
+            Some(Err(StoreFailed)) | None => engine.stored(false, clock::now()),
+        });
+    }
+
+    /// Reads before it writes, so that one of many isolates with the same news is enough.
+    async fn write(&self, store: &Store) {
+        self.read(store, STORE_MS).await;
+        let Some(text) = self.with_engine(|engine| (!engine.is_stored()).then(|| engine.export())) else { return };
+        let written = driver::within(self, STORE_MS, store.write(&text)).await;
+        self.with_engine(|engine| engine.stored(matches!(written, Some(Ok(()))), clock::now()));
+    }
+}
+
+impl Host for Visit {
+    type Value = PipelineResponse;
+    type Failure = Failure;
+
+    fn now(&self) -> Instant {
+        clock::now()
+    }
+
+    fn with_engine<T>(&self, work: impl FnOnce(&mut Engine) -> T) -> T {
+        work(&mut self.isolate.engine.borrow_mut())
+    }
+
+    fn sleep(&self, ms: Millis) -> impl Future<Output = ()> {
+        clock::sleep(ms)
+    }
+
+    fn wait_for_lease(&self, _call: CallId, ms: Millis) -> impl Future<Output = ()> {
+        clock::sleep(ms)
+    }
+
+    async fn attempt(&self, _cx: AttemptCx) -> Result<PipelineResponse, Failure> {
+        let pipeline = PipelineRequest::single("SELECT 1");
+        upstream::send(&self.isolate.settings.address, self.token.as_deref(), &pipeline).await
+    }
+
+    fn judge(&self, failure: &Failure) -> Judgement {
+        judge(failure.status, &failure.code, failure.was_sent)
+    }
+}

@@ -1,0 +1,92 @@
+//! Reaches the database: one POST of one pipeline. The token goes into its header and nowhere else.
+
+use worker::{AbortController, Fetch, Headers, Method, Request, RequestInit, RequestRedirect};
+
+use crate::config::variables::Address;
+use crate::hrana::proto::{PipelineRequest, PipelineResponse, StreamResult, Version};
+use crate::hrana::{decode, encode};
+
+/// What is known of a failed request; `outcome::judge` takes it. It holds no text of the server, which may quote
+/// statements.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Failure {
+    /// The HTTP status, or 0 without an answer.
+    pub(super) status: u16,
+    /// The code in the body, or the transport's own.
+    pub(super) code: String,
+    /// Whether it may have reached the server.
+    pub(super) was_sent: bool,
+}
+
+impl Failure {
+    fn new(status: u16, code: impl Into<String>, was_sent: bool) -> Self {
+        Self { status, code: code.into(), was_sent }
+    }
+}
+
+/// Sends a pipeline once; dropping the future takes the request back.
+///
+/// An error of the first request in the pipeline is a [`Failure`] with the server's code. Redirects are not
+/// followed, so that the token cannot follow them.
+pub(super) async fn send(
+    address: &Address,
+    token: Option<&str>,
+    pipeline: &PipelineRequest,
+) -> Result<PipelineResponse, Failure> {
+    let request = request(address, token, pipeline).map_err(|_| Failure::new(0, "REQUEST_INVALID", false))?;
+    let abort = AbortOnDrop(Some(AbortController::default()));
+    let signal = abort.signal().ok_or_else(|| Failure::new(0, "ABORTED", false))?;
+    // The runtime does not say whether the connection was refused or lost, so the worse is assumed.
+    let mut response = Fetch::Request(request)
+        .send_with_signal(&signal)
+        .await
+        .map_err(|_| Failure::new(0, "CONNECTION_LOST", true))?;
+    let status = response.status_code();
+    let text = response.text().await.map_err(|_| Failure::new(status, "BODY_LOST", true))?;
+    abort.disarm();
+    if !(200..300).contains(&status) {
+        let code = decode::error_body(&text).code.unwrap_or_default();
+        return Err(Failure::new(status, code, true));
+    }
+    let answer = decode::pipeline_response(&text).map_err(|_| Failure::new(status, "BAD_RESPONSE", true))?;
+    match answer.results.first() {
+        Some(StreamResult::Ok { .. }) => Ok(answer),
+        Some(StreamResult::Error { error }) => Err(Failure::new(status, error.code.clone().unwrap_or_default(), true)),
+        None => Err(Failure::new(status, "BAD_RESPONSE", true)),
+    }
+}
+
+fn request(address: &Address, token: Option<&str>, pipeline: &PipelineRequest) -> worker::Result<Request> {
+    let headers = Headers::new();
+    headers.set("content-type", "application/json")?;
+    if let Some(token) = token {
+        headers.set("authorization", &format!("Bearer {token}"))?;
+    }
+    let mut init = RequestInit::new();
+    init.with_method(Method::Post)
+        .with_headers(headers)
+        .with_redirect(RequestRedirect::Manual)
+        .with_body(Some(encode::pipeline_request(pipeline).into()));
+    Request::new_with_init(&format!("{}/{}", address.base_url, Version::V3.pipeline_path()), &init)
+}
+
+/// Aborts the request unless it is disarmed first.
+struct AbortOnDrop(Option<AbortController>);
+
+impl AbortOnDrop {
+    fn signal(&self) -> Option<worker::AbortSignal> {
+        self.0.as_ref().map(AbortController::signal)
+    }
+
+    fn disarm(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        if let Some(controller) = self.0.take() {
+            controller.abort();
+        }
+    }
+}
