@@ -23,22 +23,3 @@ export async function prepare() {
   });
   if (code !== 0) throw new Error("the build failed");
 }
-
-/**
- * Bundles the guard alone, as the package's own build does it.
- *
- * The package's entry does not offer it: a guard around any function is not part of its surface.
- */
-export async function bundleGuard() {
-  const { build } = await import("esbuild");
-  await build({
-    entryPoints: [join(ROOT, "js/src/driver.ts")],
-    outfile: join(BUNDLES, "guard.mjs"),
-    bundle: true,
-    format: "esm",
-    platform: "neutral",
-    target: "es2022",
-    minifySyntax: true,
-    logLevel: "error",
-  });
-}

@@ -16,6 +16,9 @@
 
 /** @typedef {Map<string, Record<string, Score>>} Scores Contest id to entrant to score. */
 
+/** How often a turn is tried. */
+const TURN_TRIES = 3;
+
 /** The middle value, or the mean of the two in the middle; NaN of nothing. @param {number[]} values */
 export function median(values) {
   const sorted = values.toSorted((a, b) => a - b);
@@ -39,12 +42,31 @@ export async function hold(contests, rounds, say) {
       const names = Object.keys(entrants);
       for (let i = 0; i < names.length; i += 1) {
         const name = /** @type {string} */ (names[(i + round) % names.length]);
-        const turn = await /** @type {() => Promise<Turn>} */ (entrants[name])();
+        const turn = await takeTurn(/** @type {() => Promise<Turn>} */ (entrants[name]), say);
         if (round > 0) turns.get(id)?.[name]?.push(turn);
       }
     }
   }
   return new Map([...turns].map(([id, byName]) => [id, mapValues(byName, scoreOf)]));
+}
+
+/**
+ * A server under load may answer one request of a hundred thousand with an error; that turn is taken again.
+ *
+ * @param {() => Promise<Turn>} take @param {(text: string) => void} say
+ * @returns {Promise<Turn>}
+ * @throws {Error} When it fails again and again.
+ */
+async function takeTurn(take, say) {
+  for (let failures = 0; ; ) {
+    try {
+      return await take();
+    } catch (error) {
+      failures += 1;
+      if (failures === TURN_TRIES) throw error;
+      say(`a turn failed and is taken again: ${/** @type {Error} */ (error).message.split("\n", 1)[0]}`);
+    }
+  }
 }
 
 /** @param {Turn[]} turns @returns {Score} */

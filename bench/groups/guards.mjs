@@ -1,5 +1,4 @@
 // The policies alone, around an async function that has its result at once: CPU per call.
-import { bundleGuard } from "../prepare.mjs";
 import { hold } from "../rounds.mjs";
 import { Child } from "../subjects/child.mjs";
 
@@ -31,7 +30,6 @@ const ROWS = [
 export async function measureGuards(plan) {
   const rows = ROWS.filter(([id]) => plan.wants(id));
   if (rows.length === 0) return [];
-  await bundleGuard();
   /** @type {Map<string, Child>} */
   const children = new Map();
   const budgetMs = plan.isQuick ? BUDGET_MS.quick : BUDGET_MS.full;

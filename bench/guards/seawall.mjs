@@ -1,4 +1,4 @@
-import { createGuard } from "../../build/bench/guard.mjs";
+import { createGuard } from "seawall";
 
 const work = async () => 1;
 const DAY_MS = 86_400_000;
