@@ -20,6 +20,16 @@ const OPTIONS = {
   },
 };
 
+/** For a database that does not keep up. */
+const IMPATIENT = {
+  seawall: {
+    connectionPool: { maxConnections: 2, acquireTimeout: 1_000 },
+    circuitBreaker: { recoveryTimeout: 500 },
+    timeouts: { query: 1_500 },
+    retry: { attempts: 1 },
+  },
+};
+
 interface Answer {
   value?: unknown;
   isTyped?: boolean;
@@ -44,6 +54,14 @@ function answered(answers: (Answer | string)[]): number {
   return answers.filter((answer) => typeof answer === "object" && answer.value === 1).length;
 }
 
+/** A result, or an error that has a type and a code, before the deadline. */
+function expectEnding(answer: Answer | string, deadlineMs: number, codes?: string[]): void {
+  if (typeof answer === "string") throw new Error(`neither a result nor a typed error: ${answer}`);
+  const isTyped = answer.isTyped === true && (codes === undefined || codes.includes(answer.code ?? ""));
+  expect(answer.value === 1 || isTyped, JSON.stringify(answer)).toBe(true);
+  expect(answer.ms).toBeLessThan(deadlineMs + SLACK_MS);
+}
+
 async function leaked(): Promise<number> {
   const status = (await (await rig.ask("seawall", "/state")).json()) as { pool: { leaked: number } };
   return status.pool.leaked;
@@ -58,6 +76,7 @@ beforeAll(async () => {
   ]);
   rig = await startRig((url) => ({
     seawall: { modules: ours, bindings: { DATABASE_URL: url, OPTIONS } },
+    impatient: { modules: ours, bindings: { DATABASE_URL: url, OPTIONS: IMPATIENT } },
     upstream: { modules: upstream, bindings: { DATABASE_URL: url, OPTIONS: {} } },
     gate: { modules: gate, serviceBindings: { BEHIND: "seawall" } },
   }));
@@ -83,20 +102,31 @@ describe("a pool of 2 at module scope", () => {
     const left = await Promise.all(leaving);
     expect(left.slice(0, 2)).toEqual(["499 left", "499 left"]);
     const answers = await Promise.all(staying);
-    for (const answer of answers) {
-      if (typeof answer === "string") throw new Error(`neither a result nor a typed error: ${answer}`);
-      expect(answer.value === 1 || answer.isTyped, JSON.stringify(answer)).toBe(true);
-      expect(answer.ms).toBeLessThan(DEADLINE_MS + SLACK_MS);
-    }
-    for (const answer of await Promise.all(aborting)) {
-      if (typeof answer === "string") throw new Error(`neither a result nor a typed error: ${answer}`);
-      expect(answer.value === 1 || answer.code === "ABORTED", JSON.stringify(answer)).toBe(true);
-    }
+    for (const answer of answers) expectEnding(answer, DEADLINE_MS);
+    for (const answer of await Promise.all(aborting)) expectEnding(answer, DEADLINE_MS, ["ABORTED"]);
     expect(rig.log()).not.toMatch(HUNG);
     await until("the leases of the first two have lapsed", async () => (await leaked()) >= leakedBefore + 2);
 
     const after = await Promise.all(Array.from({ length: 20 }, () => ask("seawall")));
     expect(answered(after)).toBe(20);
+  });
+});
+
+describe("a pool of 2 before a database that does not keep up", () => {
+  it.each([
+    ["is too slow", { kind: "slow", ms: 400 }, ["POOL_TIMEOUT"]],
+    ["never answers", { kind: "hang" }, ["POOL_TIMEOUT", "DEADLINE_EXCEEDED", "CIRCUIT_OPEN"]],
+    ["is not there", { kind: "refuse" }, ["CONNECT_FAILED", "CONNECTION_LOST", "CIRCUIT_OPEN"]],
+  ] as const)("ends each of 200 requests in time when it %s", async (_, mode, codes) => {
+    await rig.proxy.set(mode);
+    const answers = await Promise.all(Array.from({ length: 200 }, () => ask("impatient")));
+    for (const answer of answers) expectEnding(answer, IMPATIENT.seawall.timeouts.query, [...codes]);
+    expect(answered(answers)).toBeLessThan(200);
+    expect(rig.log()).not.toMatch(HUNG);
+
+    await rig.proxy.set({ kind: "pass" });
+    await until("the client works", async () => answered([await ask("impatient"), await ask("impatient")]) === 2);
+    expect(answered(await Promise.all(Array.from({ length: 20 }, () => ask("impatient"))))).toBe(20);
   });
 });
 

