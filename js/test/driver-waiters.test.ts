@@ -72,7 +72,7 @@ describe("waiters", () => {
     expect(await waiting).toBe("waited");
   });
 
-  test("the same after a release, a failure, an abort, a close, and a lapse", async () => {
+  test("the same after a failure, a reset, a close and the release of a lease that was held", async () => {
     const ends: ((guard: Driver, holder: Hanging | undefined) => void)[] = [
       (_, holder) => holder?.reject(failed("SQLITE_CONSTRAINT", 200)),
       (_, holder) => holder?.reject(failed("SERVER_ERROR", 503)),
