@@ -89,7 +89,7 @@ export class CoreHandle {
     try {
       return this.core.begin(bits, timeoutMs, nowMs);
     } catch (error) {
-      return this.#trapped(error, Step.FailOpen);
+      return this.trapped(error, Step.FailOpen);
     }
   }
 
@@ -97,7 +97,7 @@ export class CoreHandle {
     try {
       return this.core.wake(call, nowMs);
     } catch (error) {
-      return this.#trapped(error, Step.FailOpen);
+      return this.trapped(error, Step.FailOpen);
     }
   }
 
@@ -105,7 +105,7 @@ export class CoreHandle {
     try {
       return this.core.report(call, judgement, nowMs);
     } catch (error) {
-      return this.#trapped(error, Step.FailOpen);
+      return this.trapped(error, Step.FailOpen);
     }
   }
 
@@ -114,7 +114,7 @@ export class CoreHandle {
     try {
       return this.core.succeed(call, nowMs);
     } catch (error) {
-      return this.#trapped(error, 0);
+      return this.trapped(error, 0);
     }
   }
 
@@ -124,7 +124,7 @@ export class CoreHandle {
       this.core.cancel(call, nowMs);
       return this.core.look();
     } catch (error) {
-      return this.#trapped(error, 0);
+      return this.trapped(error, 0);
     }
   }
 
@@ -132,7 +132,7 @@ export class CoreHandle {
     try {
       return this.core.renew(call, nowMs);
     } catch (error) {
-      return this.#trapped(error, 0) !== 0;
+      return this.trapped(error, 0) !== 0;
     }
   }
 
@@ -140,7 +140,7 @@ export class CoreHandle {
     try {
       return this.core.look();
     } catch (error) {
-      return this.#trapped(error, 0);
+      return this.trapped(error, 0);
     }
   }
 
@@ -149,7 +149,7 @@ export class CoreHandle {
     try {
       return this.core.nextWaiter();
     } catch (error) {
-      return this.#trapped(error, -1);
+      return this.trapped(error, -1);
     }
   }
 
@@ -158,7 +158,34 @@ export class CoreHandle {
     try {
       return this.core.breakerState(nowMs);
     } catch (error) {
-      return this.#trapped(error, 0);
+      return this.trapped(error, 0);
+    }
+  }
+
+  /** Whether the one read of a cold isolate is to be made now. */
+  claimColdRead(nowMs: number): boolean {
+    try {
+      return this.core.claimColdRead(nowMs);
+    } catch (error) {
+      return this.trapped(error, 0) !== 0;
+    }
+  }
+
+  /** Whether the store is to be read now. */
+  claimRead(nowMs: number): boolean {
+    try {
+      return this.core.claimRead(nowMs);
+    } catch (error) {
+      return this.trapped(error, 0) !== 0;
+    }
+  }
+
+  /** Milliseconds to wait before the store is written, or -1. */
+  claimWrite(nowMs: number): number {
+    try {
+      return this.core.claimWrite(nowMs);
+    } catch (error) {
+      return this.trapped(error, -1);
     }
   }
 
@@ -167,13 +194,13 @@ export class CoreHandle {
     try {
       return this.core.export();
     } catch (error) {
-      this.#trapped(error, 0);
+      this.trapped(error, 0);
       return "";
     }
   }
 
   /** A trap leaves the instance unusable for everybody: it is replaced before anything else is asked of it. */
-  #trapped(error: unknown, answer: number): number {
+  trapped(error: unknown, answer: number): number {
     if (error instanceof WebAssembly.RuntimeError) replaceCore(this.generation);
     this.#onTrap(this);
     return answer;

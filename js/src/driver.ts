@@ -144,6 +144,7 @@ export class Driver implements Guard {
 
   async lease(operation: Operation): Promise<Lease> {
     if (this.#shared?.isCold) await this.#shared.warmUp();
+    if (operation.signal?.aborted) throw aborted(operation.signal, "not_executed");
     const handle = this.#live();
     let step = handle.begin(bitsOf(operation), operation.timeoutMs ?? -1, this.#platform.now());
     while ((step & 7) === Step.Wait) step = await this.#wait(operation, step >>> 3, handle);
@@ -154,47 +155,57 @@ export class Driver implements Guard {
 
   async drain(deadlineMs = DRAIN_DEADLINE_MS): Promise<void> {
     this.close();
-    const { core } = this.#live();
     const deadline = this.#platform.now() + deadlineMs;
-    while (core.running() > 0 && this.#platform.now() < deadline) await sleep(DRAIN_POLL_MS);
+    while (this.#ask((core) => core.running()) > 0 && this.#platform.now() < deadline) await sleep(DRAIN_POLL_MS);
   }
 
   /** Refuses new operations; those in flight go on, those that wait are refused. */
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    this.#live().core.close(this.#platform.now());
+    this.#ask((core, now) => core.close(now));
     for (const resume of [...this.#waiters.values()]) resume();
   }
 
   /** Accepts operations again. */
   reopen(): void {
     this.#isClosed = false;
-    this.#live().core.reopen();
+    this.#ask((core) => core.reopen());
   }
 
   /** The status document. */
   status(): Status {
-    const status = JSON.parse(this.#live().core.status(this.#platform.now())) as Status;
+    const status = JSON.parse(this.#ask((core, now) => core.status(now))) as Status;
     status.coreRecoveries = this.#recoveries;
     return status;
   }
 
   /** Connections with their histories. */
   connections(): ConnectionStatus[] {
-    return JSON.parse(this.#live().core.connections(this.#platform.now())) as ConnectionStatus[];
+    return JSON.parse(this.#ask((core, now) => core.connections(now))) as ConnectionStatus[];
   }
 
   /** Holds the circuit open or closed by hand; undefined lets it go. */
   forceState(state: "OPEN" | "CLOSED" | undefined): void {
-    this.#live().core.force(state === undefined ? 0 : state === "CLOSED" ? 1 : 2, this.#platform.now());
+    this.#ask((core, now) => core.force(state === undefined ? 0 : state === "CLOSED" ? 1 : 2, now));
   }
 
   /** Closes the circuit and forgets its counts. */
   resetBreaker(): void {
-    const { core } = this.#live();
-    core.resetBreaker(this.#platform.now());
-    this.#look(core.look());
+    this.#ask((core, now) => core.resetBreaker(now));
+    this.#look(this.#live().look());
+  }
+
+  /** Asks what is not on the path of an operation: again of the next core, if this one traps. */
+  #ask<T>(what: (core: CoreHandle["core"], now: number) => T): T {
+    const handle = this.#live();
+    const now = this.#platform.now();
+    try {
+      return what(handle.core, now);
+    } catch (error) {
+      handle.trapped(error, 0);
+      return what(this.#live().core, now);
+    }
   }
 
   async #runCold<T>(operation: Operation, attempt: Attempt<T>): Promise<T> {

@@ -1,18 +1,16 @@
 // Options into the text that the core checks and reads.
 
-import type { SeawallOptions } from "./config/options.ts";
+import type { SeawallOptions, StateOptions } from "./config/options.ts";
 import type { Platform } from "./platform/platform.ts";
 
 /** The settings of one database's policies, with what the runtime says of itself. */
 export function settingsOf(options: SeawallOptions, database: string, platform: Platform): string {
-  const { connectionPool, circuitBreaker, retry, timeouts, state, environment } = options;
-  const { readInterval, writeInterval, writeJitter } = state ?? {};
+  // What is unknown goes along, so that the core can name it.
+  const { state, environment, compression: _, ...rest } = options;
+  const { store: _store, prefix: _prefix, coldReadTimeout: _timeout, ...schedule } = state ?? ({} as StateOptions);
   return JSON.stringify({
-    connectionPool,
-    circuitBreaker,
-    retry,
-    timeouts,
-    state: { readInterval, writeInterval, writeJitter },
+    ...rest,
+    state: schedule,
     platform: {
       isProduction: (environment ?? platform.environment()) === "production",
       isPolling: platform.isPolling,

@@ -46,7 +46,7 @@ export class SharedState {
     const now = this.#platform.now();
     if (this.#coldUntil === 0) {
       this.#coldUntil = now + this.#coldReadTimeout;
-      if (this.#handle().core.claimColdRead(now)) {
+      if (this.#handle().claimColdRead(now)) {
         await Promise.race([this.#read(), sleep(this.#coldReadTimeout)]);
       }
       this.#coldUntil = -1;
@@ -59,11 +59,11 @@ export class SharedState {
 
   /** Reads or writes in the background if the core finds it due. */
   tick(): void {
-    const { core } = this.#handle();
+    const handle = this.#handle();
     const now = this.#platform.now();
-    const writeDelay = core.claimWrite(now);
+    const writeDelay = handle.claimWrite(now);
     if (writeDelay >= 0) this.#platform.waitUntil(this.#write(writeDelay));
-    else if (core.claimRead(now)) this.#platform.waitUntil(this.#read());
+    else if (handle.claimRead(now)) this.#platform.waitUntil(this.#read());
   }
 
   get #coldReadTimeout(): number {

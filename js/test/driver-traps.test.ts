@@ -158,11 +158,29 @@ describe("a core that traps", () => {
     await worksAgain(guard);
   });
 
-  test("does not come out of tryCall or kindOf", async () => {
+  test("does not come out of tryCall, kindOf, or anything but an operation", async () => {
     const guard = guardOf();
     await guard.call(async () => "before");
     trap("breakerState");
     expect(await guard.tryCall(async () => "tried")).toBe("tried");
+    trap("status");
+    expect(guard.status().pool.max).toBe(2);
+    trap("running");
+    trap("connections");
+    expect(guard.connections()).toEqual([]);
+    trap("force");
+    guard.forceState("OPEN");
+    expect(guard.status().breaker.forced).toBe("OPEN");
+    trap("resetBreaker");
+    guard.resetBreaker();
+    trap("close");
+    guard.close();
+    expect(await rejection(guard.run(READ, async () => 1))).toMatchObject({ code: "CLIENT_CLOSED" });
+    const drained = guard.drain();
+    await vi.runAllTimersAsync();
+    await drained;
+    trap("reopen");
+    guard.reopen();
     expect(guard.kindOf("SELECT 1")).toBe("read");
     await worksAgain(guard);
   });

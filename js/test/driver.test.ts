@@ -125,6 +125,16 @@ describe("the caller's signal", () => {
     expect(guard.status().pool.created).toBe(0);
   });
 
+  test("aborted before a lease is asked for, none is taken", async () => {
+    const guard = guardOf(ONE_LEASE);
+    const signal = AbortSignal.abort("gone");
+    expect(await rejection(guard.lease({ class: "transaction", kind: "write", signal }))).toMatchObject({
+      code: "ABORTED",
+      outcome: "not_executed",
+    });
+    expect(guard.status().pool.borrowed).toBe(0);
+  });
+
   test("aborted while waiting, it leaves the queue at once and nobody else loses a place", async () => {
     const guard = guardOf(ONE_LEASE);
     const holder = hanging();
@@ -326,9 +336,21 @@ describe("one operation's options", () => {
 
 describe("settings", () => {
   test("a wrong setting is told when the guard is made, every one of them", () => {
-    const options = { connectionPool: { maxConnections: 0 }, retry: { attemps: 3 } } as unknown as SeawallOptions;
-    const both = /retry\.attemps.*connectionPool\.maxConnections/;
-    expect(() => guardOf(options)).toThrow(both);
+    const options = {
+      connectionPool: { maxConnections: 0 },
+      retry: { attemps: 3 },
+      circuitBraker: {},
+    } as unknown as SeawallOptions;
+    expect(() => guardOf(options)).toThrow(
+      /connectionPool\.maxConnections.*retry\.attemps|retry\.attemps.*connectionPool/s,
+    );
+    expect(() => guardOf(options)).toThrow(/circuitBraker/);
+  });
+
+  test("so is an unknown setting of the shared state", () => {
+    const store = { name: "none", caps: {}, get: async () => null, put: async () => {} };
+    const options = { state: { store, readIntervall: 5 } } as unknown as SeawallOptions;
+    expect(() => guardOf(options)).toThrow(/state\.readIntervall/);
   });
 
   test("POOL-03, CB-06: production has larger defaults, by the host's word or by the option", async () => {

@@ -362,7 +362,7 @@ describe("the recovery", () => {
 });
 
 describe("a core that traps", () => {
-  test.each(["import", "stored"] as const)("in %s during the cold read fails open", async (method) => {
+  test.each(["claimColdRead", "import", "stored"] as const)("in %s during the cold read fails open", async (method) => {
     const store = new Recorded();
     store.texts.set(KEY, await outage());
     if (method === "stored") vi.spyOn(store, "get").mockRejectedValueOnce(new Error("down"));
@@ -373,17 +373,20 @@ describe("a core that traps", () => {
     expect(guard.status().pool.borrowed).toBe(0);
   });
 
-  test.each(["isStored", "export", "import"] as const)("in %s in the background fails open", async (method) => {
-    const store = new Recorded();
-    const guard = guardOf({ store, writeJitter: 0 });
-    await guard.run(READ, async () => "first");
-    if (method === "import") store.texts.set(KEY, "garbage");
-    trap(method);
-    for (let failures = 0; failures < 3; failures += 1) expect(await fail(guard)).toBe("SERVER_ERROR");
-    await vi.advanceTimersByTimeAsync(40_000);
-    expect(await guard.run({ ...READ, useCircuitBreaker: false }, async () => "later")).toBe("later");
-    await finish();
-  });
+  test.each(["claimWrite", "claimRead", "isStored", "export", "import"] as const)(
+    "in %s in the background fails open",
+    async (method) => {
+      const store = new Recorded();
+      const guard = guardOf({ store, writeJitter: 0 });
+      await guard.run(READ, async () => "first");
+      if (method === "import") store.texts.set(KEY, "garbage");
+      trap(method);
+      for (let failures = 0; failures < 3; failures += 1) expect(await fail(guard)).toBe("SERVER_ERROR");
+      await vi.advanceTimersByTimeAsync(40_000);
+      expect(await guard.run({ ...READ, useCircuitBreaker: false }, async () => "later")).toBe("later");
+      await finish();
+    },
+  );
 });
 
 describe("stores", () => {

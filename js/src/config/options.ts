@@ -40,6 +40,12 @@ export interface CircuitBreakerOptions {
   /** Milliseconds that it stays open. `timeout` is another name for it. */
   recoveryTimeout?: number;
   timeout?: number;
+  /** Another name for `recoveryTimeout`, in seconds. */
+  recovery_timeout?: number;
+  /** Another name for `failureThreshold`. */
+  failure_threshold?: number;
+  /** Another name for `halfOpenMaxCalls`. */
+  half_open_max_calls?: number;
   recoveryTimeoutMax?: number;
   recoveryMultiplier?: number;
   recoveryJitter?: number;
