@@ -167,7 +167,7 @@ pub const CODES: [CodeFacts; 11] = [
     CodeFacts {
         code: Code::LeaseLapsed,
         name: "LEASE_LAPSED",
-        origin: Origin::Caller,
+        origin: Origin::Policy,
         retry: Retry::IfRepeatable,
         status: 504,
         what: "The transaction held its lease longer than its deadline, so the lease was taken back.",

@@ -80,7 +80,7 @@ export const CODES: readonly CodeFacts[] = [
   },
   {
     name: "LEASE_LAPSED",
-    origin: "caller",
+    origin: "policy",
     retry: "if_repeatable",
     what: "The transaction held its lease longer than its deadline, so the lease was taken back.",
     remedy: "Do less inside the transaction, or raise timeouts.transaction.",

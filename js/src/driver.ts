@@ -21,7 +21,7 @@ import { type Platform, platform as thisPlatform } from "./platform/platform.ts"
 import { settingsOf } from "./settings.ts";
 import { SharedState, sleep } from "./state.ts";
 import type { ConnectionStatus, Status } from "./status.ts";
-import { aborted, CLASS_BITS, errorOf, isUnclear } from "./verdict.ts";
+import { aborted, CLASS_BITS, errorOf, outcomeOfLoss } from "./verdict.ts";
 
 const KINDS: readonly StatementKind[] = ["read", "write", "unknown"];
 const KIND_BITS = { read: 0, write: 1 << 4, unknown: 2 << 4 } as const;
@@ -236,7 +236,7 @@ export class Driver implements Guard {
           failure = ended.error;
           if (operation.signal?.aborted) {
             this.#look(handle.cancel(call, this.#platform.now()));
-            throw aborted(operation.signal, isUnclear(operation) ? "unknown" : "not_executed");
+            throw aborted(operation.signal, outcomeOfLoss(operation));
           }
           step = handle.report(call, ended.judgement, this.#platform.now());
           this.#remember(handle);
@@ -507,12 +507,14 @@ function unguarded(): AttemptContext {
 
 /** Rejects in the next microtask: by then somebody listens, and the runtime need not note a rejection that nobody handles. */
 function rejectSoon(error: unknown): Promise<never> {
-  return new Promise((_, reject) => queueMicrotask(() => reject(error)));
+  return new Promise((_, reject) => {
+    Promise.resolve().then(() => reject(error));
+  });
 }
 
 function bitsOf(operation: Operation): number {
   let bits = CLASS_BITS[operation.class] | KIND_BITS[operation.kind];
-  if (operation.idempotent === true) bits |= IDEMPOTENT;
+  if (operation.idempotent === true || operation.undoable === true) bits |= IDEMPOTENT;
   if (operation.held === true) bits |= HELD;
   if (operation.useCircuitBreaker === false) bits |= BYPASS_BREAKER;
   return bits;

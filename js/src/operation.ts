@@ -17,6 +17,8 @@ export interface Operation {
   held?: boolean;
   /** The caller vouches that repeating it is harmless. */
   idempotent?: boolean | undefined;
+  /** A lost answer means that it was rolled back: a statement inside of a transaction. */
+  undoable?: boolean | undefined;
   /** `false` bypasses the breaker. */
   useCircuitBreaker?: boolean | undefined;
   /** Overrides the class's deadline, in milliseconds. */

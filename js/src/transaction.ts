@@ -151,7 +151,7 @@ export class StreamTransaction implements Transaction {
     }
     const timeoutMs = this.#lease.leftMs;
     return this.#guard.run(
-      { class: "transaction", kind, held: true, idempotent: isUndoable, timeoutMs, name: "transaction" },
+      { class: "transaction", kind, held: true, undoable: isUndoable, timeoutMs, name: "transaction" },
       attempt,
     );
   }

@@ -12,9 +12,14 @@ const Code = { CircuitOpen: 1, DeadlineExceeded: 5, OutcomeUnknown: 6, RetriesEx
 /** Numbers of the classes of operations, as they cross the boundary. */
 export const CLASS_BITS = { query: 0, transaction: 1, batch: 2, healthCheck: 3 } as const;
 
-/** Whether a lost answer leaves open what happened. */
-export function isUnclear(operation: Operation): boolean {
-  return operation.kind !== "read" && operation.idempotent !== true;
+/** What is known of an operation's effect when an answer was lost: a read has none, and what is undone has none. */
+export function outcomeOfLoss(operation: Operation): OperationOutcome {
+  return operation.kind === "read" || operation.undoable === true ? "not_executed" : "unknown";
+}
+
+/** The same when policies ended the call between attempts. Only an idempotent write is tried again after a loss. */
+function outcomeSoFar(operation: Operation, attempts: number): OperationOutcome {
+  return attempts > 0 && operation.idempotent === true ? outcomeOfLoss(operation) : "not_executed";
 }
 
 /** The error for a step that ended a call without a result; `cause` is the last attempt's own error, if there was one. */
@@ -26,9 +31,13 @@ export function errorOf(operation: Operation, step: number, handle: CoreHandle, 
     case Ending.OutcomeUnknown:
       return failed(operation, facts(Code.OutcomeUnknown), "unknown", attempts, cause);
     case Ending.DeadlineExceeded:
-      return late(operation, attempts, handle);
+      // With an error of its own, it was the server who gave up: HTTP 408.
+      if (cause === undefined) return late(operation, attempts, handle);
+      return outcomeOfLoss(operation) === "unknown"
+        ? failed(operation, facts(Code.OutcomeUnknown), "unknown", attempts, cause)
+        : cause;
     case Ending.RetriesExhausted:
-      return failed(operation, facts(Code.RetriesExhausted), "not_executed", attempts, cause);
+      return failed(operation, facts(Code.RetriesExhausted), outcomeSoFar(operation, attempts), attempts, cause);
     default:
       return cause;
   }
@@ -51,7 +60,7 @@ function refused(operation: Operation, code: number, attempts: number, handle: C
     origin,
     retry,
     retryAtMs: retryAtMs === Number.POSITIVE_INFINITY ? undefined : retryAtMs,
-    outcome: "not_executed",
+    outcome: outcomeSoFar(operation, attempts),
     cause,
     state: code === Code.CircuitOpen ? STATES[handle.read(Place.State)] : undefined,
     attempts,
@@ -68,7 +77,7 @@ function failed(operation: Operation, facts: CodeFacts, outcome: OperationOutcom
 function late(operation: Operation, attempts: number, handle: CoreHandle): ResilienceError {
   const { name, remedy, origin, retry } = facts(Code.DeadlineExceeded);
   const timeout = operation.timeoutMs ?? handle.core.timeoutOf(CLASS_BITS[operation.class]);
-  const outcome = isUnclear(operation) ? "unknown" : "not_executed";
+  const outcome = outcomeOfLoss(operation);
   const unknown = outcome === "unknown" ? " Outcome unknown: it may have been applied." : "";
   const message = `The operation did not end within its deadline of ${timeout} ms.${unknown} ${remedy}`;
   return makeError(name, message, { origin, retry, outcome, attempts, timeout, operationName: operation.name });
