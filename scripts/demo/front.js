@@ -30,7 +30,7 @@ function isolate(name, env, ctx) {
 export default {
   async fetch(request, env, ctx) {
     const url = new URL(request.url);
-    if (url.pathname.startsWith("/api/health") && env.HEALTH !== undefined) return env.HEALTH.fetch(request);
+    if (url.pathname.startsWith("/api/health")) return env.HEALTH.fetch(request);
     const [, name, path] = url.pathname.match(/^\/([a-z])(\/.*)$/) ?? [];
     if (name === undefined) return new Response("Ask an isolate: /a/, /a/tx, /a/state\n", { status: 404 });
     return isolate(name, env, ctx).fetch(new Request(new URL(path + url.search, url), request));

@@ -33,13 +33,16 @@ export async function showStage(world, how) {
 
 /** @param {import("./world.mjs").World} world */
 function invitation(world) {
+  const addresses = [
+    ["/a/", "a query through isolate a"],
+    ["/a/tx", "a transaction"],
+    ["/a/state", "its breaker and its pool"],
+    ["/b/", "the same for isolate b, which is made when it is asked for the first time"],
+    ["/api/health", "what the Rust Worker says of the database"],
+  ];
   const lines = [
     "",
-    `  ${world.url}/a/        a query through isolate a`,
-    `  ${world.url}/a/tx      a transaction`,
-    `  ${world.url}/a/state   its breaker and its pool`,
-    `  ${world.url}/b/        the same for isolate b, which is made when it is asked for the first time`,
-    ...(world.hasHealth ? [`  ${world.url}/api/health   the Rust Worker's health check`] : []),
+    ...addresses.map(([path = "", what]) => `  ${world.url}${path.padEnd(14)}${what}`),
     "",
     "  k  kill the database    s  make it slow    5  make it answer 503    m  mend it",
     "  n  a new isolate        q  quit",

@@ -26,8 +26,8 @@ export async function tellStory(world, how) {
     await serving(world),
     await refusing(world, how),
     await knowing(world),
+    await reporting(world),
     await recovering(world),
-    ...(world.hasHealth ? [await healthy(world)] : []),
   ];
   const passed = acts.filter(Boolean).length;
   console.log(`\n${passed} of ${acts.length} acts happened.`);
@@ -119,33 +119,39 @@ async function knowing(world) {
 }
 
 /** @param {World} world */
+async function reporting(world) {
+  const { isWell, text } = await health(world);
+  return tell("the Rust Worker reports the outage: /api/health", { "it says so": !isWell }, [text]);
+}
+
+/** @param {World} world */
 async function recovering(world) {
   await world.mend();
   const began = performance.now();
   const [first, second] = await Promise.all(["a", "b"].map((isolate) => recovered(world, isolate, began)));
   const tallies = await Promise.all(["a", "b"].map((isolate) => queries(world, isolate)));
   const served = tallies.map((tally) => tally.served);
+  const isReported = await until(async () => (await health(world)).isWell);
   return tell(
     "the database is mended: both recover",
     {
       "isolate a closed its circuit": first !== undefined,
       "isolate b closed its circuit": second !== undefined,
       "every query was answered": served.every((count) => count === QUERIES),
+      "the Rust Worker reports it": isReported,
     },
     [
       `closed after ${seconds(first)} (a) and ${seconds(second)} (b), with a recovery time of ${RECOVERY_MS / 1_000} s`,
-      `then ${served.join(" and ")} of ${QUERIES} queries answered`,
+      `then ${served.join(" and ")} of ${QUERIES} queries answered; /api/health: ${(await health(world)).text}`,
     ],
   );
 }
 
-/** @param {World} world */
-async function healthy(world) {
+/** What the Rust Worker says of the database. @param {World} world */
+async function health(world) {
   const response = await fetch(`${world.url}/api/health`);
   const { status } = /** @type {{ status?: string }} */ (await response.json());
-  return tell("the Rust Worker watches it: /api/health", { "it is well": response.ok }, [
-    `${response.status} ${status ?? ""}`,
-  ]);
+  return { isWell: response.ok, text: `${response.status} ${status ?? ""}` };
 }
 
 /** Sends queries one after the other. @param {World} world @param {string} isolate */

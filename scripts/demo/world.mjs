@@ -1,5 +1,5 @@
 // What the demo plays with: a real libSQL server, a proxy that breaks it on demand, and real Workers in workerd.
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Miniflare } from "miniflare";
 import { startFaultProxy } from "../../tests/support/fault-proxy.mjs";
@@ -40,8 +40,6 @@ export async function startWorld() {
 export class World {
   /** Address of the front door. */
   url = "";
-  /** Whether the Rust Worker was built. */
-  hasHealth = existsSync(join(ROOT, "build/index.js"));
   /** @type {Break | undefined} */
   broken;
   /** @type {import("../../tests/support/sqld.mjs").Sqld | undefined} */
@@ -132,7 +130,7 @@ export class World {
     const settings = { TURSO_DATABASE_URL: this.#proxy?.url ?? "", SEAWALL: SETTINGS };
     const kvNamespaces = { SEAWALL_KV: "hints" };
     const every = { compatibilityDate: COMPATIBILITY_DATE, modulesRoot: "/", kvNamespaces };
-    const workers = [
+    return [
       {
         ...every,
         name: "front",
@@ -142,7 +140,7 @@ export class World {
           module("Data", "core.bin", core.contents),
         ],
         workerLoaders: { LOADER: {} },
-        serviceBindings: { FIRST: "a", ...(this.hasHealth && { HEALTH: "health" }) },
+        serviceBindings: { FIRST: "a", HEALTH: "health" },
         bindings: { SETTINGS: settings, COMPATIBILITY_DATE },
       },
       {
@@ -151,18 +149,16 @@ export class World {
         modules: [module("ESModule", "worker.js", example.contents), module("CompiledWasm", core.path, core.contents)],
         bindings: settings,
       },
+      {
+        ...every,
+        name: "health",
+        modules: [
+          module("ESModule", "index.js", readFileSync(join(ROOT, "build/index.js"), "utf8")),
+          module("CompiledWasm", "index_bg.wasm", new Uint8Array(readFileSync(join(ROOT, "build/index_bg.wasm")))),
+        ],
+        bindings: { TURSO_DATABASE_URL: settings.TURSO_DATABASE_URL, CB_RECOVERY_TIMEOUT: String(RECOVERY_MS) },
+      },
     ];
-    if (!this.hasHealth) return workers;
-    const health = {
-      ...every,
-      name: "health",
-      modules: [
-        module("ESModule", "index.js", readFileSync(join(ROOT, "build/index.js"), "utf8")),
-        module("CompiledWasm", "index_bg.wasm", new Uint8Array(readFileSync(join(ROOT, "build/index_bg.wasm")))),
-      ],
-      bindings: { TURSO_DATABASE_URL: settings.TURSO_DATABASE_URL },
-    };
-    return [...workers, health];
   }
 }
 
