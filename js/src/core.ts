@@ -136,6 +136,17 @@ export class CoreHandle {
     }
   }
 
+  /** Renews all leases; false when no call is running any more. */
+  renewAll(nowMs: number): boolean {
+    try {
+      if (this.core.running() === 0) return false;
+      this.core.renewAll(nowMs);
+      return true;
+    } catch (error) {
+      return this.trapped(error, 0) !== 0;
+    }
+  }
+
   look(): number {
     try {
       return this.core.look();

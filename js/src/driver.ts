@@ -77,6 +77,7 @@ export class Driver implements Guard {
   readonly #waiters = new Map<number, () => void>();
   readonly #kinds = new Map<string, StatementKind>();
   readonly #slots: Slot[] = [];
+  #renewal: ReturnType<typeof setTimeout> | undefined;
   #handle: CoreHandle | undefined;
   /** What the core knew at its last change, for the case that it traps. */
   #snapshot = "";
@@ -255,45 +256,67 @@ export class Driver implements Guard {
     }
   }
 
-  /** The first attempt of `call`: without a signal, and with a timer only if there is a deadline. */
+  /** The first attempt of `call`: without a signal, and with a timer only if it needs one. */
   #callOnce<T>(work: () => Promise<T>, call: number, handle: CoreHandle): Promise<T> {
     const timeoutMs = handle.read(Place.TimeoutMs);
+    // Where a caller can vanish, its own timer keeps its lease; elsewhere one timer keeps all.
+    const isAlone = this.#platform.isPolling;
+    if (!isAlone && this.#renewal === undefined) this.#keepLeases(handle);
     let running: Promise<T>;
     try {
       running = work();
     } catch (error) {
       running = Promise.reject(error);
     }
-    if (timeoutMs === 0) {
+    if (timeoutMs === 0 && !isAlone) {
       const slot = this.#slot(call);
       slot.call = call;
       slot.work = work;
       return running.then(slot.succeeded as (value: T) => T, slot.failed);
     }
+    const renewMs = isAlone ? Math.max(handle.read(Place.RenewMs), 1) : Number.POSITIVE_INFINITY;
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(
-        () => {
-          isLate = true;
-          const ended = { error: undefined, judgement: judgeClass(OutcomeClass.Timeout) };
-          this.#settle(CALL, work, ended, call, handle).then(resolve, reject);
-        },
-        Math.min(timeoutMs, TIMER_MAX_MS),
-      );
-      let isLate = false;
+      let left = timeoutMs > 0 ? timeoutMs : Number.POSITIVE_INFINITY;
+      let timer: ReturnType<typeof setTimeout> | undefined;
+      const fail = (ended: { error: unknown; judgement: number }) => {
+        timer = undefined;
+        this.#settle(CALL, work, ended, call, handle).then(resolve, reject);
+      };
+      const arm = () => {
+        const delay = Math.min(left, renewMs, TIMER_MAX_MS);
+        timer = setTimeout(() => {
+          left -= delay;
+          if (left <= 0) return fail({ error: undefined, judgement: judgeClass(OutcomeClass.Timeout) });
+          handle.renew(call, this.#now());
+          arm();
+        }, delay);
+      };
+      arm();
       running.then(
         (value) => {
-          if (isLate) return;
+          if (timer === undefined) return;
           clearTimeout(timer);
           resolve(this.#succeeded(value, call, handle));
         },
         (error) => {
-          if (isLate) return;
+          if (timer === undefined) return;
           clearTimeout(timer);
-          const ended = { error, judgement: judgementOf(error) };
-          this.#settle(CALL, work, ended, call, handle).then(resolve, reject);
+          fail({ error, judgement: judgementOf(error) });
         },
       );
     });
+  }
+
+  /** Renews all leases on one timer, which keeps no process alive and ends when no call is running. */
+  #keepLeases(handle: CoreHandle): void {
+    const delay = Math.min(Math.max(handle.read(Place.RenewMs), 1), RENEWAL_MAX_MS);
+    const timer = setTimeout(() => {
+      this.#renewal = undefined;
+      const live = this.#live();
+      if (live.renewAll(this.#now())) this.#keepLeases(live);
+    }, delay);
+    (timer as { unref?(): void }).unref?.();
+    this.#renewal = timer;
   }
 
   /** The continuations of one place in the core's table of calls, made once: making them for each call costs as much again. */

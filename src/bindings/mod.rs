@@ -176,6 +176,13 @@ impl Core {
         self.engine.renew(CallId::from_number(call), now)
     }
 
+    /// Keeps all leases.
+    #[wasm_bindgen(js_name = renewAll)]
+    pub fn renew_all(&mut self, #[wasm_bindgen(js_name = nowMs)] now_ms: f64) {
+        let now = self.at(now_ms);
+        self.engine.renew_all(now);
+    }
+
     /// What to look at: 1 a waiter could go on, 2 the store may have to be read or written.
     pub fn look(&self) -> u32 {
         let waiter = if self.engine.next_waiter().is_some() { LOOK_WAITER } else { 0 };

@@ -143,6 +143,11 @@ impl Engine {
         }
     }
 
+    /// Keeps all leases for another while: for a host that knows that none of its callers has vanished.
+    pub fn renew_all(&mut self, now: Instant) {
+        self.pool.renew_all(now);
+    }
+
     /// Ends a call whose caller went away. It counts for nothing; its lease and its probe permit are free again.
     pub fn cancel(&mut self, id: CallId, now: Instant) {
         let Some(doing) = self.calls.get(id).map(|call| call.doing) else { return };

@@ -187,6 +187,14 @@ impl LeasePool {
         }
     }
 
+    /// Renews every lease at once: for hosts whose callers cannot vanish, so that one timer serves all of them.
+    pub fn renew_all(&mut self, now: Instant) {
+        let expires_at = now.plus(self.config.lease_ttl_ms);
+        for held in self.slots.iter_mut().filter_map(|slot| slot.held.as_mut()) {
+            held.expires_at = held.expires_at.max(expires_at);
+        }
+    }
+
     /// Whether the holder still has it.
     #[must_use]
     pub fn is_held(&self, lease: Lease) -> bool {

@@ -151,6 +151,20 @@ fn a_lapsed_lease_frees_its_slot_and_its_return_changes_nothing() {
 }
 
 #[test]
+fn one_renewal_keeps_every_lease() {
+    let mut bench = Bench::new(CONFIG);
+    let (first, second) = (bench.take(1), bench.take(2));
+    bench.now = Instant(4_000);
+    bench.pool.renew_all(bench.now);
+    bench.now = Instant(8_999);
+    bench.with(|pool, cx| pool.sweep(cx));
+    assert!(bench.pool.is_held(first) && bench.pool.is_held(second));
+    bench.now = Instant(10_000);
+    bench.with(|pool, cx| pool.sweep(cx));
+    assert!(!bench.pool.is_held(first) && !bench.pool.is_held(second));
+}
+
+#[test]
 fn one_after_another_uses_one_connection() {
     let mut bench = Bench::new(CONFIG);
     for _ in 0..100 {
