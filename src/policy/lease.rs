@@ -430,5 +430,4 @@ impl LeasePool {
 
 #[cfg(test)]
 #[allow(clippy::panic)]
-#[path = "lease_tests.rs"]
 mod tests;
