@@ -5,6 +5,8 @@
 import * as core from "seawall-core";
 
 const instance = core.__worker_init_state();
+/** Longer than any request takes, in milliseconds. */
+const LIMIT_MS = 60_000;
 /** Requests in flight on this instance, each with the way to end it. */
 const running = new Set();
 
@@ -32,26 +34,35 @@ async function guarded(work) {
     end = reject;
   });
   running.add(end);
+  // A request that waits for nothing of its own when another one ends it is taken for hung: hence a timer of its own.
+  const limit = setTimeout(end, LIMIT_MS, new Error(`no answer within ${LIMIT_MS} ms`));
   try {
     return await Promise.race([work(), ended]);
   } catch (error) {
     if (error instanceof WebAssembly.RuntimeError && !instance.criticalError) died(error);
     throw error;
   } finally {
+    clearTimeout(limit);
     running.delete(end);
   }
+}
+
+function problem(error) {
+  const [code, message] =
+    error instanceof WebAssembly.RuntimeError
+      ? ["INSTANCE_RESTARTED", "The Worker failed while it answered and has been restarted. Ask again."]
+      : ["INTERNAL_ERROR", "The Worker failed while it answered. Its log says why."];
+  const headers = { "cache-control": "no-store" };
+  return Response.json({ error: { code, message } }, { status: 500, headers });
 }
 
 export default {
   async fetch(request, env, ctx) {
     try {
       return await guarded(() => core.fetch(request, env, ctx));
-    } catch {
-      const message = "The Worker failed while it answered and has been restarted. Ask again.";
-      return Response.json(
-        { error: { code: "INSTANCE_RESTARTED", message } },
-        { status: 500, headers: { "cache-control": "no-store" } },
-      );
+    } catch (error) {
+      console.error("seawall:", String(error));
+      return problem(error);
     }
   },
   scheduled: (event, env, ctx) => guarded(() => core.scheduled(event, env, ctx)),

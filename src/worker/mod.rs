@@ -9,66 +9,10 @@ pub mod driver;
 #[cfg(feature = "worker")]
 mod clock;
 #[cfg(feature = "worker")]
+mod entries;
+#[cfg(feature = "worker")]
 mod isolate;
 #[cfg(feature = "worker")]
 mod kv;
 #[cfg(feature = "worker")]
 mod upstream;
-
-#[cfg(feature = "worker")]
-mod entries {
-    #![allow(
-        missing_docs,
-        unreachable_pub,
-        reason = "the macros write functions without docs, and export them by themselves"
-    )]
-
-    use worker::{Context, Env, Request, Response, ScheduleContext, ScheduledEvent, event};
-
-    use super::clock;
-    use super::isolate::{Isolate, Visit};
-    use crate::http::{self, routes};
-    use crate::report::probe::INTERVAL_MS;
-
-    /// Answers one HTTP request.
-    #[event(fetch)]
-    pub async fn fetch(request: Request, env: Env, context: Context) -> worker::Result<Response> {
-        let method = request.inner().method();
-        let accept = request.headers().get("accept")?;
-        let asked = http::Request { method: &method, path: &request.path(), accept: accept.as_deref() };
-        let response = match routes::plan(&asked, routes::BASE_PATH, clock::now()) {
-            routes::Plan::Respond(response) => response,
-            routes::Plan::Health(question) => match Isolate::of(&env) {
-                Ok(isolate) => {
-                    let visit = Visit::new(isolate, &env);
-                    let facts = visit.health(INTERVAL_MS).await;
-                    if visit.wants_store() {
-                        context.wait_until(async move { visit.share().await });
-                    }
-                    question.answer(&facts)
-                }
-                Err(problem) => question.answer_unconfigured(&problem, clock::now()),
-            },
-        };
-        sent(response)
-    }
-
-    /// Asks the database whether it is there, if nobody asked for a while, and shares what it learnt.
-    #[event(scheduled)]
-    pub async fn scheduled(_event: ScheduledEvent, env: Env, _context: ScheduleContext) {
-        let Ok(isolate) = Isolate::of(&env) else { return };
-        let visit = Visit::new(isolate, &env);
-        visit.health(visit.health_check_interval_ms()).await;
-        if visit.wants_store() {
-            visit.share().await;
-        }
-    }
-
-    fn sent(response: http::Response) -> worker::Result<Response> {
-        let mut builder = Response::builder().with_status(response.status);
-        for (name, value) in &response.headers {
-            builder = builder.with_header(name, value)?;
-        }
-        Ok(if response.body.is_empty() { builder.empty() } else { builder.fixed(response.body.into_bytes()) })
-    }
-}
