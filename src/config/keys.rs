@@ -137,7 +137,7 @@ pub const KEYS: [Key; 38] = [
     ),
     count("connectionPool.minConnections", 0, 1_000, Default::Fixed(1.0), "Idle connections kept whatever their age."),
     span("connectionPool.acquireTimeout", 0, 5_000, "How long an operation waits for a lease."),
-    count("connectionPool.maxQueue", 0, 100_000, Default::Fixed(1_024.0), "Operations that may wait at once."),
+    count("connectionPool.maxQueue", 0, 16_000, Default::Fixed(10_000.0), "Operations that may wait at once."),
     span("connectionPool.leaseTtl", 100, 2_000, "A lease that its holder does not renew for this long is taken back."),
     span("connectionPool.idleTimeout", 1, 9_000, "An idle connection is closed after this; below the server's 10 s."),
     switch("circuitBreaker.enabled", true, "Whether the breaker may refuse."),

@@ -78,7 +78,7 @@ fn the_defaults_are_two_in_development_and_five_in_production() {
     let production = settings(r#"{"platform":{"isProduction":true}}"#).pool;
     assert_eq!((production.connections_min, production.leases_max), (1, 5));
     assert_eq!(production.acquire_timeout_ms, 5_000);
-    assert_eq!((production.queue_max, production.lease_ttl_ms, production.idle_ttl_ms), (1_024, 2_000, 9_000));
+    assert_eq!((production.queue_max, production.lease_ttl_ms, production.idle_ttl_ms), (10_000, 2_000, 9_000));
 }
 
 /// POOL-04: a closed pool refuses newcomers and waiters, lets holders end, and closes what they give back.
