@@ -2,12 +2,12 @@
 //
 // Twin of src/worker/driver.rs; tests/conformance/steps holds both to the same stories.
 
+import { attemptOnce, judgementOf, TIMER_MAX_MS } from "./attempt.ts";
 import type { SeawallOptions } from "./config/options.ts";
 import {
   CoreHandle,
   checkSettings,
   coreGeneration,
-  judge,
   judgeClass,
   kindOf,
   Look,
@@ -15,8 +15,8 @@ import {
   Place,
   Step,
 } from "./core.ts";
-import { failureOf } from "./errors.ts";
-import type { AttemptContext, Guard, Lease, Operation, StatementKind } from "./operation.ts";
+import { holdLease, RENEWAL_MAX_MS } from "./held-lease.ts";
+import type { Attempt, AttemptContext, Guard, Lease, Operation, StatementKind } from "./operation.ts";
 import { type Platform, platform as thisPlatform } from "./platform/platform.ts";
 import { settingsOf } from "./settings.ts";
 import { SharedState, sleep } from "./state.ts";
@@ -33,12 +33,8 @@ const OPEN = 2;
 
 /** Kinds of this many statements are remembered; the oldest make room. */
 const KINDS_REMEMBERED = 500;
-/** A held lease is renewed this often at least, in milliseconds. */
-const RENEWAL_MAX_MS = 60_000;
 const DRAIN_DEADLINE_MS = 10_000;
 const DRAIN_POLL_MS = 5;
-/** Node's timers overflow beyond this, in milliseconds. */
-const TIMER_MAX_MS = 2_147_483_647;
 
 /** What {@link Driver.tryCall} returns instead of a promise while the circuit is open. */
 export interface Refusal {
@@ -47,9 +43,6 @@ export interface Refusal {
   /** When asking again can help, in milliseconds since the epoch; infinity if no time can be named. */
   readonly retryAtMs: number;
 }
-
-type Attempt<T> = (cx: AttemptContext) => Promise<T>;
-type Ended<T> = { readonly value: T } | { readonly error: unknown; readonly judgement: number };
 
 /** A running call of {@link Driver.call} and what happens when its work has ended. */
 interface Slot {
@@ -151,7 +144,7 @@ export class Driver implements Guard {
     while ((step & 7) === Step.Wait) step = await this.#wait(operation, step >>> 3, handle);
     if ((step & 7) === Step.FailOpen) return UNGUARDED_LEASE;
     if ((step & 7) !== Step.Attempt) throw errorOf(operation, step, handle, undefined);
-    return this.#hold(step >>> 3, handle);
+    return holdLease(step >>> 3, handle, this.#now, (look) => this.#look(look));
   }
 
   async drain(deadlineMs = DRAIN_DEADLINE_MS): Promise<void> {
@@ -228,7 +221,7 @@ export class Driver implements Guard {
       switch (step & 7) {
         case Step.Attempt: {
           const call = step >>> 3;
-          const ended = await this.#once(operation, attempt, call, handle, attempts);
+          const ended = await attemptOnce(operation, attempt, call, handle, attempts, this.#now);
           attempts += 1;
           if ("value" in ended) {
             this.#look(handle.succeed(call, this.#platform.now()));
@@ -363,61 +356,6 @@ export class Driver implements Guard {
     throw errorOf(operation, step, handle, ended.error);
   }
 
-  /** One attempt beside one timer, which renews the lease and ends the attempt at its deadline. */
-  #once<T>(
-    operation: Operation,
-    attempt: Attempt<T>,
-    call: number,
-    handle: CoreHandle,
-    number: number,
-  ): Promise<Ended<T>> {
-    const timeoutMs = handle.read(Place.TimeoutMs);
-    const renewMs = handle.read(Place.RenewMs);
-    const { signal } = operation;
-    return new Promise((resolve) => {
-      const controller = new AbortController();
-      let timer: ReturnType<typeof setTimeout>;
-      let left = timeoutMs > 0 ? timeoutMs : Number.POSITIVE_INFINITY;
-      let isSettled = false;
-      const settle = (ended: Ended<T>) => {
-        if (isSettled) return;
-        isSettled = true;
-        clearTimeout(timer);
-        signal?.removeEventListener("abort", onAbort);
-        resolve(ended);
-      };
-      const end = (outcome: number, reason: unknown) => {
-        settle({ error: reason, judgement: judgeClass(outcome) });
-        controller.abort(reason);
-      };
-      const onAbort = () => end(OutcomeClass.Aborted, signal?.reason);
-      const arm = () => {
-        const delay = Math.min(left, Math.max(renewMs, 1), TIMER_MAX_MS);
-        timer = setTimeout(() => {
-          left -= delay;
-          if (left <= 0) {
-            end(OutcomeClass.Timeout, undefined);
-          } else {
-            handle.renew(call, this.#platform.now());
-            arm();
-          }
-        }, delay);
-      };
-      arm();
-      signal?.addEventListener("abort", onAbort, { once: true });
-      let running: Promise<T>;
-      try {
-        running = attempt({ signal: controller.signal, timeoutMs, attempt: number });
-      } catch (error) {
-        running = Promise.reject(error);
-      }
-      running.then(
-        (value) => settle({ value }),
-        (error) => settle({ error, judgement: judgementOf(error) }),
-      );
-    });
-  }
-
   /** Waits beside a timer of this request, then asks the core again. */
   async #wait(operation: Operation, call: number, handle: CoreHandle): Promise<number> {
     const { signal } = operation;
@@ -447,43 +385,6 @@ export class Driver implements Guard {
     if (this.#waiters.size === 0) return;
     const next = handle.nextWaiter();
     if (next >= 0) this.#waiters.get(next)?.();
-  }
-
-  #hold(call: number, handle: CoreHandle): Lease {
-    const timeoutMs = handle.read(Place.TimeoutMs);
-    const renewMs = Math.min(Math.max(handle.read(Place.RenewMs), 1), RENEWAL_MAX_MS);
-    let left = timeoutMs > 0 ? timeoutMs : Number.POSITIVE_INFINITY;
-    const endsAt = this.#platform.now() + left;
-    const { now } = this.#platform;
-    let lapsed = false;
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const release = () => {
-      if (timer === undefined) return;
-      clearTimeout(timer);
-      timer = undefined;
-      // What the transaction's statements met was counted with them: the lease itself is no evidence.
-      this.#look(handle.cancel(call, this.#platform.now()));
-    };
-    const arm = () => {
-      const delay = Math.min(left, renewMs);
-      timer = setTimeout(() => {
-        left -= delay;
-        if (left > 0 && handle.renew(call, this.#platform.now())) return arm();
-        lapsed = true;
-        release();
-      }, delay);
-      (timer as { unref?(): void }).unref?.();
-    };
-    arm();
-    return {
-      get leftMs() {
-        return endsAt === Number.POSITIVE_INFINITY ? undefined : Math.max(endsAt - now(), 1);
-      },
-      get lapsed() {
-        return lapsed;
-      },
-      release,
-    };
   }
 
   #look(look: number): void {
@@ -541,10 +442,4 @@ function bitsOf(operation: Operation): number {
   if (operation.held === true) bits |= HELD;
   if (operation.useCircuitBreaker === false) bits |= BYPASS_BREAKER;
   return bits;
-}
-
-/** An error that nobody attached facts to came from our caller's own code: it says the database did not do its part. */
-function judgementOf(error: unknown): number {
-  const failure = failureOf(error);
-  return failure === undefined ? judge(0, "", true) : judge(failure.status, failure.code, failure.sent);
 }

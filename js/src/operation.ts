@@ -36,6 +36,9 @@ export interface AttemptContext {
   readonly attempt: number;
 }
 
+/** What an operation does when it is its turn. */
+export type Attempt<T> = (cx: AttemptContext) => Promise<T>;
+
 /** The right to use the database, held by an interactive transaction. */
 export interface Lease {
   /** Milliseconds until the transaction's deadline, at least 1; undefined when it has none. */
@@ -54,7 +57,7 @@ export interface Guard {
    *
    * @throws The attempt's own error unchanged, or a `ResilienceError`.
    */
-  run<T>(operation: Operation, attempt: (cx: AttemptContext) => Promise<T>): Promise<T>;
+  run<T>(operation: Operation, attempt: Attempt<T>): Promise<T>;
   /** Waits for a lease that an interactive transaction holds. */
   lease(operation: Operation): Promise<Lease>;
   /** Refuses new operations; resolves when those in flight have ended or `deadlineMs` has passed. */

@@ -19,7 +19,8 @@ import { type Authorization, Pipeline, type RequestBuilder } from "./hrana/pipel
 import type { StreamResult } from "./hrana/proto.ts";
 import { type AttemptContext, type Guard, type Operation, withOptions } from "./operation.ts";
 import { kindOfAll, StreamTransaction } from "./transaction.ts";
-import { type Compression, openTransport, type Transport } from "./transport/transport.ts";
+import { openTransport } from "./transport/open.ts";
+import type { Compression, Transport } from "./transport/transport.ts";
 
 /** Settings about the wire that `@libsql/client` does not have. */
 export interface WireOptions {

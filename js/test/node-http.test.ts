@@ -4,7 +4,8 @@ import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync } from "node:
 import { afterEach, describe, expect, test } from "vitest";
 import { failureOf } from "../src/errors.ts";
 import { builtinModules, NodeHttpTransport } from "../src/transport/node-http.ts";
-import { acceptEncoding, type Compression, openTransport } from "../src/transport/transport.ts";
+import { openTransport } from "../src/transport/open.ts";
+import { acceptEncoding, type Compression } from "../src/transport/transport.ts";
 import { rejection } from "./fake-server.ts";
 
 const ends: (() => unknown)[] = [];

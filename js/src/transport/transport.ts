@@ -1,8 +1,5 @@
-// One way to POST a body and read the whole answer, and the errors that every way shares.
-import type { FetchFunction } from "../config.ts";
+// What every way to POST a body and read the whole answer has in common: its shape, its errors.
 import { attachFailure, LibsqlError, withoutStack } from "../errors.ts";
-import { FetchTransport } from "./fetch.ts";
-import { builtinModules, NodeHttpTransport } from "./node-http.ts";
 
 /** An HTTP answer, read to its end. */
 export interface WireResponse {
@@ -31,15 +28,6 @@ export interface Transport {
  * same machine, gzip elsewhere.
  */
 export type Compression = "identity" | "gzip" | "auto";
-
-/** Node's own HTTP client where there is one, `fetch` elsewhere; the user's `fetch` wins over both. */
-export function openTransport(userFetch: FetchFunction | undefined, compression: Compression | undefined): Transport {
-  if (userFetch !== undefined) return new FetchTransport(userFetch, compression);
-  const builtins = builtinModules();
-  return builtins
-    ? new NodeHttpTransport(builtins, compression ?? "identity")
-    : new FetchTransport(undefined, compression);
-}
 
 /** `accept-encoding` to ask `url` for, or nothing to leave it to the runtime. */
 export function acceptEncoding(compression: Compression, url: URL): "identity" | "gzip" {

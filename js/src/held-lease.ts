@@ -1,0 +1,53 @@
+// The lease that an interactive transaction holds, from its start to its end or its deadline.
+
+import { type CoreHandle, Place } from "./core.ts";
+import type { Lease } from "./operation.ts";
+
+/** A held lease is renewed this often at least, in milliseconds. */
+export const RENEWAL_MAX_MS = 60_000;
+
+/**
+ * Holds the lease of `call`, renewing it on a timer of the request that calls this.
+ *
+ * @param onRelease Told once, with what the core asks to be looked at.
+ */
+export function holdLease(
+  call: number,
+  handle: CoreHandle,
+  now: () => number,
+  onRelease: (look: number) => void,
+): Lease {
+  const timeoutMs = handle.read(Place.TimeoutMs);
+  const renewMs = Math.min(Math.max(handle.read(Place.RenewMs), 1), RENEWAL_MAX_MS);
+  let left = timeoutMs > 0 ? timeoutMs : Number.POSITIVE_INFINITY;
+  const endsAt = now() + left;
+  let lapsed = false;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const release = () => {
+    if (timer === undefined) return;
+    clearTimeout(timer);
+    timer = undefined;
+    // What the transaction's statements met was counted with them: the lease itself is no evidence.
+    onRelease(handle.cancel(call, now()));
+  };
+  const arm = () => {
+    const delay = Math.min(left, renewMs);
+    timer = setTimeout(() => {
+      left -= delay;
+      if (left > 0 && handle.renew(call, now())) return arm();
+      lapsed = true;
+      release();
+    }, delay);
+    (timer as { unref?(): void }).unref?.();
+  };
+  arm();
+  return {
+    get leftMs() {
+      return endsAt === Number.POSITIVE_INFINITY ? undefined : Math.max(endsAt - now(), 1);
+    },
+    get lapsed() {
+      return lapsed;
+    },
+    release,
+  };
+}
