@@ -75,7 +75,7 @@ export class SharedState {
       const text = await withTimeout(this.#options.store.get(this.#key));
       this.#import(text);
     } catch {
-      this.#report(false);
+      this.#failed();
     }
   }
 
@@ -86,10 +86,11 @@ export class SharedState {
       this.#import(await withTimeout(this.#options.store.get(this.#key)).catch(() => null));
       const { core } = this.#handle();
       if (core.isStored()) return;
-      await withTimeout(this.#options.store.put(this.#key, core.export(), TTL_S));
-      this.#report(true);
+      const text = core.export();
+      await withTimeout(this.#options.store.put(this.#key, text, TTL_S));
+      this.#handle().core.stored(text);
     } catch {
-      this.#report(false);
+      this.#failed();
     }
   }
 
@@ -97,9 +98,9 @@ export class SharedState {
     if (typeof text === "string" && text !== "") this.#handle().core.import(text, this.#platform.now());
   }
 
-  #report(isStored: boolean): void {
+  #failed(): void {
     try {
-      this.#handle().core.stored(isStored, this.#platform.now());
+      this.#handle().core.storeFailed(this.#platform.now());
     } catch {
       // A trapped core is replaced by the next operation.
     }

@@ -312,14 +312,16 @@ impl Core {
         self.engine.is_stored()
     }
 
-    /// Notes that a write succeeded, or that the store failed.
-    pub fn stored(
-        &mut self,
-        #[wasm_bindgen(js_name = isStored)] is_stored: bool,
-        #[wasm_bindgen(js_name = nowMs)] now_ms: f64,
-    ) {
+    /// Notes that the store took `text`, which `export` gave.
+    pub fn stored(&mut self, text: &str) {
+        self.engine.stored(text);
+    }
+
+    /// Counts that the store failed.
+    #[wasm_bindgen(js_name = storeFailed)]
+    pub fn store_failed(&mut self, #[wasm_bindgen(js_name = nowMs)] now_ms: f64) {
         let now = self.at(now_ms);
-        self.engine.stored(is_stored, now);
+        self.engine.store_failed(now);
     }
 
     fn at(&mut self, now_ms: f64) -> Instant {

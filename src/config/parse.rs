@@ -14,6 +14,7 @@ use crate::policy::breaker::BreakerConfig;
 use crate::policy::deadline::DeadlineConfig;
 use crate::policy::lease::PoolConfig;
 use crate::policy::retry::RetryConfig;
+use crate::state::codec::checksum;
 use crate::state::sync::SyncConfig;
 
 /// Longer settings are refused unread, in bytes.
@@ -83,7 +84,7 @@ impl<'a> Reader<'a> {
         let is_breaker_on = self.switch("circuitBreaker.enabled");
         let recovery_ms = self.whole("circuitBreaker.recoveryTimeout");
         let config = Config {
-            breaker_id: fnv1a(self.platform.database.as_bytes()),
+            breaker_id: checksum(self.platform.database.as_bytes()),
             is_pool_on: self.switch("connectionPool.enabled"),
             pool: PoolConfig {
                 leases_max: small(self.whole("connectionPool.maxConnections").min(self.platform.connections_max)),
@@ -264,9 +265,4 @@ fn shown(value: &Value) -> String {
 
 fn small(value: u64) -> u32 {
     u32::try_from(value).unwrap_or(u32::MAX)
-}
-
-/// FNV-1a, 32 bits, of a database's name.
-fn fnv1a(bytes: &[u8]) -> u32 {
-    bytes.iter().fold(0x811C_9DC5, |sum, byte| (sum ^ u32::from(*byte)).wrapping_mul(0x0100_0193))
 }

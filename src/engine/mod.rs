@@ -306,13 +306,17 @@ impl Engine {
         !self.breaker.is_cell_news()
     }
 
-    /// Notes that a write of [`Engine::export`] succeeded, or that the store failed.
-    pub fn stored(&mut self, is_stored: bool, now: Instant) {
-        if is_stored {
-            self.breaker.stored(self.breaker.cell());
-        } else {
-            self.notes.push(Note::StoreFailed, now);
+    /// Notes that the store took `text`, which [`Engine::export`] gave. What happened since is still to be told.
+    pub fn stored(&mut self, text: &str) {
+        let cell = codec::from_text(text).ok().and_then(|kept| kept.cells.get(&self.config.breaker_id).copied());
+        if let Some(cell) = cell {
+            self.breaker.stored(cell);
         }
+    }
+
+    /// Counts that the store failed: only the hint is lost.
+    pub fn store_failed(&mut self, now: Instant) {
+        self.notes.push(Note::StoreFailed, now);
     }
 
     fn snapshot(&self) -> Snapshot {

@@ -209,7 +209,7 @@ fn put_time(bytes: &mut Vec<u8>, at: Instant) {
 }
 
 /// FNV-1a, 32 bits: tells damage, not forgery.
-fn checksum(bytes: &[u8]) -> u32 {
+pub(crate) fn checksum(bytes: &[u8]) -> u32 {
     bytes.iter().fold(0x811C_9DC5, |sum, byte| (sum ^ u32::from(*byte)).wrapping_mul(0x0100_0193))
 }
 

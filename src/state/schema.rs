@@ -1,7 +1,7 @@
 //! The shapes of stored hints, version 1.
 //!
 //! A breaker is a [`Cell`]; recent health is a [`Health`]. Half-open is never stored: it follows from the cell and
-//! the time. So an outage costs a write when it begins and one when it ends, however many isolates see it.
+//! the time. So an outage costs a write when it begins, one a minute while it lasts, and one when it ends.
 
 use std::collections::BTreeMap;
 

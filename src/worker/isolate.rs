@@ -142,7 +142,7 @@ impl Visit {
             // Garbage is counted by the engine and changes nothing.
             Some(Ok(Some(text))) => _ = engine.import(&text, clock::now()),
             Some(Ok(None)) => {}
-            Some(Err(StoreFailed)) | None => engine.stored(false, clock::now()),
+            Some(Err(StoreFailed)) | None => engine.store_failed(clock::now()),
         });
     }
 
@@ -151,7 +151,10 @@ impl Visit {
         self.read(store, STORE_MS).await;
         let Some(text) = self.with_engine(|engine| (!engine.is_stored()).then(|| engine.export())) else { return };
         let written = driver::within(self, STORE_MS, store.write(&text)).await;
-        self.with_engine(|engine| engine.stored(matches!(written, Some(Ok(()))), clock::now()));
+        self.with_engine(|engine| match written {
+            Some(Ok(())) => engine.stored(&text),
+            Some(Err(StoreFailed)) | None => engine.store_failed(clock::now()),
+        });
     }
 }
 

@@ -23,8 +23,9 @@ impl Store {
             self.load(&mut host.engine, now);
             if !host.engine.is_stored() {
                 self.writes += 1;
-                self.text = Some(host.engine.export());
-                host.engine.stored(true, now);
+                let text = host.engine.export();
+                host.engine.stored(&text);
+                self.text = Some(text);
             }
         } else if host.engine.claim_read(now) {
             self.load(&mut host.engine, now);
@@ -236,10 +237,25 @@ fn a_write_that_failed_is_tried_again_after_the_interval() {
     let mut host = Host::new(r#"{"state":{"writeJitter":0,"writeInterval":1100}}"#);
     host.fail(3);
     assert_eq!(host.engine.claim_write(host.now), Some(0));
-    host.engine.stored(false, host.now);
+    host.engine.store_failed(host.now);
     assert_eq!(host.status().totals.store_failures, 1);
     host.later(1_099);
     assert_eq!(host.engine.claim_write(host.now), None);
     host.later(1);
     assert_eq!(host.engine.claim_write(host.now), Some(0));
+}
+
+/// A write takes a while, and the circuit may change meanwhile: what the store does not hold stays news.
+#[test]
+fn a_recovery_during_a_write_of_the_outage_is_still_told() {
+    let mut host = Host::new(r#"{"state":{"writeJitter":0},"circuitBreaker":{"recoveryTimeout":100}}"#);
+    host.fail(3);
+    assert_eq!(host.engine.claim_write(host.now), Some(0));
+    let outage = host.engine.export();
+    host.now = host.engine.breaker().retry_at();
+    host.call(Judgement::SUCCESS);
+    host.call(Judgement::SUCCESS);
+    assert_eq!(host.state(), State::Closed);
+    host.engine.stored(&outage);
+    assert!(!host.engine.is_stored(), "the store holds the outage only");
 }

@@ -1,7 +1,7 @@
 //! What the breaker tells other isolates, and what it makes of their word.
 //!
-//! A [`Cell`] is made when the circuit opens and when it closes again, and nowhere between: half-open and failed
-//! probes follow from it. Others' cells are advice. They open this circuit only if it knows nothing better, and for no
+//! A [`Cell`] is made when the circuit opens and when it closes again; between them only its age is a reason to tell it
+//! anew. Half-open and failed probes follow from it. Others' cells are advice. They open this circuit only if it knows nothing better, and for no
 //! longer than until the next probe window.
 
 use super::{Breaker, Change, State};
