@@ -12,17 +12,18 @@
 //! With `failures_max = 5`, the fifth failure within 60 s opens it for 30 s.
 
 mod advice;
+mod probes;
+mod tally;
 
 use super::Cx;
 use super::backoff::Backoff;
-use super::window::{Counts, Window};
 use crate::clock::{Instant, Millis};
 use crate::note::Note;
 use crate::outcome::Evidence;
 use crate::state::schema::{Cell, Phase};
-
-/// Probes that may be in flight at once, whatever the configuration says.
-pub const PROBES_MAX: usize = 16;
+pub use probes::PROBES_MAX;
+use probes::Probes;
+use tally::Tally;
 
 /// When the breaker opens and how it recovers.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -168,13 +169,6 @@ impl Admission {
     }
 }
 
-/// A probe in flight.
-#[derive(Clone, Copy, Debug)]
-struct Permit {
-    probe: u32,
-    expires_at: Instant,
-}
-
 /// One circuit breaker.
 #[derive(Clone, Debug)]
 pub struct Breaker {
@@ -182,17 +176,13 @@ pub struct Breaker {
     state: State,
     /// Changes with every state; admissions of another epoch are stale. Starts at 1: 0 is the bypass.
     epoch: u32,
-    window: Window,
-    consecutive_failures: u32,
+    tally: Tally,
     /// While open: when probing may begin.
     until: Instant,
     opened_at: Instant,
     /// Failed probings since the circuit was last closed.
     round: u32,
-    permits: [Option<Permit>; PROBES_MAX],
-    /// Serial number of the latest probe.
-    probe: u32,
-    probe_successes: u32,
+    probes: Probes,
     forced: Option<Forced>,
     /// The newest shared knowledge: ours or merged.
     cell: Cell,
@@ -213,14 +203,11 @@ impl Breaker {
         Self {
             state: State::Closed,
             epoch: 1,
-            window: Window::new(config.window_ms, config.window_buckets),
-            consecutive_failures: 0,
+            tally: Tally::new(&config),
             until: Instant::default(),
             opened_at: Instant::default(),
             round: 0,
-            permits: [None; PROBES_MAX],
-            probe: 0,
-            probe_successes: 0,
+            probes: Probes::default(),
             forced: None,
             cell: Cell::BOTTOM,
             is_cell_news: false,
@@ -244,14 +231,13 @@ impl Breaker {
             _ if !self.config.has_rule() => BreakerAnswer::Admit,
             State::Open if cx.now < self.until => BreakerAnswer::Refuse { retry_at: self.until },
             State::Open => {
-                self.probe_successes = 0;
-                self.permits = [None; PROBES_MAX];
+                self.probes.begin();
                 self.enter(State::HalfOpen, Change::Elapsed, cx);
                 BreakerAnswer::Admit
             }
-            State::HalfOpen => match self.free_permit(cx.now) {
-                Some(_) => BreakerAnswer::Admit,
-                None => BreakerAnswer::Refuse { retry_at: self.first_permit_expiry() },
+            State::HalfOpen => match self.probes.refused_until(self.config.probes_max, cx.now) {
+                None => BreakerAnswer::Admit,
+                Some(retry_at) => BreakerAnswer::Refuse { retry_at },
             },
         }
     }
@@ -262,10 +248,7 @@ impl Breaker {
         if self.state != State::HalfOpen || self.forced.is_some() {
             return Admission { epoch: self.epoch, probe: 0 };
         }
-        self.probe = self.probe.wrapping_add(1).max(1);
-        let free = self.free_permit(cx.now).unwrap_or(0);
-        self.permits[free] = Some(Permit { probe: self.probe, expires_at });
-        Admission { epoch: self.epoch, probe: self.probe }
+        Admission { epoch: self.epoch, probe: self.probes.admit(expires_at, cx.now) }
     }
 
     /// Takes in how an admitted attempt ended. [`Evidence::None`] only gives the permit back.
@@ -277,9 +260,7 @@ impl Breaker {
             return;
         }
         if admission.is_probe() {
-            for permit in &mut self.permits {
-                *permit = permit.filter(|permit| permit.probe != admission.probe);
-            }
+            self.probes.give_back(admission.probe);
         }
         if evidence == Evidence::None {
             return;
@@ -290,7 +271,12 @@ impl Breaker {
             self.healthy_at = Some(cx.now);
         }
         match self.state {
-            State::Closed => self.observe_closed(is_failure, is_slow, cx),
+            State::Closed => {
+                if let Some(change) = self.tally.observe(&self.config, is_failure, is_slow, cx.now) {
+                    self.round = 0;
+                    self.open(change, cx);
+                }
+            }
             State::HalfOpen => self.observe_probe(is_failure, cx),
             State::Open => {}
         }
@@ -328,7 +314,7 @@ impl Breaker {
 
     /// Failures in the window.
     pub fn failures(&mut self, now: Instant) -> u32 {
-        self.window.totals(now).failures
+        self.tally.failures(now)
     }
 
     /// Attempts that found the database healthy, since the start or the last reset.
@@ -378,55 +364,9 @@ impl Breaker {
     /// Takes other settings. The state stays; the window starts anew when its shape changed.
     pub fn reconfigure(&mut self, config: BreakerConfig) {
         if (config.window_ms, config.window_buckets) != (self.config.window_ms, self.config.window_buckets) {
-            self.window = Window::new(config.window_ms, config.window_buckets);
+            self.tally = Tally::new(&config);
         }
         self.config = config;
-    }
-
-    fn observe_closed(&mut self, is_failure: bool, is_slow: bool, cx: &mut Cx<'_>) {
-        if !is_failure && !is_slow {
-            self.window.record_call(cx.now);
-            self.consecutive_failures = 0;
-            // A plain success breaks no rule but a share that waited for its minimum of calls.
-            if self.config.failure_ratio <= 0.0 && self.config.slow_ratio <= 0.0 {
-                return;
-            }
-        } else {
-            self.observe_trouble(is_failure, is_slow, cx.now);
-        }
-        if let Some(change) = self.broken_rule(cx.now) {
-            self.round = 0;
-            self.open(change, cx);
-        }
-    }
-
-    fn observe_trouble(&mut self, is_failure: bool, is_slow: bool, now: Instant) {
-        let counts = Counts { calls: 1, failures: u32::from(is_failure), slow: u32::from(is_slow) };
-        self.window.record(counts, now);
-        self.consecutive_failures = if is_failure { self.consecutive_failures.saturating_add(1) } else { 0 };
-    }
-
-    /// The first rule that says "open". Asked after every result, because a slow success can break one too.
-    fn broken_rule(&mut self, now: Instant) -> Option<Change> {
-        let totals = self.window.totals(now);
-        let config = &self.config;
-        let reaches = |part: u32, ratio: f64| {
-            ratio > 0.0
-                && part > 0
-                && totals.calls >= config.calls_min
-                && f64::from(part) >= ratio * f64::from(totals.calls)
-        };
-        if config.consecutive_max > 0 && self.consecutive_failures >= config.consecutive_max {
-            Some(Change::Consecutive)
-        } else if config.failures_max > 0 && totals.failures >= config.failures_max {
-            Some(Change::FailureCount)
-        } else if reaches(totals.failures, config.failure_ratio) {
-            Some(Change::FailureRatio)
-        } else if reaches(totals.slow, config.slow_ratio) {
-            Some(Change::SlowRatio)
-        } else {
-            None
-        }
     }
 
     fn observe_probe(&mut self, is_failure: bool, cx: &mut Cx<'_>) {
@@ -435,8 +375,7 @@ impl Breaker {
             self.open(Change::ProbeFailed, cx);
             return;
         }
-        self.probe_successes += 1;
-        if self.probe_successes >= self.config.successes_to_close {
+        if self.probes.succeed() >= self.config.successes_to_close {
             self.close(Change::Recovered, cx);
         }
     }
@@ -462,8 +401,7 @@ impl Breaker {
     }
 
     fn settle(&mut self) {
-        self.window.clear();
-        self.consecutive_failures = 0;
+        self.tally.clear();
         self.round = 0;
     }
 
@@ -474,17 +412,6 @@ impl Breaker {
         if from != to {
             cx.notes.push(Note::CircuitChanged { from, to, change }, cx.now);
         }
-    }
-
-    fn free_permit(&self, now: Instant) -> Option<usize> {
-        self.permits
-            .iter()
-            .take(self.config.probes_max as usize)
-            .position(|permit| permit.is_none_or(|permit| permit.expires_at <= now))
-    }
-
-    fn first_permit_expiry(&self) -> Instant {
-        self.permits.iter().flatten().map(|permit| permit.expires_at).min().unwrap_or(Instant::NEVER)
     }
 }
 
