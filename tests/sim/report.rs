@@ -7,17 +7,19 @@
 mod fleet;
 mod report {
     pub(crate) mod arguments;
+    pub(crate) mod chart;
     pub(crate) mod row;
     pub(crate) mod table;
 }
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use fleet::plan::Plan;
 use fleet::world::{Outcome, run};
 use report::arguments::{Arguments, Form};
 use report::row::Row;
-use report::table;
+use report::{chart, table};
 
 fn main() -> ExitCode {
     let arguments = match Arguments::parse(std::env::args().skip(1)) {
@@ -44,6 +46,11 @@ fn main() -> ExitCode {
     match arguments.form {
         Form::Table => println!("{}", table::markdown(&rows)),
         Form::Json => println!("{}", table::json(&rows)),
+    }
+    if arguments.is_writing {
+        let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
+        std::fs::write(docs.join("simulation.md"), table::page(&rows, arguments.seed)).unwrap();
+        std::fs::write(docs.join("simulation.svg"), chart::svg(&rows)).unwrap();
     }
     ExitCode::SUCCESS
 }

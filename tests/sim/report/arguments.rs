@@ -17,6 +17,8 @@ pub(crate) struct Arguments {
     pub(crate) isolates: Vec<u32>,
     pub(crate) policies: Vec<Policy>,
     pub(crate) seed: u64,
+    /// Whether the page and the chart in `docs` are written.
+    pub(crate) is_writing: bool,
     outage_ms: Ms,
     life_ms: Option<f64>,
     expected: Expected,
@@ -36,6 +38,7 @@ impl Arguments {
             isolates: vec![100, 1_000, 10_000, 100_000],
             policies: Policy::ALL.to_vec(),
             seed: 1,
+            is_writing: false,
             outage_ms: 180_000,
             life_ms: None,
             expected: Expected::Unknown,
@@ -45,6 +48,10 @@ impl Arguments {
             let is_known = match name {
                 "--json" => {
                     arguments.form = Form::Json;
+                    true
+                }
+                "--write" => {
+                    arguments.is_writing = true;
                     true
                 }
                 "--quick" => {

@@ -33,6 +33,14 @@ pub(crate) fn markdown(rows: &[Row]) -> String {
     text
 }
 
+/// The page `docs/simulation.md`.
+pub(crate) fn page(rows: &[Row], seed: u64) -> String {
+    format!(
+        "# A fleet through an outage\n\nWritten by `npm run sim -- --write`, seed {seed}. The database is gone for three minutes; a call to it fails after one second. Twenty colos of uneven\nsize, two requests a second and isolate. What is assumed, and what a simulation cannot tell, is in\n[decision 0011](decisions/0011-simulator.md).\n\n![Load on the dead database, and recovery, against the number of isolates](simulation.svg)\n\n- *Wasted calls* reached the dead database; *calls/s* are counted from the tenth second of the outage on, when every isolate has had time to learn.\n- *Recovery* is how long after the database was back 95 % of the isolates had refused their last call; *refusing* is how long after it was gone 95 % had refused their first.\n- *KV writes* include those that KV refused.\n\n{}",
+        markdown(rows)
+    )
+}
+
 /// A JSON list of objects.
 pub(crate) fn json(rows: &[Row]) -> String {
     let rows: Vec<Value> = rows.iter().map(object).collect();
