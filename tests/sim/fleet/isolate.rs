@@ -110,6 +110,8 @@ pub(crate) enum What {
     Put { by: u32, text: Text },
     /// The store was written.
     Kept { by: u32, text: Text, is_kept: bool },
+    /// The near layer is read; whether it is to be written next.
+    NearGet { is_telling: bool },
     /// The near layer has answered; whether it is to be written next.
     NearGot { text: Option<Text>, is_telling: bool },
 }

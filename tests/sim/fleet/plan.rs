@@ -142,10 +142,12 @@ impl Plan {
             text.push_str(groups);
             text.push(',');
         }
-        if let Expected::Times(times) = self.expected {
-            let expected = (f64::from(size) * times).round().max(1.0);
-            let _ = write!(text, r#""state":{{"expectedIsolates":{expected}}},"#);
-        }
+        let expected = match self.expected {
+            Expected::Unknown => 0.0,
+            Expected::Times(times) => (f64::from(size) * times).round().max(1.0),
+        };
+        let has_near = self.policy == Policy::CellsNear;
+        let _ = write!(text, r#""state":{{"expectedIsolates":{expected},"near":{has_near}}},"#);
         let _ = write!(
             text,
             r#""platform":{{"isProduction":true,"isPolling":true,"connectionsMax":6,"database":"db","colo":"c{colo}"}}}}"#

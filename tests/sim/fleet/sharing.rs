@@ -63,6 +63,12 @@ impl World<'_> {
             return;
         }
         let now = isolate.now(at);
+        if isolate.engine.claim_near_write() {
+            self.plan_event(slot, at, What::NearGet { is_telling: true });
+        } else if isolate.engine.claim_near_read(now) {
+            self.plan_event(slot, at, What::NearGet { is_telling: false });
+        }
+        let isolate = &mut self.isolates[slot as usize];
         if let Some(delay_ms) = isolate.engine.claim_write(now) {
             self.plan_event(slot, at + delay_ms, What::Get { why: Why::Tell, by });
         } else if isolate.engine.claim_read(now) {
@@ -98,6 +104,24 @@ impl World<'_> {
                 if !engine.is_stored() {
                     let text = engine.export().into();
                     self.put(slot, text, by, at);
+                }
+            }
+            What::NearGet { is_telling } => {
+                let isolate = &mut self.isolates[slot as usize];
+                let (after_ms, text) = self.near.get(isolate.colo, at, &self.plan.faults, &mut isolate.rng);
+                self.plan_event(slot, at + after_ms, What::NearGot { text, is_telling });
+            }
+            What::NearGot { text, is_telling } => {
+                if let Some(text) = text {
+                    let isolate = &mut self.isolates[slot as usize];
+                    let now = isolate.now(at);
+                    let is_good = isolate.engine.import_near(&text, now).is_ok();
+                    self.note(slot, at, Act::Imported(&text, is_good));
+                }
+                if is_telling {
+                    let isolate = &mut self.isolates[slot as usize];
+                    let text = isolate.engine.export().into();
+                    self.near.put(isolate.colo, text, at, &mut isolate.rng);
                 }
             }
             What::Put { by, text } => self.put(slot, text, by, at),

@@ -191,5 +191,6 @@ const fn code(what: &What) -> u64 {
         What::Kept { .. } => 10,
         What::NearGot { .. } => 11,
         What::Put { .. } => 12,
+        What::NearGet { .. } => 13,
     }
 }
