@@ -38,7 +38,7 @@ pub struct BulkheadConfig {
     pub wait_max_ms: Millis,
     /// A permit that is held for longer is taken back, in milliseconds: a cancelled request gives nothing back.
     pub permit_ttl_ms: Millis,
-    /// The share of each tier, in parts of [`WHOLE`]. More than the whole in sum is scaled down to it.
+    /// The share of each tier, from 0 to [`WHOLE`]. More than the whole in sum is scaled down to it.
     pub shares: Vec<u32>,
     /// What holds when a share that was lent is wanted back.
     pub lending: Lending,
@@ -215,9 +215,10 @@ impl Bulkhead {
 /// Whole rooms for each share: rounded down, and what the shares are owed beyond that goes to the largest remainders.
 /// (Rounding up, as Netflix does, promises three connections to four tenants.)
 fn divide(limit: u32, shares: &[u32]) -> Vec<u32> {
-    let sum: u64 = shares.iter().map(|share| u64::from(*share)).sum();
+    let shares: Vec<u64> = shares.iter().map(|share| u64::from((*share).min(WHOLE))).collect();
+    let sum: u64 = shares.iter().sum();
     let whole = sum.max(u64::from(WHOLE));
-    let exact = |share: u32| u64::from(limit) * u64::from(share);
+    let exact = |share: u64| u64::from(limit) * share;
     let mut rooms: Vec<u32> = shares.iter().map(|share| (exact(*share) / whole) as u32).collect();
     let promised = u64::from(limit) * sum / whole;
     let given: u64 = rooms.iter().map(|room| u64::from(*room)).sum();

@@ -267,8 +267,8 @@ mod tests {
         assert_eq!(cache.insert("d", 1, None, Instant(4)), ["b"], "a was used, b only looked at");
         assert_eq!(cache.insert("c", 1, None, Instant(5)), [""; 0], "overwriting makes no room and is a use");
         assert_eq!(cache.insert("e", 1, None, Instant(6)), ["a"]);
-        assert_eq!(cache.insert("f", 8, None, Instant(7)), ["d", "c"]);
-        assert_eq!((cache.len(), cache.size(), cache.tally().evicted), (2, 9, 4));
+        assert_eq!(cache.insert("f", 9, None, Instant(7)), ["d", "c"]);
+        assert_eq!((cache.len(), cache.size(), cache.tally().evicted), (2, 10, 4));
     }
 
     #[test]

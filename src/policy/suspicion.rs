@@ -141,8 +141,8 @@ mod tests {
     fn nobody_is_suspected_before_the_first_heartbeat_or_right_after_one() {
         assert_eq!(Suspicion::new(CONFIG).phi(START), 0.0);
         let (it, latest) = regular(CONFIG, 5);
-        assert_eq!(it.phi(latest), 0.0);
-        assert_eq!(it.phi(Instant(0)), 0.0, "the clock stepped back");
+        assert!(it.phi(latest) < 1e-9);
+        assert!(it.phi(Instant(0)) < 1e-9, "the clock stepped back");
     }
 
     #[test]
