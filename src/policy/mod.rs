@@ -5,10 +5,13 @@
 
 pub mod backoff;
 pub mod breaker;
+pub mod budget;
 pub mod connection;
 pub mod deadline;
+pub mod hedge;
 pub mod lease;
 pub mod retry;
+pub mod throttle;
 pub mod window;
 
 use crate::clock::Instant;
