@@ -126,7 +126,7 @@ const fn by_environment(production: f64, development: f64) -> Default {
 }
 
 /// Every setting.
-pub const KEYS: [Key; 38] = [
+pub const KEYS: [Key; 39] = [
     switch("connectionPool.enabled", true, "Whether operations need a lease."),
     count(
         "connectionPool.maxConnections",
@@ -205,6 +205,7 @@ pub const KEYS: [Key; 38] = [
     count("retry.attempts", 1, 100, Default::Fixed(5.0), "Attempts in all; 1 turns retries off."),
     span("retry.initialDelay", 0, 500, "Delay before the second attempt."),
     span("retry.maxDelay", 0, 10_000, "No delay is longer, before jitter."),
+    span("retry.maxTotal", 0, 0, "The last attempt begins at most this long after the first; 0 means no limit."),
     number("retry.backoffMultiplier", 1.0, 10.0, 2.0, "How much longer each delay is."),
     number("retry.jitter", 0.0, 1.0, 0.2, "Random share by which a delay is longer or shorter."),
     number(

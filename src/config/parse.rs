@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use super::Config;
 use super::keys::{ALIASES, Default, KEYS, Key, Shape};
 use crate::policy::backoff::Backoff;
-use crate::policy::breaker::BreakerConfig;
+use crate::policy::breaker::{BreakerConfig, Corners, Weights};
 use crate::policy::deadline::DeadlineConfig;
 use crate::policy::lease::PoolConfig;
 use crate::policy::retry::RetryConfig;
@@ -109,6 +109,8 @@ impl<'a> Reader<'a> {
                 slow_is_failure: self.switch("circuitBreaker.slowIsFailure"),
                 window_ms: self.whole("circuitBreaker.monitorWindow"),
                 window_buckets: small(self.whole("circuitBreaker.monitorBuckets")),
+                window_calls: 0,
+                weights: Weights::EQUAL,
                 open: Backoff {
                     initial_ms: recovery_ms,
                     max_ms: self.whole("circuitBreaker.recoveryTimeoutMax").max(recovery_ms),
@@ -117,6 +119,7 @@ impl<'a> Reader<'a> {
                 },
                 probes_max: small(self.whole("circuitBreaker.halfOpenMaxCalls")),
                 successes_to_close: small(self.whole("circuitBreaker.successThreshold")),
+                corners: Corners::OURS,
             },
             retry: RetryConfig {
                 attempts_max: small(self.whole("retry.attempts")),
@@ -126,6 +129,7 @@ impl<'a> Reader<'a> {
                     multiplier: self.number("retry.backoffMultiplier"),
                     jitter: self.number("retry.jitter"),
                 },
+                total_max_ms: self.whole("retry.maxTotal"),
                 budget_initial: self.number("retry.budgetInitial"),
                 budget_max: self.number("retry.budgetMax"),
                 budget_ratio: self.number("retry.budgetRatio"),

@@ -12,9 +12,12 @@ const CONFIG: BreakerConfig = BreakerConfig {
     slow_is_failure: true,
     window_ms: 60_000,
     window_buckets: 12,
+    window_calls: 0,
+    weights: Weights::EQUAL,
     open: Backoff { initial_ms: 30_000, max_ms: 120_000, multiplier: 2.0, jitter: 0.0 },
     probes_max: 3,
     successes_to_close: 2,
+    corners: Corners::OURS,
 };
 
 /// A breaker with a hand-set clock, a few minutes after an epoch that makes generations nonzero.
