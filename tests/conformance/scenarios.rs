@@ -22,6 +22,8 @@ use std::{env, fs};
 
 use script::{Answer, Fields};
 use seawall::clock::{Instant, Millis};
+use seawall::config::Config;
+use seawall::config::parse::parse;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -54,6 +56,11 @@ impl Misfit {
     pub(crate) fn unknown(what: &str, word: &str) -> Self {
         Self::Unknown(format!("unknown {what} \"{word}\""))
     }
+}
+
+/// This engine's own defaults, as a client without settings has them.
+pub(crate) fn settings() -> Config {
+    parse("{}").expect("the defaults")
 }
 
 /// What [`Subject`] a kind of scenario is told to, configured.

@@ -129,7 +129,8 @@ pub(super) fn verdict(config: &BreakerConfig, results: Counts, probes_max: u32) 
     let has_all = results.calls >= probes_max;
     match config.corners.probes {
         ProbeRule::InARow | ProbeRule::InARowOf if is_failure => Some(false),
-        ProbeRule::InARow | ProbeRule::InARowOf => (results.calls >= config.successes_to_close).then_some(true),
+        ProbeRule::InARow => (results.calls >= config.successes_to_close).then_some(true),
+        ProbeRule::InARowOf => (results.calls >= config.successes_to_close.min(probes_max)).then_some(true),
         ProbeRule::Ratios if config.failure_ratio <= 0.0 && config.slow_ratio <= 0.0 => has_all.then_some(!is_failure),
         ProbeRule::Ratios => has_all.then(|| broken_ratio(config, results).is_none()),
         ProbeRule::AtMost(share) => {
