@@ -297,11 +297,11 @@ impl Circuit {
         Ok(())
     }
 
-    /// The next call that ends by itself or by its deadline; at one instant an answer beats the deadline.
+    /// The next call that ends by itself or by its deadline; at one instant the deadline comes first.
     fn next_due(&self) -> Option<(Instant, String, End)> {
-        let ends = self.calls.iter().filter_map(|(id, call)| call.ends.map(|(at, end)| (at, 0, id, end)));
+        let ends = self.calls.iter().filter_map(|(id, call)| call.ends.map(|(at, end)| (at, 1, id, end)));
         let overdue = self.calls.iter().filter(|(_, call)| call.deadline != Instant::NEVER);
-        let overdue = overdue.map(|(id, call)| (call.deadline, 1, id, (Outcome::Timeout, "timeout")));
+        let overdue = overdue.map(|(id, call)| (call.deadline, 0, id, (Outcome::Timeout, "timeout")));
         let next = ends.chain(overdue).min_by_key(|(at, order, id, _)| (*at, *order, *id));
         next.map(|(at, _, id, end)| (at, id.clone(), end))
     }
