@@ -15,6 +15,8 @@ mod advice;
 mod corners;
 mod kept;
 mod probes;
+mod ramp;
+mod schedule;
 mod tally;
 mod weights;
 
@@ -28,6 +30,9 @@ pub use corners::{Corners, Neutral, ProbeRule};
 pub use kept::Kept;
 pub use probes::PROBES_MAX;
 use probes::Probes;
+use ramp::Ramp;
+pub use schedule::FleetConfig;
+use schedule::{Search, Ticket, Windows};
 use tally::Tally;
 use weights::Weight;
 pub use weights::{WHOLE, Weights};
@@ -63,11 +68,18 @@ pub struct BreakerConfig {
     pub probes_max: u32,
     /// Successes in a row that close it again.
     pub successes_to_close: u32,
-    /// Where it may differ from what it does by default.
+    /// Where it may differ from what it does by default. Not with the feature `bindings`, whose settings do not reach it.
     pub corners: Corners,
+    /// What isolates that share a store do together.
+    pub fleet: FleetConfig,
 }
 
 impl BreakerConfig {
+    /// No setting reaches the corners, so what JavaScript loads does without them: 1 KB less.
+    pub(super) const fn corners(&self) -> &Corners {
+        if cfg!(feature = "bindings") { &Corners::OURS } else { &self.corners }
+    }
+
     /// Whether anything can open it. Without a rule it is off: others' hints and an earlier opening refuse nothing.
     const fn has_rule(&self) -> bool {
         self.failures_max > 0 || self.failure_ratio > 0.0 || self.slow_ratio > 0.0 || self.consecutive_max > 0
@@ -200,6 +212,12 @@ pub struct Breaker {
     opened_at: Instant,
     /// Failed probings since the circuit was last closed.
     round: u32,
+    /// Isolates that share the store, as far as is known; 0 if nothing is.
+    fleet_size: f64,
+    /// How often the share of probing isolates had to double for the next probe to be ours.
+    level: u8,
+    /// While others' recovery is taken up.
+    ramp: Option<Ramp>,
     probes: Probes,
     forced: Option<Forced>,
     /// Who holds it open through [`Breaker::isolate`].
@@ -210,6 +228,8 @@ pub struct Breaker {
     cell: Cell,
     /// Whether `cell` was made here and not yet stored.
     is_cell_news: bool,
+    /// The same for the store near by.
+    is_near_news: bool,
     /// Signs the cells made here.
     writer: u32,
     /// The latest time at which an attempt found the database healthy.
@@ -229,12 +249,16 @@ impl Breaker {
             until: Instant::default(),
             opened_at: Instant::default(),
             round: 0,
+            fleet_size: 0.0,
+            level: 0,
+            ramp: None,
             probes: Probes::default(),
             forced: None,
             holders: 0,
             opens_from: Instant::default(),
             cell: Cell::BOTTOM,
             is_cell_news: false,
+            is_near_news: false,
             writer,
             healthy_at: None,
             successes: 0,
@@ -259,7 +283,8 @@ impl Breaker {
                 self.enter(State::HalfOpen, Change::Elapsed, cx);
                 BreakerAnswer::Admit
             }
-            State::HalfOpen => match self.probes.refused_until(self.config.probes_max, cx.now) {
+            State::HalfOpen if self.ramp.is_some() => self.decide_ramping(cx),
+            State::HalfOpen => match self.probes.refused_until(self.probes_max(), cx.now) {
                 None => BreakerAnswer::Admit,
                 Some(retry_at) => BreakerAnswer::Refuse { retry_at },
             },
@@ -269,7 +294,7 @@ impl Breaker {
     /// Takes what `decide` offered. A probe's permit expires at `expires_at`, should its result never come.
     pub fn admit(&mut self, expires_at: Instant, cx: &mut Cx<'_>) -> Admission {
         self.requests += 1;
-        if self.state != State::HalfOpen || self.forced.is_some() {
+        if self.state != State::HalfOpen || self.ramp.is_some() || self.forced.is_some() {
             return Admission { epoch: self.epoch, probe: 0 };
         }
         Admission { epoch: self.epoch, probe: self.probes.admit(expires_at, cx.now) }
@@ -305,11 +330,11 @@ impl Breaker {
         if admission.epoch != self.epoch || matches!(self.forced, Some(Forced::Open | Forced::Closed)) {
             return;
         }
-        let neutral = self.config.corners.neutral;
+        let neutral = self.config.corners().neutral;
         let is_neutral = evidence == Evidence::None
             && !(neutral == Neutral::Success || (neutral == Neutral::ProbeSuccess && admission.is_probe()));
         if admission.is_probe() {
-            if self.config.corners.probes.is_in_all() && !is_neutral {
+            if self.config.corners().probes.is_in_all() && !is_neutral {
                 self.probes.spend(admission.probe);
             } else {
                 self.probes.give_back(admission.probe);
@@ -328,16 +353,8 @@ impl Breaker {
             self.healthy_at = Some(cx.now);
         }
         match self.state {
-            State::Closed => {
-                let change = self.tally.observe(&self.config, failure, is_slow, cx.now);
-                if let Some(change) = change
-                    && cx.now >= self.opens_from
-                    && self.forced.is_none()
-                {
-                    self.round = 0;
-                    self.open(change, cx);
-                }
-            }
+            State::Closed => self.observe_counted(failure, is_slow, cx),
+            State::HalfOpen if self.ramp.is_some() => self.observe_ramping(failure, is_slow, cx),
             State::HalfOpen => self.observe_probe(failure, is_slow, cx),
             State::Open => {}
         }
@@ -357,6 +374,7 @@ impl Breaker {
             Some(Forced::Closed | Forced::Counting) => State::Closed,
             None if !self.config.has_rule() => State::Closed,
             None if self.state == State::Open && now >= self.until => State::HalfOpen,
+            None if self.ramp.is_some() && now >= self.until => State::Closed,
             None => self.state,
         }
     }
@@ -403,6 +421,7 @@ impl Breaker {
         let was_open = self.forced == Some(Forced::Open);
         self.forced = forced;
         self.holders = 0;
+        self.ramp = None;
         self.epoch = self.epoch.wrapping_add(1).max(1);
         if let Some(forced) = forced {
             self.settle();
@@ -482,6 +501,17 @@ impl Breaker {
         self.config = config;
     }
 
+    fn observe_counted(&mut self, failure: Weight, is_slow: bool, cx: &mut Cx<'_>) {
+        let change = self.tally.observe(&self.config, failure, is_slow, cx.now);
+        if let Some(change) = change
+            && cx.now >= self.opens_from
+            && self.forced.is_none()
+        {
+            self.round = 0;
+            self.open(change, cx);
+        }
+    }
+
     fn observe_probe(&mut self, failure: Weight, is_slow: bool, cx: &mut Cx<'_>) {
         let results = self.probes.count(failure, is_slow);
         let probes_max = self.config.probes_max.min(PROBES_MAX as u32);
@@ -501,18 +531,20 @@ impl Breaker {
             // A probe that failed after others saw a recovery is a new opening, not the old one going on.
             self.opened_at = cx.now;
             self.publish(Phase::Open, cx.now);
+            self.level = 0;
         } else {
             self.publish_again(cx.now);
+            self.schedule(Search::Next, cx.now);
         }
         self.enter(State::Open, change, cx);
     }
 
     /// How long it stays open this time.
     fn open_ms(&self, cx: &mut Cx<'_>) -> Millis {
-        let steps = self.config.corners.open_steps_ms;
+        let steps = self.config.corners().open_steps_ms;
         let step = steps.get(self.round as usize).or(steps.last());
         let open_ms = step.map_or_else(|| self.config.open.at_least_ms(self.round, cx.rng), |step| *step);
-        open_ms.saturating_add(self.config.corners.is_later.into())
+        open_ms.saturating_add(self.config.corners().is_later.into())
     }
 
     fn close(&mut self, change: Change, cx: &mut Cx<'_>) {
@@ -523,6 +555,11 @@ impl Breaker {
         self.enter(State::Closed, change, cx);
     }
 
+    /// Probes in flight at once: one until it is known how it ends, when others probe as well.
+    fn probes_max(&self) -> u32 {
+        if self.is_in_fleet() && !self.probes.has_succeeded() { 1 } else { self.config.probes_max }
+    }
+
     fn settle(&mut self) {
         self.tally.clear();
         self.round = 0;
@@ -531,6 +568,7 @@ impl Breaker {
     fn enter(&mut self, to: State, change: Change, cx: &mut Cx<'_>) {
         let from = self.state;
         self.state = to;
+        self.ramp = None;
         self.epoch = self.epoch.wrapping_add(1).max(1);
         if from != to {
             cx.notes.push(Note::CircuitChanged { from, to, change }, cx.now);

@@ -34,6 +34,14 @@ impl Corners {
     };
 }
 
+impl Corners {
+    /// How long a circuit may stay open, if it is `usual_ms` without the corners.
+    pub(super) fn longest_open_ms(&self, usual_ms: Millis) -> Millis {
+        let longest = self.open_steps_ms.iter().copied().max().unwrap_or(usual_ms);
+        longest.saturating_add(self.is_later.into())
+    }
+}
+
 /// What decides a half-open phase. Except [`ProbeRule::InARow`], each lets `probes_max` probes through in all, not at
 /// once.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -57,6 +57,11 @@ impl Probes {
         }
     }
 
+    /// Whether a probe of this phase succeeded.
+    pub(super) const fn has_succeeded(&self) -> bool {
+        self.results.calls > 0
+    }
+
     /// Keeps a permit from being used again in this phase: its probe has ended with a result.
     pub(super) fn spend(&mut self, probe: u32) {
         for permit in self.permits.iter_mut().flatten().filter(|permit| permit.probe == probe) {

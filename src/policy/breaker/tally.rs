@@ -80,7 +80,7 @@ impl Tally {
                 return None;
             }
         }
-        if config.corners.asks_failures_only && !is_failure {
+        if config.corners().asks_failures_only && !is_failure {
             return None;
         }
         self.broken_rule(config, at)
@@ -112,7 +112,7 @@ impl Tally {
 fn broken_ratio(config: &BreakerConfig, counts: Counts) -> Option<Change> {
     let breaks = |part: f64, ratio: f64| {
         let limit = ratio * f64::from(counts.calls);
-        ratio > 0.0 && part > 0.0 && if config.corners.is_above { part > limit } else { part >= limit }
+        ratio > 0.0 && part > 0.0 && if config.corners().is_above { part > limit } else { part >= limit }
     };
     if breaks(f64::from(counts.failures) / f64::from(WHOLE), config.failure_ratio) {
         Some(Change::FailureRatio)
@@ -127,7 +127,7 @@ fn broken_ratio(config: &BreakerConfig, counts: Counts) -> Option<Change> {
 pub(super) fn verdict(config: &BreakerConfig, results: Counts, probes_max: u32) -> Option<bool> {
     let is_failure = results.failures > 0;
     let has_all = results.calls >= probes_max;
-    match config.corners.probes {
+    match config.corners().probes {
         ProbeRule::InARow | ProbeRule::InARowOf if is_failure => Some(false),
         ProbeRule::InARow => (results.calls >= config.successes_to_close).then_some(true),
         ProbeRule::InARowOf => (results.calls >= config.successes_to_close.min(probes_max)).then_some(true),
