@@ -109,8 +109,15 @@ impl<'a> Reader<'a> {
                 slow_is_failure: self.switch("circuitBreaker.slowIsFailure"),
                 window_ms: self.whole("circuitBreaker.monitorWindow"),
                 window_buckets: small(self.whole("circuitBreaker.monitorBuckets")),
-                window_calls: 0,
-                weights: Weights::EQUAL,
+                window_calls: small(self.whole("circuitBreaker.windowCalls")),
+                weights: Weights {
+                    timeout: self.weight("circuitBreaker.timeoutWeight"),
+                    network: self.weight("circuitBreaker.networkWeight"),
+                    server_error: self.weight("circuitBreaker.serverErrorWeight"),
+                    rate_limited: self.weight("circuitBreaker.rateLimitedWeight"),
+                    bad_response: self.weight("circuitBreaker.badResponseWeight"),
+                    is_rate_limited_soft: self.switch("circuitBreaker.rateLimitedIsSoft"),
+                },
                 open: Backoff {
                     initial_ms: recovery_ms,
                     max_ms: self.whole("circuitBreaker.recoveryTimeoutMax").max(recovery_ms),
@@ -181,6 +188,10 @@ impl<'a> Reader<'a> {
 
     fn whole(&mut self, path: &str) -> u64 {
         self.value(path) as u64
+    }
+
+    fn weight(&mut self, path: &str) -> u16 {
+        self.value(path) as u16
     }
 
     fn number(&mut self, path: &str) -> f64 {

@@ -74,3 +74,6 @@ pub enum Neutral {
     /// A success.
     Success,
 }
+
+#[cfg(test)]
+mod tests;
