@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use super::Config;
 use super::keys::{ALIASES, Default, KEYS, Key, Shape};
 use crate::policy::backoff::Backoff;
-use crate::policy::breaker::BreakerConfig;
+use crate::policy::breaker::{BreakerConfig, Corners, FleetConfig, Weights};
 use crate::policy::deadline::DeadlineConfig;
 use crate::policy::lease::PoolConfig;
 use crate::policy::retry::RetryConfig;
@@ -109,6 +109,15 @@ impl<'a> Reader<'a> {
                 slow_is_failure: self.switch("circuitBreaker.slowIsFailure"),
                 window_ms: self.whole("circuitBreaker.monitorWindow"),
                 window_buckets: small(self.whole("circuitBreaker.monitorBuckets")),
+                window_calls: small(self.whole("circuitBreaker.windowCalls")),
+                weights: Weights {
+                    timeout: self.weight("circuitBreaker.timeoutWeight"),
+                    network: self.weight("circuitBreaker.networkWeight"),
+                    server_error: self.weight("circuitBreaker.serverErrorWeight"),
+                    rate_limited: self.weight("circuitBreaker.rateLimitedWeight"),
+                    bad_response: self.weight("circuitBreaker.badResponseWeight"),
+                    is_rate_limited_soft: self.switch("circuitBreaker.rateLimitedIsSoft"),
+                },
                 open: Backoff {
                     initial_ms: recovery_ms,
                     max_ms: self.whole("circuitBreaker.recoveryTimeoutMax").max(recovery_ms),
@@ -117,6 +126,13 @@ impl<'a> Reader<'a> {
                 },
                 probes_max: small(self.whole("circuitBreaker.halfOpenMaxCalls")),
                 successes_to_close: small(self.whole("circuitBreaker.successThreshold")),
+                corners: Corners::OURS,
+                fleet: FleetConfig {
+                    expected: small(self.whole("state.expectedIsolates")),
+                    probes: self.number("state.probesPerWindow"),
+                    ramp_ms: self.whole("state.rampTime"),
+                    has_near: self.switch("state.near"),
+                },
             },
             retry: RetryConfig {
                 attempts_max: small(self.whole("retry.attempts")),
@@ -126,6 +142,7 @@ impl<'a> Reader<'a> {
                     multiplier: self.number("retry.backoffMultiplier"),
                     jitter: self.number("retry.jitter"),
                 },
+                total_max_ms: self.whole("retry.maxTotal"),
                 budget_initial: self.number("retry.budgetInitial"),
                 budget_max: self.number("retry.budgetMax"),
                 budget_ratio: self.number("retry.budgetRatio"),
@@ -140,6 +157,7 @@ impl<'a> Reader<'a> {
                 read_interval_ms: self.whole("state.readInterval"),
                 write_interval_ms: self.whole("state.writeInterval"),
                 write_jitter_ms: self.whole("state.writeJitter"),
+                has_near: self.switch("state.near"),
             },
         };
         if config.pool.connections_min > config.pool.leases_max && self.find("connectionPool.minConnections").is_some()
@@ -172,6 +190,10 @@ impl<'a> Reader<'a> {
         self.value(path) as u64
     }
 
+    fn weight(&mut self, path: &str) -> u16 {
+        self.value(path) as u16
+    }
+
     fn number(&mut self, path: &str) -> f64 {
         self.value(path)
     }
@@ -188,8 +210,10 @@ impl<'a> Reader<'a> {
             let Some(other) = self.read(&alias.takes(key)).map(|value| alias.to_setting(value)) else { continue };
             match value {
                 Some((name, first)) if first != other => self.problem(format!(
-                    "{name} and {} are two names of one setting and differ: {first} and {other}{}",
+                    "{name} and {} are two names of one setting and differ: {} and {}{}",
                     alias.path,
+                    plain(first),
+                    plain(other),
                     unit(key)
                 )),
                 Some(_) => {}
@@ -250,9 +274,15 @@ pub fn expected(key: &Key) -> String {
     let unit = unit(key);
     match key.shape {
         Shape::Whole { min, max } => format!("a whole number from {min} to {max}{unit}"),
-        Shape::Number { min, max } => format!("a number from {min} to {max}{unit}"),
+        Shape::Number { min, max } => format!("a number from {} to {}{unit}", plain(min), plain(max)),
         Shape::Switch => "true or false".to_owned(),
     }
+}
+
+/// A number as JSON has it, whole ones without a fraction. (The formatting of floats in Rust's library would add its
+/// 14 KB to the core.)
+fn plain(number: f64) -> String {
+    if number.fract() == 0.0 { (number as i64).to_string() } else { Value::from(number).to_string() }
 }
 
 fn unit(key: &Key) -> String {

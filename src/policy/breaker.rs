@@ -12,18 +12,30 @@
 //! With `failures_max = 5`, the fifth failure within 60 s opens it for 30 s.
 
 mod advice;
+mod corners;
+mod kept;
 mod probes;
+mod ramp;
+mod schedule;
 mod tally;
+mod weights;
 
 use super::Cx;
 use super::backoff::Backoff;
 use crate::clock::{Instant, Millis};
 use crate::note::Note;
-use crate::outcome::Evidence;
+use crate::outcome::{Evidence, Outcome};
 use crate::state::schema::{Cell, Phase};
+pub use corners::{Corners, Neutral, ProbeRule};
+pub use kept::Kept;
 pub use probes::PROBES_MAX;
 use probes::Probes;
+use ramp::Ramp;
+pub use schedule::FleetConfig;
+use schedule::{Search, Ticket, Windows};
 use tally::Tally;
+use weights::Weight;
+pub use weights::{WHOLE, Weights};
 
 /// When the breaker opens and how it recovers.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -46,15 +58,28 @@ pub struct BreakerConfig {
     pub window_ms: Millis,
     /// Buckets in the window.
     pub window_buckets: u32,
+    /// Reaches back this many calls instead, at most 1 024; 0 for a window of time. `calls_min` is at most this then.
+    pub window_calls: u32,
+    /// How much a failure of each class counts.
+    pub weights: Weights,
     /// How long it stays open: the first time, and longer each time that a probe fails.
     pub open: Backoff,
     /// Probes in flight at once while half-open; at most [`PROBES_MAX`].
     pub probes_max: u32,
     /// Successes in a row that close it again.
     pub successes_to_close: u32,
+    /// Where it may differ from what it does by default. Not with the feature `bindings`, whose settings do not reach it.
+    pub corners: Corners,
+    /// What isolates that share a store do together.
+    pub fleet: FleetConfig,
 }
 
 impl BreakerConfig {
+    /// No setting reaches the corners, so what JavaScript loads does without them: 1 KB less.
+    pub(super) const fn corners(&self) -> &Corners {
+        if cfg!(feature = "bindings") { &Corners::OURS } else { &self.corners }
+    }
+
     /// Whether anything can open it. Without a rule it is off: others' hints and an earlier opening refuse nothing.
     const fn has_rule(&self) -> bool {
         self.failures_max > 0 || self.failure_ratio > 0.0 || self.slow_ratio > 0.0 || self.consecutive_max > 0
@@ -92,6 +117,8 @@ pub enum Forced {
     Open,
     /// Closed by hand: admits everything and counts nothing.
     Closed,
+    /// Admits everything and counts, but never opens.
+    Counting,
 }
 
 /// Why the state changed.
@@ -117,6 +144,8 @@ pub enum Change {
     Reset,
     /// What other isolates learnt.
     Advice,
+    /// A health check failed.
+    HealthCheck,
 }
 
 impl Change {
@@ -134,6 +163,7 @@ impl Change {
             Self::Forced => "forced",
             Self::Reset => "reset",
             Self::Advice => "shared_state",
+            Self::HealthCheck => "health_check_failed",
         }
     }
 }
@@ -182,12 +212,24 @@ pub struct Breaker {
     opened_at: Instant,
     /// Failed probings since the circuit was last closed.
     round: u32,
+    /// Isolates that share the store, as far as is known; 0 if nothing is.
+    fleet_size: f64,
+    /// How often the share of probing isolates had to double for the next probe to be ours.
+    level: u8,
+    /// While others' recovery is taken up.
+    ramp: Option<Ramp>,
     probes: Probes,
     forced: Option<Forced>,
+    /// Who holds it open through [`Breaker::isolate`].
+    holders: u32,
+    /// Counts from its birth, opens from here.
+    opens_from: Instant,
     /// The newest shared knowledge: ours or merged.
     cell: Cell,
     /// Whether `cell` was made here and not yet stored.
     is_cell_news: bool,
+    /// The same for the store near by.
+    is_near_news: bool,
     /// Signs the cells made here.
     writer: u32,
     /// The latest time at which an attempt found the database healthy.
@@ -207,10 +249,16 @@ impl Breaker {
             until: Instant::default(),
             opened_at: Instant::default(),
             round: 0,
+            fleet_size: 0.0,
+            level: 0,
+            ramp: None,
             probes: Probes::default(),
             forced: None,
+            holders: 0,
+            opens_from: Instant::default(),
             cell: Cell::BOTTOM,
             is_cell_news: false,
+            is_near_news: false,
             writer,
             healthy_at: None,
             successes: 0,
@@ -223,7 +271,7 @@ impl Breaker {
     pub fn decide(&mut self, cx: &mut Cx<'_>) -> BreakerAnswer {
         match self.forced {
             Some(Forced::Open) => return BreakerAnswer::Refuse { retry_at: Instant::NEVER },
-            Some(Forced::Closed) => return BreakerAnswer::Admit,
+            Some(Forced::Closed | Forced::Counting) => return BreakerAnswer::Admit,
             None => {}
         }
         match self.state {
@@ -235,7 +283,8 @@ impl Breaker {
                 self.enter(State::HalfOpen, Change::Elapsed, cx);
                 BreakerAnswer::Admit
             }
-            State::HalfOpen => match self.probes.refused_until(self.config.probes_max, cx.now) {
+            State::HalfOpen if self.ramp.is_some() => self.decide_ramping(cx),
+            State::HalfOpen => match self.probes.refused_until(self.probes_max(), cx.now) {
                 None => BreakerAnswer::Admit,
                 Some(retry_at) => BreakerAnswer::Refuse { retry_at },
             },
@@ -245,39 +294,68 @@ impl Breaker {
     /// Takes what `decide` offered. A probe's permit expires at `expires_at`, should its result never come.
     pub fn admit(&mut self, expires_at: Instant, cx: &mut Cx<'_>) -> Admission {
         self.requests += 1;
-        if self.state != State::HalfOpen || self.forced.is_some() {
+        if self.state != State::HalfOpen || self.ramp.is_some() || self.forced.is_some() {
             return Admission { epoch: self.epoch, probe: 0 };
         }
         Admission { epoch: self.epoch, probe: self.probes.admit(expires_at, cx.now) }
     }
 
+    /// Takes in how an admitted attempt ended: [`Breaker::observe`] with the weight of the outcome's class.
+    pub fn observe_outcome(&mut self, admission: Admission, outcome: Outcome, duration_ms: Millis, cx: &mut Cx<'_>) {
+        let failure = self.config.weights.of(outcome);
+        let evidence = match outcome.evidence() {
+            Evidence::Failing if failure.hundredths == 0 => Evidence::None,
+            evidence => evidence,
+        };
+        self.take(admission, evidence, failure, duration_ms, cx);
+    }
+
     /// Takes in how an admitted attempt ended. [`Evidence::None`] only gives the permit back.
     pub fn observe(&mut self, admission: Admission, evidence: Evidence, duration_ms: Millis, cx: &mut Cx<'_>) {
+        self.take(admission, evidence, Weight::WHOLE, duration_ms, cx);
+    }
+
+    /// `failure` is what a failure weighs.
+    fn take(
+        &mut self,
+        admission: Admission,
+        evidence: Evidence,
+        failure: Weight,
+        duration_ms: Millis,
+        cx: &mut Cx<'_>,
+    ) {
         if evidence == Evidence::Healthy && admission != Admission::BYPASS {
             self.successes += 1;
         }
-        if admission.epoch != self.epoch || self.forced.is_some() {
+        if admission.epoch != self.epoch || matches!(self.forced, Some(Forced::Open | Forced::Closed)) {
             return;
         }
+        let neutral = self.config.corners().neutral;
+        let is_neutral = evidence == Evidence::None
+            && !(neutral == Neutral::Success || (neutral == Neutral::ProbeSuccess && admission.is_probe()));
         if admission.is_probe() {
-            self.probes.give_back(admission.probe);
+            if self.config.corners().probes.is_in_all() && !is_neutral {
+                self.probes.spend(admission.probe);
+            } else {
+                self.probes.give_back(admission.probe);
+            }
         }
-        if evidence == Evidence::None {
+        if is_neutral {
             return;
         }
         let is_slow = self.is_slow(duration_ms);
-        let is_failure = evidence == Evidence::Failing || (is_slow && self.config.slow_is_failure);
-        if !is_failure {
+        let failure = match evidence {
+            Evidence::Failing => failure,
+            Evidence::Healthy if is_slow && self.config.slow_is_failure => Weight::WHOLE,
+            Evidence::Healthy | Evidence::None => Weight::NONE,
+        };
+        if failure == Weight::NONE && evidence == Evidence::Healthy {
             self.healthy_at = Some(cx.now);
         }
         match self.state {
-            State::Closed => {
-                if let Some(change) = self.tally.observe(&self.config, is_failure, is_slow, cx.now) {
-                    self.round = 0;
-                    self.open(change, cx);
-                }
-            }
-            State::HalfOpen => self.observe_probe(is_failure, cx),
+            State::Closed => self.observe_counted(failure, is_slow, cx),
+            State::HalfOpen if self.ramp.is_some() => self.observe_ramping(failure, is_slow, cx),
+            State::HalfOpen => self.observe_probe(failure, is_slow, cx),
             State::Open => {}
         }
     }
@@ -293,11 +371,18 @@ impl Breaker {
     pub fn state(&self, now: Instant) -> State {
         match self.forced {
             Some(Forced::Open) => State::Open,
-            Some(Forced::Closed) => State::Closed,
+            Some(Forced::Closed | Forced::Counting) => State::Closed,
             None if !self.config.has_rule() => State::Closed,
             None if self.state == State::Open && now >= self.until => State::HalfOpen,
+            None if self.ramp.is_some() && now >= self.until => State::Closed,
             None => self.state,
         }
+    }
+
+    /// The state as it was last entered: half-open only since the first question after the open time.
+    #[must_use]
+    pub const fn entered(&self) -> State {
+        self.state
     }
 
     /// Whether the circuit is anything but closed.
@@ -314,7 +399,7 @@ impl Breaker {
 
     /// Failures in the window.
     pub fn failures(&mut self, now: Instant) -> u32 {
-        self.tally.failures(now)
+        self.tally.failures(&self.config, now)
     }
 
     /// Attempts that found the database healthy, since the start or the last reset.
@@ -330,20 +415,65 @@ impl Breaker {
     }
 
     /// Holds the circuit in a state by hand, or lets it go. Let go, it is what it was learning to be: closed and
-    /// empty after [`Forced::Closed`], ready to probe after [`Forced::Open`].
+    /// empty after [`Forced::Closed`], ready to probe after [`Forced::Open`]. Every [`Breaker::isolate`] ends.
     pub fn force(&mut self, forced: Option<Forced>, cx: &mut Cx<'_>) {
         let before = self.state(cx.now);
+        let was_open = self.forced == Some(Forced::Open);
         self.forced = forced;
+        self.holders = 0;
+        self.ramp = None;
         self.epoch = self.epoch.wrapping_add(1).max(1);
         if let Some(forced) = forced {
             self.settle();
             self.until = cx.now;
             self.state = if forced == Forced::Open { State::Open } else { State::Closed };
+        } else if was_open {
+            self.probes.begin();
+            self.state = State::HalfOpen;
         }
         let after = self.state(cx.now);
         if before != after {
             cx.notes.push(Note::CircuitChanged { from: before, to: after, change: Change::Forced }, cx.now);
         }
+    }
+
+    /// Holds the circuit open until as many [`Breaker::release`] have come, or another hand takes over. Changes nothing
+    /// while [`Breaker::force`] holds it open.
+    pub fn isolate(&mut self, cx: &mut Cx<'_>) {
+        if self.forced == Some(Forced::Open) && self.holders == 0 {
+            return;
+        }
+        let holders = self.holders.saturating_add(1);
+        if holders == 1 {
+            self.force(Some(Forced::Open), cx);
+        }
+        self.holders = holders;
+    }
+
+    /// Ends one [`Breaker::isolate`]; the last lets the circuit go. One too many changes nothing.
+    pub fn release(&mut self, cx: &mut Cx<'_>) {
+        match self.holders {
+            0 => {}
+            1 => self.force(None, cx),
+            _ => self.holders -= 1,
+        }
+    }
+
+    /// Opens the circuit for its usual time, as a broken rule would: for an operator, or a health check that failed.
+    /// Open or held already, it stays as it is.
+    pub fn trip(&mut self, change: Change, cx: &mut Cx<'_>) {
+        if self.forced.is_some() || self.state == State::Open {
+            return;
+        }
+        if self.state == State::Closed {
+            self.round = 0;
+        }
+        self.open(change, cx);
+    }
+
+    /// Only counts until `at`: a newborn isolate whose first calls pay for its connections does not open.
+    pub const fn warm_up(&mut self, at: Instant) {
+        self.opens_from = at;
     }
 
     /// What the circuit is held in, if it is.
@@ -355,6 +485,7 @@ impl Breaker {
     /// Closes the circuit and forgets counts, force and schedule. Shared knowledge of an open circuit is closed too.
     pub fn reset(&mut self, cx: &mut Cx<'_>) {
         self.forced = None;
+        self.holders = 0;
         self.successes = 0;
         self.requests = 0;
         self.close(Change::Reset, cx);
@@ -363,33 +494,57 @@ impl Breaker {
 
     /// Takes other settings. The state stays; the window starts anew when its shape changed.
     pub fn reconfigure(&mut self, config: BreakerConfig) {
-        if (config.window_ms, config.window_buckets) != (self.config.window_ms, self.config.window_buckets) {
+        let shape = |config: &BreakerConfig| (config.window_ms, config.window_buckets, config.window_calls);
+        if shape(&config) != shape(&self.config) {
             self.tally = Tally::new(&config);
         }
         self.config = config;
     }
 
-    fn observe_probe(&mut self, is_failure: bool, cx: &mut Cx<'_>) {
-        if is_failure {
-            self.round = self.round.saturating_add(1);
-            self.open(Change::ProbeFailed, cx);
-            return;
+    fn observe_counted(&mut self, failure: Weight, is_slow: bool, cx: &mut Cx<'_>) {
+        let change = self.tally.observe(&self.config, failure, is_slow, cx.now);
+        if let Some(change) = change
+            && cx.now >= self.opens_from
+            && self.forced.is_none()
+        {
+            self.round = 0;
+            self.open(change, cx);
         }
-        if self.probes.succeed() >= self.config.successes_to_close {
-            self.close(Change::Recovered, cx);
+    }
+
+    fn observe_probe(&mut self, failure: Weight, is_slow: bool, cx: &mut Cx<'_>) {
+        let results = self.probes.count(failure, is_slow);
+        let probes_max = self.config.probes_max.min(PROBES_MAX as u32);
+        match tally::verdict(&self.config, results, probes_max) {
+            Some(false) => {
+                self.round = self.round.saturating_add(1);
+                self.open(Change::ProbeFailed, cx);
+            }
+            Some(true) => self.close(Change::Recovered, cx),
+            None => {}
         }
     }
 
     fn open(&mut self, change: Change, cx: &mut Cx<'_>) {
-        self.until = cx.now.plus(self.config.open.at_least_ms(self.round, cx.rng));
+        self.until = cx.now.plus(self.open_ms(cx));
         if change != Change::ProbeFailed || self.cell.phase == Phase::Closed {
             // A probe that failed after others saw a recovery is a new opening, not the old one going on.
             self.opened_at = cx.now;
             self.publish(Phase::Open, cx.now);
+            self.level = 0;
         } else {
             self.publish_again(cx.now);
+            self.schedule(Search::Next, cx.now);
         }
         self.enter(State::Open, change, cx);
+    }
+
+    /// How long it stays open this time.
+    fn open_ms(&self, cx: &mut Cx<'_>) -> Millis {
+        let steps = self.config.corners().open_steps_ms;
+        let step = steps.get(self.round as usize).or(steps.last());
+        let open_ms = step.map_or_else(|| self.config.open.at_least_ms(self.round, cx.rng), |step| *step);
+        open_ms.saturating_add(self.config.corners().is_later.into())
     }
 
     fn close(&mut self, change: Change, cx: &mut Cx<'_>) {
@@ -400,6 +555,11 @@ impl Breaker {
         self.enter(State::Closed, change, cx);
     }
 
+    /// Probes in flight at once: one until it is known how it ends, when others probe as well.
+    fn probes_max(&self) -> u32 {
+        if self.is_in_fleet() && !self.probes.has_succeeded() { 1 } else { self.config.probes_max }
+    }
+
     fn settle(&mut self) {
         self.tally.clear();
         self.round = 0;
@@ -408,6 +568,7 @@ impl Breaker {
     fn enter(&mut self, to: State, change: Change, cx: &mut Cx<'_>) {
         let from = self.state;
         self.state = to;
+        self.ramp = None;
         self.epoch = self.epoch.wrapping_add(1).max(1);
         if from != to {
             cx.notes.push(Note::CircuitChanged { from, to, change }, cx.now);

@@ -6,10 +6,12 @@
 pub mod backoff;
 pub mod balance;
 pub mod breaker;
+pub mod budget;
 pub mod bulkhead;
 pub mod cache;
 pub mod connection;
 pub mod deadline;
+pub mod hedge;
 pub mod lease;
 pub mod limit;
 pub mod outlier;
@@ -18,6 +20,7 @@ pub mod resources;
 pub mod retry;
 pub mod single_flight;
 pub mod suspicion;
+pub mod throttle;
 pub mod window;
 
 use crate::clock::Instant;

@@ -178,6 +178,7 @@ impl BreakerStatus {
             forced: breaker.forced().map(|forced| match forced {
                 Forced::Open => State::Open.name(),
                 Forced::Closed => State::Closed.name(),
+                Forced::Counting => "METRICS_ONLY",
             }),
             generation: breaker.cell().generation,
         }
@@ -229,7 +230,9 @@ impl Recent {
         let mut recent = Self::default();
         let mut duration_ms = 0;
         let health = engine.health();
-        for seen in health.slices.range(oldest..).flat_map(|(_, reporters)| reporters.values()) {
+        for seen in
+            health.slices.iter().filter(|(slice, _)| **slice >= oldest).flat_map(|(_, reporters)| reporters.values())
+        {
             recent.healthy += u64::from(seen.healthy);
             recent.failing += u64::from(seen.failing);
             recent.slow += u64::from(seen.slow);

@@ -17,11 +17,15 @@ mod retry;
 mod script;
 mod timeout;
 
+use std::any::Any;
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::{env, fs};
 
 use script::{Answer, Fields};
 use seawall::clock::{Instant, Millis};
+use seawall::config::Config;
+use seawall::config::parse::parse;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -54,6 +58,11 @@ impl Misfit {
     pub(crate) fn unknown(what: &str, word: &str) -> Self {
         Self::Unknown(format!("unknown {what} \"{word}\""))
     }
+}
+
+/// This engine's own defaults, as a client without settings has them.
+pub(crate) fn settings() -> Config {
+    parse("{}").expect("the defaults")
 }
 
 /// What [`Subject`] a kind of scenario is told to, configured.
@@ -193,7 +202,11 @@ fn replay(text: &str, instead: &str) -> Result<String, String> {
     for scenario in &scenarios {
         let id = scenario["id"].as_str().unwrap_or("without an id").to_owned();
         let (title, verdict) = match Scenario::deserialize(scenario) {
-            Ok(scenario) => (scenario.title.clone(), scenario.judge(&instead)),
+            Ok(scenario) => {
+                let judged = catch_unwind(AssertUnwindSafe(|| scenario.judge(&instead)));
+                let verdict = judged.unwrap_or_else(|panic| Verdict::Failed(format!("panicked: {}", told(&*panic))));
+                (scenario.title, verdict)
+            }
             Err(error) => (String::new(), Verdict::Failed(error.to_string())),
         };
         match verdict {
@@ -216,6 +229,12 @@ fn replay(text: &str, instead: &str) -> Result<String, String> {
     if is_good { Ok(report.join("\n")) } else { Err(report.join("\n")) }
 }
 
+fn told(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().cloned();
+    text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned())).unwrap_or_default()
+}
+
+/// What this engine does where its source has a defect, by scenario, as expectations of the same form.
 const INSTEAD: &str = include_str!("scenarios/instead.json");
 
 #[test]
@@ -228,5 +247,109 @@ fn scenarios_are_met_or_differ_as_they_must() {
     match replay(&text, INSTEAD) {
         Ok(report) => println!("{report}"),
         Err(report) => panic!("\n{report}"),
+    }
+}
+
+/// The runner itself: what it must notice, in a file that nobody's library produced.
+mod of_the_runner {
+    use std::process::Command;
+
+    use super::{Map, Value, env, fs, replay};
+    use serde_json::json;
+
+    const MADE_UP: &str = include_str!("scenarios/made-up.json");
+
+    fn made_up() -> Vec<Value> {
+        serde_json::from_str(MADE_UP).unwrap()
+    }
+
+    /// The report on the first made-up scenario after a change to it.
+    fn changed(change: impl FnOnce(&mut Map<String, Value>)) -> Result<String, String> {
+        let mut scenario = made_up().remove(0);
+        change(scenario.as_object_mut().unwrap());
+        replay(&json!([scenario]).to_string(), "{}")
+    }
+
+    #[test]
+    fn a_file_whose_expectations_hold_passes() {
+        let report = replay(MADE_UP, "{}").unwrap();
+        assert!(report.ends_with("3 scenarios: 1 passed, 1 differ as they must, 1 listed, 0 failed"), "{report}");
+    }
+
+    /// Runs this binary's own replay on a file, as `SCENARIOS=<file> cargo test --test conformance scenarios` does.
+    fn replay_file(name: &str, scenarios: &Value) -> (bool, String) {
+        let path = env::temp_dir().join(format!("{name}-{}.json", std::process::id()));
+        fs::write(&path, scenarios.to_string()).unwrap();
+        let output = Command::new(env::current_exe().unwrap())
+            .args(["--exact", "scenarios::scenarios_are_met_or_differ_as_they_must", "--nocapture"])
+            .env("SCENARIOS", &path)
+            .output()
+            .unwrap();
+        fs::remove_file(&path).unwrap();
+        let text = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
+        (output.status.success(), text)
+    }
+
+    #[test]
+    fn another_file_is_replayed_and_its_wrong_expectation_fails_the_test() {
+        let mut scenarios = Value::from(made_up());
+        let (is_good, text) = replay_file("seawall-made-up", &scenarios);
+        assert!(is_good && text.contains("3 scenarios: 1 passed"), "{text}");
+        scenarios[0]["expect"][1]["state"] = json!("closed");
+        let (is_good, text) = replay_file("seawall-made-up-wrong", &scenarios);
+        assert!(!is_good && text.contains("FAILED made-up-opens"), "{text}");
+    }
+
+    #[test]
+    fn a_wrong_expectation_fails_with_step_and_both_values() {
+        let report = changed(|scenario| scenario["expect"][1]["state"] = json!("closed")).unwrap_err();
+        assert!(report.contains("FAILED made-up-opens"), "{report}");
+        assert!(report.contains("t 1: expectation 1: state: expected \"closed\", got \"open\""), "{report}");
+    }
+
+    #[test]
+    fn a_shared_defect_fails_and_so_does_one_that_is_avoided_in_another_way() {
+        let mut scenario = made_up().remove(1);
+        let id = scenario["id"].as_str().unwrap().to_owned();
+        let instead = |state: &str| json!({ &id: [{ "t_ms": 1, "state": state }] }).to_string();
+        let text = json!([scenario]).to_string();
+        assert!(replay(&text, &instead("open")).is_ok());
+        assert!(replay(&text, &instead("half_open")).unwrap_err().contains("differs, but not as it should"));
+        scenario["expect"][0]["state"] = json!("open");
+        assert!(replay(&json!([scenario]).to_string(), "{}").unwrap_err().contains("shares the defect"));
+    }
+
+    #[test]
+    fn an_unknown_word_fails_wherever_it_stands() {
+        type Change = fn(&mut Map<String, Value>);
+        let changes: [(&str, Change); 7] = [
+            ("unknown kind \"teapot\"", |scenario| scenario["kind"] = json!("teapot")),
+            ("unknown field \"colour\"", |scenario| scenario["config"]["colour"] = json!(1)),
+            ("unknown field \"window.colour\"", |scenario| scenario["config"]["window"]["colour"] = json!(1)),
+            ("unknown window \"moon\"", |scenario| scenario["config"]["window"]["type"] = json!("moon")),
+            ("unknown event \"sing\"", |scenario| scenario["events"][0]["op"] = json!("sing")),
+            ("unknown field \"colour\"", |scenario| scenario["events"][0]["colour"] = json!(1)),
+            ("unknown field \"colour\"", |scenario| scenario["expect"][0]["colour"] = json!(1)),
+        ];
+        for (what, change) in changes {
+            let report = changed(change).unwrap_err();
+            assert!(report.contains(what), "{what}: {report}");
+        }
+        assert!(changed(|scenario| drop(scenario.insert("colour".to_owned(), json!(1)))).is_err());
+    }
+
+    #[test]
+    fn a_tolerance_bounds_how_far_a_number_may_be_off() {
+        let scenario = |tolerance: f64| {
+            json!([{
+                "id": "made-up-throttle", "source": "made up", "kind": "retry", "title": "", "tolerance": tolerance,
+                "config": { "throttle": { "type": "sre", "k": 2, "window_ms": 1000 } },
+                "events": [{ "t_ms": 0, "op": "record", "outcome": "failure", "n": 1 }],
+                "expect": [{ "t_ms": 0, "reject_p": 0.49 }]
+            }])
+            .to_string()
+        };
+        assert!(replay(&scenario(0.011), "{}").is_ok());
+        assert!(replay(&scenario(0.009), "{}").is_err());
     }
 }

@@ -34,11 +34,6 @@ impl Fields {
         self.read.borrow_mut().insert(format!("{}{name}", self.path));
     }
 
-    /// Whether a field is there, null or not. Does not count as reading.
-    pub(crate) fn has(&self, name: &str) -> bool {
-        self.object.contains_key(name)
-    }
-
     /// An object within, its fields to be read one by one.
     pub(crate) fn section(&self, name: &str) -> Result<Option<Self>, Misfit> {
         match self.object.get(name) {

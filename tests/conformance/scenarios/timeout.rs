@@ -1,11 +1,39 @@
-//! Scenarios of kind `timeout`.
+//! Scenarios of kind `timeout`: [`seawall::policy::deadline::Deadlines`] over one attempt, or over all of them.
 
 use seawall::clock::Instant;
 
-use super::script::Fields;
+use super::retry::Caller;
+use super::script::{Answer, Fields};
 use super::{Misfit, Subject};
 
+const COOPERATIVE: &str = "a deadline ends the call for its caller at once and aborts the request; a mode in which an \
+                           operation that ignores its abort signal holds the caller past the deadline is not offered";
+
 /// The subject of one scenario.
-pub(crate) fn subject(_config: &Fields, _start: Instant) -> Result<Box<dyn Subject>, Misfit> {
-    Err(Misfit::unknown("kind", "timeout"))
+pub(crate) fn subject(config: &Fields, _start: Instant) -> Result<Box<dyn Subject>, Misfit> {
+    match config.word("mode")?.as_deref() {
+        None | Some("aggressive") => Ok(Box::new(Timed(Caller::new(config)?))),
+        Some("cooperative") => Err(Misfit::NotOffered(COOPERATIVE)),
+        Some(other) => Err(Misfit::unknown("mode", other)),
+    }
+}
+
+struct Timed(Caller);
+
+impl Subject for Timed {
+    fn advance(&mut self, now: Instant) {
+        self.0.advance(now, |_| true);
+    }
+
+    fn event(&mut self, event: &Fields, now: Instant) -> Result<(), Misfit> {
+        match event.op()?.as_str() {
+            "call" => self.0.begin(event, now),
+            "abort" => self.0.abort(&event.id()?, now),
+            other => Err(Misfit::unknown("event", other)),
+        }
+    }
+
+    fn look(&mut self, expectation: &Fields, _now: Instant) -> Result<Answer, Misfit> {
+        self.0.look(&expectation.need("call", expectation.word("call"))?)
+    }
 }
