@@ -222,7 +222,7 @@ impl Subject for Endpoints {
             let eligible = self.eligible.get(&id).ok_or_else(|| Misfit::unknown("eligible", &id))?;
             return Ok(answer.with("endpoints", eligible.clone()));
         }
-        if expectation.has("endpoint") {
+        if expectation.value("endpoint").is_some() {
             let endpoint = self.endpoint(expectation)?;
             answer = answer
                 .with("ejected", self.is_ejected(endpoint))

@@ -15,7 +15,7 @@ use super::{Misfit, Subject};
 
 /// The subject of one scenario.
 pub(crate) fn subject(config: &Fields, _start: Instant) -> Result<Box<dyn Subject>, Misfit> {
-    if config.has("algo") {
+    if config.value("algo").is_some() {
         return Ok(Box::new(Limited { limit: limit(config)?, rng: SplitMix::new(1) }));
     }
     let mut tiers = Vec::new();
@@ -102,7 +102,7 @@ impl Subject for Limited {
                 let outcome = event.word("outcome")?;
                 let sample = Sample {
                     rtt_ms: event.need("rtt_ms", event.number("rtt_ms"))?,
-                    in_flight: event.need("inflight", event.whole("inflight"))? as u32,
+                    in_flight: event.whole("inflight")?.map_or(self.limit.limit(), |in_flight| in_flight as u32),
                     is_dropped: dropped.or(drop).or(did_drop).unwrap_or(false)
                         || outcome.is_some_and(|outcome| outcome != "success"),
                 };
@@ -245,6 +245,12 @@ impl Subject for Room {
             "abort" | "cancel" => {
                 let name = event.id()?;
                 if matches!(self.call(&name)?.status, "queued" | "running") {
+                    self.leave(&name, "cancelled", now)?;
+                }
+            }
+            "clear_queue" => {
+                let is_queued = |(name, call): (&String, &Call)| (call.status == "queued").then(|| name.clone());
+                for name in self.calls.iter().filter_map(is_queued).collect::<Vec<_>>() {
                     self.leave(&name, "cancelled", now)?;
                 }
             }

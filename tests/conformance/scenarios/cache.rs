@@ -183,7 +183,9 @@ impl Subject for Reader {
                 let found = self.reads.cache_mut().look_up(&key()?, now);
                 let is_served = matches!(found, Found::Fresh | Found::Stale);
                 let value = self.values.get(&key()?).filter(|_| is_served);
-                self.got.insert(event.id()?, value.cloned().unwrap_or(Value::Null));
+                // One that nobody asks about is there for what it does to the order.
+                let id = event.word("id")?.unwrap_or_default();
+                self.got.insert(id, value.cloned().unwrap_or(Value::Null));
             }
             "peek" => {
                 let is_served = matches!(self.reads.cache().peek(&key()?, now), Found::Fresh | Found::Stale);

@@ -245,7 +245,7 @@ impl Subject for Pool {
                 let is_broken = event.switch("broken")?.unwrap_or(false);
                 self.pool.release(self.number(event)?, is_broken, now);
             }
-            "destroy" if event.has("id") => {
+            "destroy" if event.value("id").is_some() => {
                 self.pool.release(self.number(event)?, true, now);
             }
             "abort" | "cancel" => {
