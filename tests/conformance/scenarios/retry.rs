@@ -251,7 +251,7 @@ impl Caller {
         let mut call = self.calls.remove(id).ok_or_else(|| Misfit::unknown("call", id))?;
         if !matches!(call.doing, Doing::Ended { .. }) {
             call.is_aborted = true;
-            self.settle(&mut call, &(Judgement::ABORTED, "cancelled".to_owned()), now);
+            self.settle(&mut call, &(Judgement::ABORTED, "cancelled".to_owned()), now, &mut |_| true);
         }
         self.calls.insert(id.to_owned(), call);
         Ok(())
@@ -275,18 +275,14 @@ impl Caller {
                 call.is_aborted = true;
                 call.doing = Doing::Ended { result: "timeout".to_owned() };
             }
-            Doing::Waiting { .. } if allows(at) => self.attempt(call, at),
-            Doing::Waiting { .. } => {
-                let (_, result) = call.outcome().clone();
-                call.doing = Doing::Ended { result };
-            }
+            Doing::Waiting { .. } => self.attempt(call, at),
             Doing::Attempting { cut_at, .. } if at >= cut_at => {
                 call.is_aborted = true;
-                self.settle(call, &(Judgement::TIMEOUT, "timeout".to_owned()), at);
+                self.settle(call, &(Judgement::TIMEOUT, "timeout".to_owned()), at, allows);
             }
             Doing::Attempting { .. } => {
                 let ended = call.outcome().clone();
-                self.settle(call, &ended, at);
+                self.settle(call, &ended, at, allows);
             }
         }
     }
@@ -299,7 +295,13 @@ impl Caller {
     }
 
     /// An attempt has ended, or the wait for one: asks whether there is another.
-    fn settle(&mut self, call: &mut Call, (judgement, word): &(Judgement, String), now: Instant) {
+    fn settle(
+        &mut self,
+        call: &mut Call,
+        (judgement, word): &(Judgement, String),
+        now: Instant,
+        allows: &mut impl FnMut(Instant) -> bool,
+    ) {
         let ended = Doing::Ended { result: word.clone() };
         if judgement.outcome == Outcome::Success {
             call.doing = ended;
@@ -313,8 +315,8 @@ impl Caller {
             deadline: call.deadline,
         };
         call.doing = match self.retries.decide_paced(&question, &mut call.pace, now, &mut self.rng, |_| {}) {
-            RetryAnswer::After(delay_ms) => Doing::Waiting { until: now.plus(delay_ms) },
-            RetryAnswer::No | RetryAnswer::Spent => ended,
+            RetryAnswer::After(delay_ms) if allows(now) => Doing::Waiting { until: now.plus(delay_ms) },
+            RetryAnswer::After(_) | RetryAnswer::No | RetryAnswer::Spent => ended,
         };
     }
 
