@@ -33,9 +33,7 @@ const PROBES: &str = "at most 16 probes at once";
 
 /// The subject of one scenario.
 pub(crate) fn subject(config: &Fields, start: Instant) -> Result<Box<dyn Subject>, Misfit> {
-    if config.switch("fallback")? == Some(true) {
-        return Err(Misfit::NotOffered(FALLBACK));
-    }
+    let has_fallback = config.switch("fallback")? == Some(true);
     for defect in ["generation_check", "window_reset_on_close", "rejected_calls_counted_as_requests"] {
         config.switch(defect)?;
     }
@@ -77,7 +75,7 @@ pub(crate) fn subject(config: &Fields, start: Instant) -> Result<Box<dyn Subject
         is_lazy,
         parks,
         is_shut_down: false,
-        caveat: None,
+        caveat: has_fallback.then_some(FALLBACK),
         rng: SplitMix::new(1),
         notes: Notes::default(),
         calls: BTreeMap::new(),
