@@ -12,6 +12,7 @@ mod balancer;
 mod breaker;
 mod bulkhead;
 mod cache;
+mod caller;
 mod pool;
 mod retry;
 mod script;

@@ -2,7 +2,7 @@
 
 use seawall::clock::Instant;
 
-use super::retry::Caller;
+use super::caller::Caller;
 use super::script::{Answer, Fields};
 use super::{Misfit, Subject};
 
