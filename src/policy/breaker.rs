@@ -13,10 +13,12 @@
 
 mod advice;
 mod corners;
+mod hand;
 mod kept;
 mod probes;
 mod ramp;
 mod schedule;
+mod state;
 mod tally;
 mod weights;
 
@@ -27,12 +29,14 @@ use crate::note::Note;
 use crate::outcome::{Evidence, Outcome};
 use crate::state::schema::{Cell, Phase};
 pub use corners::{Corners, Neutral, ProbeRule};
+pub use hand::Forced;
 pub use kept::Kept;
 pub use probes::PROBES_MAX;
 use probes::Probes;
 use ramp::Ramp;
 pub use schedule::FleetConfig;
 use schedule::{Search, Windows};
+pub use state::{Change, State};
 use tally::Tally;
 use weights::Weight;
 pub use weights::{WHOLE, Weights};
@@ -83,88 +87,6 @@ impl BreakerConfig {
     /// Whether anything can open it. Without a rule it is off: others' hints and an earlier opening refuse nothing.
     const fn has_rule(&self) -> bool {
         self.failures_max > 0 || self.failure_ratio > 0.0 || self.slow_ratio > 0.0 || self.consecutive_max > 0
-    }
-}
-
-/// What the circuit does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub enum State {
-    /// Works.
-    Closed = 0,
-    /// Probes.
-    HalfOpen = 1,
-    /// Refuses.
-    Open = 2,
-}
-
-impl State {
-    /// The name in status documents and metric labels.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Closed => "CLOSED",
-            Self::HalfOpen => "HALF_OPEN",
-            Self::Open => "OPEN",
-        }
-    }
-}
-
-/// What an operator holds the circuit in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Forced {
-    /// Open by hand: refuses everything until it is let go.
-    Open,
-    /// Closed by hand: admits everything and counts nothing.
-    Closed,
-    /// Admits everything and counts, but never opens.
-    Counting,
-}
-
-/// Why the state changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Change {
-    /// The count of failures in the window.
-    FailureCount,
-    /// The share of failures in the window.
-    FailureRatio,
-    /// The share of slow calls in the window.
-    SlowRatio,
-    /// Failures in a row.
-    Consecutive,
-    /// The open time had passed.
-    Elapsed,
-    /// A probe failed.
-    ProbeFailed,
-    /// Enough probes succeeded.
-    Recovered,
-    /// An operator's hand.
-    Forced,
-    /// An operator's reset.
-    Reset,
-    /// What other isolates learnt.
-    Advice,
-    /// A health check failed.
-    HealthCheck,
-}
-
-impl Change {
-    /// The name used outside Rust.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::FailureCount => "failure_count",
-            Self::FailureRatio => "failure_ratio",
-            Self::SlowRatio => "slow_ratio",
-            Self::Consecutive => "consecutive_failures",
-            Self::Elapsed => "open_time_elapsed",
-            Self::ProbeFailed => "probe_failed",
-            Self::Recovered => "recovered",
-            Self::Forced => "forced",
-            Self::Reset => "reset",
-            Self::Advice => "shared_state",
-            Self::HealthCheck => "health_check_failed",
-        }
     }
 }
 
@@ -409,84 +331,6 @@ impl Breaker {
     #[must_use]
     pub const fn requests(&self) -> u64 {
         self.requests
-    }
-
-    /// Holds the circuit in a state by hand, or lets it go. Let go, it is what it was learning to be: closed and
-    /// empty after [`Forced::Closed`], ready to probe after [`Forced::Open`]. Every [`Breaker::isolate`] ends.
-    pub fn force(&mut self, forced: Option<Forced>, cx: &mut Cx<'_>) {
-        let before = self.state(cx.now);
-        let was_open = self.forced == Some(Forced::Open);
-        self.forced = forced;
-        self.holders = 0;
-        self.ramp = None;
-        self.epoch = self.epoch.wrapping_add(1).max(1);
-        if let Some(forced) = forced {
-            self.settle();
-            self.until = cx.now;
-            self.state = if forced == Forced::Open { State::Open } else { State::Closed };
-        } else if was_open {
-            self.probes.begin();
-            self.state = State::HalfOpen;
-        }
-        let after = self.state(cx.now);
-        if before != after {
-            cx.notes.push(Note::CircuitChanged { from: before, to: after, change: Change::Forced }, cx.now);
-        }
-    }
-
-    /// Holds the circuit open until as many [`Breaker::release`] have come, or another hand takes over. Changes nothing
-    /// while [`Breaker::force`] holds it open.
-    pub fn isolate(&mut self, cx: &mut Cx<'_>) {
-        if self.forced == Some(Forced::Open) && self.holders == 0 {
-            return;
-        }
-        let holders = self.holders.saturating_add(1);
-        if holders == 1 {
-            self.force(Some(Forced::Open), cx);
-        }
-        self.holders = holders;
-    }
-
-    /// Ends one [`Breaker::isolate`]; the last lets the circuit go. One too many changes nothing.
-    pub fn release(&mut self, cx: &mut Cx<'_>) {
-        match self.holders {
-            0 => {}
-            1 => self.force(None, cx),
-            _ => self.holders -= 1,
-        }
-    }
-
-    /// Opens the circuit for its usual time, as a broken rule would: for an operator, or a health check that failed.
-    /// Open or held already, it stays as it is.
-    pub fn trip(&mut self, change: Change, cx: &mut Cx<'_>) {
-        if self.forced.is_some() || self.state == State::Open {
-            return;
-        }
-        if self.state == State::Closed {
-            self.round = 0;
-        }
-        self.open(change, cx);
-    }
-
-    /// Only counts until `at`: a newborn isolate whose first calls pay for its connections does not open.
-    pub const fn warm_up(&mut self, at: Instant) {
-        self.opens_from = at;
-    }
-
-    /// What the circuit is held in, if it is.
-    #[must_use]
-    pub const fn forced(&self) -> Option<Forced> {
-        self.forced
-    }
-
-    /// Closes the circuit and forgets counts, force and schedule. Shared knowledge of an open circuit is closed too.
-    pub fn reset(&mut self, cx: &mut Cx<'_>) {
-        self.forced = None;
-        self.holders = 0;
-        self.successes = 0;
-        self.requests = 0;
-        self.close(Change::Reset, cx);
-        self.epoch = self.epoch.wrapping_add(1).max(1);
     }
 
     /// Takes other settings. The state stays; the window starts anew when its shape changed.

@@ -12,6 +12,7 @@ mod balancer;
 mod breaker;
 mod bulkhead;
 mod cache;
+mod caller;
 mod pool;
 mod retry;
 mod script;
@@ -42,6 +43,12 @@ pub(crate) trait Subject {
 
     /// Answers one expectation with what is the case; comparing is the frame's.
     fn look(&mut self, expectation: &Fields, now: Instant) -> Result<Answer, Misfit>;
+
+    /// What happened in this run that this engine does not offer to do as the source does. A scenario that misses its
+    /// expectations then is listed; one that meets them all the same has passed.
+    fn caveat(&self) -> Option<&'static str> {
+        None
+    }
 }
 
 /// Why a subject cannot take part.
@@ -118,7 +125,7 @@ enum Verdict {
 /// How one run of events and expectations ended.
 enum Run {
     Met,
-    Missed(String),
+    Missed(String, Option<&'static str>),
     Misfit(Misfit),
 }
 
@@ -127,11 +134,12 @@ impl Scenario {
         let must_differ = self.ours_must_differ.as_deref();
         match (self.run(&self.expect), must_differ) {
             (Run::Met, None) => Verdict::Passed,
-            (Run::Missed(miss), None) => Verdict::Failed(miss),
+            (Run::Missed(miss, None), None) => Verdict::Failed(miss),
+            (Run::Missed(_, Some(reason)), None) => Verdict::Listed(reason),
             (Run::Met, Some(text)) => Verdict::Failed(format!("shares the defect of its source; instead: {text}")),
-            (Run::Missed(_), Some(_)) => match instead.get(&self.id).map(|expect| self.run(expect)) {
+            (Run::Missed(..), Some(_)) => match instead.get(&self.id).map(|expect| self.run(expect)) {
                 None | Some(Run::Met) => Verdict::Differs,
-                Some(Run::Missed(miss)) => Verdict::Failed(format!("differs, but not as it should: {miss}")),
+                Some(Run::Missed(miss, _)) => Verdict::Failed(format!("differs, but not as it should: {miss}")),
                 Some(Run::Misfit(misfit)) => Verdict::Failed(format!("{misfit:?}")),
             },
             (Run::Misfit(Misfit::NotOffered(reason)), _) => Verdict::Listed(reason),
@@ -187,7 +195,10 @@ impl Scenario {
                 Err(misfit) => return Run::Misfit(misfit),
             }
         }
-        met.map_or_else(Run::Missed, |()| Run::Met)
+        match met {
+            Ok(()) => Run::Met,
+            Err(miss) => Run::Missed(miss, subject.caveat()),
+        }
     }
 }
 

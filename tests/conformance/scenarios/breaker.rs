@@ -33,9 +33,7 @@ const PROBES: &str = "at most 16 probes at once";
 
 /// The subject of one scenario.
 pub(crate) fn subject(config: &Fields, start: Instant) -> Result<Box<dyn Subject>, Misfit> {
-    if config.switch("fallback")? == Some(true) {
-        return Err(Misfit::NotOffered(FALLBACK));
-    }
+    let has_fallback = config.switch("fallback")? == Some(true);
     for defect in ["generation_check", "window_reset_on_close", "rejected_calls_counted_as_requests"] {
         config.switch(defect)?;
     }
@@ -77,6 +75,7 @@ pub(crate) fn subject(config: &Fields, start: Instant) -> Result<Box<dyn Subject
         is_lazy,
         parks,
         is_shut_down: false,
+        caveat: has_fallback.then_some(FALLBACK),
         rng: SplitMix::new(1),
         notes: Notes::default(),
         calls: BTreeMap::new(),
@@ -222,6 +221,7 @@ struct Circuit {
     /// Whether the peer lets calls wait for the verdict of a probe.
     parks: bool,
     is_shut_down: bool,
+    caveat: Option<&'static str>,
     rng: SplitMix,
     notes: Notes,
     calls: BTreeMap<String, Call>,
@@ -238,7 +238,7 @@ macro_rules! cx {
 }
 
 impl Circuit {
-    fn begin(&mut self, id: String, ends: Option<(Instant, End)>, now: Instant) -> Result<(), Misfit> {
+    fn begin(&mut self, id: String, ends: Option<(Instant, End)>, now: Instant) {
         let mut call = Call {
             admission: Admission::BYPASS,
             lease: None,
@@ -248,7 +248,7 @@ impl Circuit {
             is_admitted: false,
             result: None,
         };
-        match self.ask(now)? {
+        match self.ask(now) {
             Ok(lease) => {
                 let query = Query { timeout_ms: self.timeout_ms, ..Query::new(Class::Query, Kind::Read) };
                 let deadline = self.deadlines.decide(&query, now);
@@ -261,24 +261,23 @@ impl Circuit {
             Err(refusal) => call.result = Some(refusal),
         }
         self.calls.insert(id, call);
-        Ok(())
     }
 
     /// Asks in the order of the engine: whether it is closed, the breaker, the pool.
-    fn ask(&mut self, now: Instant) -> Result<Result<Option<Lease>, &'static str>, Misfit> {
+    fn ask(&mut self, now: Instant) -> Result<Option<Lease>, &'static str> {
         if self.is_shut_down {
-            return Ok(Err("rejected:shutdown"));
+            return Err("rejected:shutdown");
         }
         if let BreakerAnswer::Refuse { .. } = self.breaker.decide(cx!(self, now)) {
             if self.parks && self.breaker.state(now) == State::HalfOpen {
-                return Err(Misfit::NotOffered(WAIT));
+                self.caveat = Some(WAIT);
             }
-            return Ok(Err(if self.handles.is_empty() { "rejected:open" } else { "rejected:isolated" }));
+            return Err(if self.handles.is_empty() { "rejected:open" } else { "rejected:isolated" });
         }
-        let Some(pool) = &mut self.pool else { return Ok(Ok(None)) };
+        let Some(pool) = &mut self.pool else { return Ok(None) };
         match pool.decide(0, None, now, cx!(self, now)) {
-            LeaseAnswer::Granted(lease) => Ok(Ok(Some(lease))),
-            _ => Ok(Err("rejected:bulkhead")),
+            LeaseAnswer::Granted(lease) => Ok(Some(lease)),
+            _ => Err("rejected:bulkhead"),
         }
     }
 
@@ -313,6 +312,7 @@ impl Circuit {
             "isolated" => forced == Some(Forced::Open) && !self.handles.is_empty(),
             "disabled" => forced == Some(Forced::Closed),
             "metrics_only" => forced == Some(Forced::Counting),
+            "shutdown" => self.is_shut_down,
             _ => false,
         };
         if is_held {
@@ -334,9 +334,9 @@ impl Subject for Circuit {
         match event.op()?.as_str() {
             "call" => {
                 let ends_at = now.plus(event.whole("dur_ms")?.unwrap_or(0));
-                self.begin(event.id()?, Some((ends_at, end(event)?)), now)?;
+                self.begin(event.id()?, Some((ends_at, end(event)?)), now);
             }
-            "begin" => self.begin(event.id()?, None, now)?,
+            "begin" => self.begin(event.id()?, None, now),
             "end" => self.end(&event.id()?, end(event)?, now)?,
             "force_open" => self.breaker.trip(Change::Forced, cx!(self, now)),
             "force_open_permanent" => self.breaker.force(Some(Forced::Open), cx!(self, now)),
@@ -375,6 +375,10 @@ impl Subject for Circuit {
             other => return Err(Misfit::unknown("event", other)),
         }
         Ok(())
+    }
+
+    fn caveat(&self) -> Option<&'static str> {
+        self.caveat
     }
 
     fn look(&mut self, expectation: &Fields, now: Instant) -> Result<Answer, Misfit> {

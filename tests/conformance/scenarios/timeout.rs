@@ -2,7 +2,7 @@
 
 use seawall::clock::Instant;
 
-use super::retry::Caller;
+use super::caller::Caller;
 use super::script::{Answer, Fields};
 use super::{Misfit, Subject};
 
@@ -11,29 +11,37 @@ const COOPERATIVE: &str = "a deadline ends the call for its caller at once and a
 
 /// The subject of one scenario.
 pub(crate) fn subject(config: &Fields, _start: Instant) -> Result<Box<dyn Subject>, Misfit> {
-    match config.word("mode")?.as_deref() {
-        None | Some("aggressive") => Ok(Box::new(Timed(Caller::new(config)?))),
-        Some("cooperative") => Err(Misfit::NotOffered(COOPERATIVE)),
-        Some(other) => Err(Misfit::unknown("mode", other)),
-    }
+    let caveat = match config.word("mode")?.as_deref() {
+        None | Some("aggressive") => None,
+        Some("cooperative") => Some(COOPERATIVE),
+        Some(other) => return Err(Misfit::unknown("mode", other)),
+    };
+    Ok(Box::new(Timed { caller: Caller::new(config)?, caveat }))
 }
 
-struct Timed(Caller);
+struct Timed {
+    caller: Caller,
+    caveat: Option<&'static str>,
+}
 
 impl Subject for Timed {
     fn advance(&mut self, now: Instant) {
-        self.0.advance(now, |_| true);
+        self.caller.advance(now, |_| true);
     }
 
     fn event(&mut self, event: &Fields, now: Instant) -> Result<(), Misfit> {
         match event.op()?.as_str() {
-            "call" => self.0.begin(event, now),
-            "abort" => self.0.abort(&event.id()?, now),
+            "call" => self.caller.begin(event, now),
+            "abort" => self.caller.abort(&event.id()?, now),
             other => Err(Misfit::unknown("event", other)),
         }
     }
 
+    fn caveat(&self) -> Option<&'static str> {
+        self.caveat
+    }
+
     fn look(&mut self, expectation: &Fields, _now: Instant) -> Result<Answer, Misfit> {
-        self.0.look(&expectation.need("call", expectation.word("call"))?)
+        self.caller.look(&expectation.need("call", expectation.word("call"))?)
     }
 }
