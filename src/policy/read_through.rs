@@ -53,7 +53,8 @@ impl<K: Ord + Clone> ReadThrough<K> {
         Self { cache: Cache::new(cache), flights: Flights::new(flights), is_shared }
     }
 
-    /// What to do for a caller who wants a key. One who waits asks again the same way.
+    /// What to do for a caller who wants a key. One who waits asks again the same way, and may be told to load, because
+    /// the leader is gone; one who was told to load does not ask again.
     pub fn decide(&mut self, key: &K, caller: u32, now: Instant) -> Access {
         match self.cache.look_up(key, now) {
             Found::Fresh => Access::Serve,

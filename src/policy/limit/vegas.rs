@@ -115,6 +115,8 @@ mod tests {
         assert_eq!(after(20, &[sample(100.0, 20)]), 26.0);
         assert_eq!(after(100, &[sample(102.0, 100)]), 112.0, "2 of 100: no queue");
         assert_eq!(after(100, &[sample(104.0, 100)]), 102.0, "4: a small one");
+        assert_eq!(after(100, &[sample(106.0, 100)]), 100.0, "6 is not below three steps");
+        assert_eq!(after(100, &[sample(113.0, 100)]), 100.0, "12 is not above six");
         assert_eq!(after(100, &[sample(110.0, 100)]), 100.0, "10: as it should be");
         assert_eq!(after(100, &[sample(200.0, 100)]), 98.0, "50: too many");
         assert_eq!(after(100, &[sample(100.0, 49)]), 100.0, "not used");

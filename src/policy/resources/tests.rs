@@ -257,6 +257,14 @@ fn what_was_idle_in_a_frozen_isolate_is_not_lent_even_if_it_is_the_minimum() {
 }
 
 #[test]
+fn between_two_looks_an_idle_one_is_lent_whatever_its_age() {
+    let mut it = both_held(ResourcesConfig { idle_ttl_ms: 500, ..CONFIG });
+    it.release(1, false, at(100));
+    it.acquire(3, 0, at(900));
+    assert_eq!(it.take_steps(), [grant(3, 1)]);
+}
+
+#[test]
 fn the_worn_go_when_they_come_back_and_the_old_before_they_are_lent() {
     let mut it = both_held(ResourcesConfig { uses_max: 1, ..CONFIG });
     it.release(1, false, at(10));
