@@ -75,7 +75,7 @@ export class SharedState {
     const now = this.#platform.now();
     const writeDelay = handle.claimWrite(now);
     if (writeDelay >= 0) this.#platform.waitUntil(this.#write(writeDelay));
-    else if (handle.claimRead(now)) this.#platform.waitUntil(this.#read());
+    if (handle.claimRead(now)) this.#platform.waitUntil(this.#read());
     if (this.#options.near === undefined) return;
     if (handle.claimNearWrite()) this.#platform.waitUntil(this.#writeNear(this.#options.near));
     else if (handle.claimNearRead(now)) this.#platform.waitUntil(this.#readNear());
