@@ -36,13 +36,16 @@ function put(key: string, text: string, ttlSeconds: number): Promise<void> {
 }
 
 const store: Store = { name: "under test", caps: kv.caps, get, put };
+/** Where the isolate is, as its first request tells. */
+let colo: string | undefined;
 const db = createClient({
   url: env.DATABASE_URL,
-  seawall: { ...env.OPTIONS, state: { ...env.OPTIONS.state, store } },
+  seawall: { ...env.OPTIONS, state: { ...env.OPTIONS.state, store, colo: () => colo } },
 });
 
 export default {
-  async fetch(request: Request): Promise<Response> {
+  async fetch(request: Request & { cf?: { colo?: string } }): Promise<Response> {
+    colo = request.cf?.colo;
     if (new URL(request.url).pathname === "/state") return Response.json({ ...db.seawall.status(), store: counts });
     const began = Date.now();
     try {
