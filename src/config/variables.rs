@@ -170,6 +170,13 @@ mod tests {
     }
 
     #[test]
+    fn a_store_near_by_is_the_host_s_to_say() {
+        let with = |has_near| read(|name| (name == DATABASE_URL).then(|| "libsql://db".to_owned()), has_near).unwrap();
+        assert!(with(true).config.sync.has_near);
+        assert!(!with(false).config.sync.has_near);
+    }
+
+    #[test]
     fn an_address_that_makes_no_sense_is_refused_without_repeating_it() {
         let long = [
             "libsql://user:secret@db.turso.io",

@@ -1,6 +1,7 @@
 // An isolate that shares what it learns, through KV or through a store that is out of order.
 import { env } from "cloudflare:workers";
 import { createClient, LibsqlError, type Store, workersKvStore } from "seawall";
+import { cacheApiStore } from "seawall/stores/cache-api";
 
 const counts = { gets: 0, puts: 0 };
 
@@ -40,7 +41,10 @@ const store: Store = { name: "under test", caps: kv.caps, get, put };
 let colo: string | undefined;
 const db = createClient({
   url: env.DATABASE_URL,
-  seawall: { ...env.OPTIONS, state: { ...env.OPTIONS.state, store, colo: () => colo } },
+  seawall: {
+    ...env.OPTIONS,
+    state: { ...env.OPTIONS.state, store, ...(env.NEAR && { near: cacheApiStore() }), colo: () => colo },
+  },
 });
 
 export default {
