@@ -38,8 +38,8 @@ export async function setup(options = {}) {
   await installPackages(say);
   await addTarget(say);
   if (options.lints) await addLints(say);
-  if (options.servers) await installRedis(say);
   await installWasmBindgen(say);
+  if (options.servers) await installRedis(say);
 }
 
 /** @typedef {(name: string, state: string) => unknown} Say */
