@@ -111,7 +111,7 @@ export class SharedState {
       const text = core.export();
       await put(store, key, text);
       this.#handle().core.stored(text);
-      if (near !== undefined) await put(near, key, text);
+      if (near !== undefined) await put(near, key, text).catch(() => {});
     } catch {
       this.#failed();
     }
@@ -123,7 +123,7 @@ export class SharedState {
     try {
       this.#importNear(await get(near, this.#key));
     } catch {
-      this.#failed();
+      // It may forget anything at any time; a failure says nothing of the far one.
     }
   }
 
@@ -134,7 +134,7 @@ export class SharedState {
       this.#importNear(await get(near, key).catch(() => null));
       await put(near, key, this.#handle().core.export());
     } catch {
-      this.#failed();
+      // The far one is told too.
     }
   }
 
