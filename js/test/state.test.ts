@@ -215,6 +215,9 @@ describe("a store that misbehaves", () => {
     expect(store.writes).toBe(0);
     await fail(guard);
     guard.resetBreaker();
+    // After a refusal others are given ten seconds to tell.
+    await vi.advanceTimersByTimeAsync(11_000);
+    await guard.run(READ, async () => 1);
     await vi.advanceTimersByTimeAsync(2_000);
     expect(put.mock.calls.length).toBeGreaterThan(1);
     expect(store.texts.has(KEY)).toBe(true);
