@@ -270,7 +270,7 @@ pub const KEYS: [Key; 50] = [
     span(
         "state.writeJitter",
         0,
-        4_000,
+        6_000,
         "Longest delay before a write; few of many isolates wait for much less, and the others then need not write.",
     ),
     count(
