@@ -163,6 +163,22 @@ impl Notes {
         &self.tally
     }
 
+    /// Whether rare notes wait to be taken.
+    #[must_use]
+    pub fn has_events(&self) -> bool {
+        !self.events.is_empty()
+    }
+
+    /// Hands over the oldest change of the circuit, and drops the rare notes before it.
+    pub fn take_change(&mut self) -> Option<(Instant, State, State, Change)> {
+        while let Some((at, note)) = self.events.pop_front() {
+            if let Note::CircuitChanged { from, to, change } = note {
+                return Some((at, from, to, change));
+            }
+        }
+        None
+    }
+
     /// Hands over the kept notes, oldest first, with how many had to make room since the last time.
     pub fn take_events(&mut self) -> (Vec<(Instant, Note)>, u64) {
         (self.events.drain(..).collect(), std::mem::take(&mut self.dropped))

@@ -45,6 +45,8 @@ mod place {
 const LOOK_WAITER: u32 = 1;
 /// The same: the store may have to be read or written.
 const LOOK_STORE: u32 = 2;
+/// The same: something rare was noted, which `takeChange` empties.
+const LOOK_NOTES: u32 = 4;
 
 /// The memory of this instance, for a view on the register.
 #[wasm_bindgen(js_name = wasmMemory, unchecked_return_type = "WebAssembly.Memory")]
@@ -149,7 +151,7 @@ impl Core {
         self.put(step)
     }
 
-    /// Reports a success. Nonzero when the host has something to look at: 1 a waiter, 2 the store.
+    /// Reports a success. Nonzero when the host has something to look at, as `look` says.
     pub fn succeed(&mut self, call: u32, #[wasm_bindgen(js_name = nowMs)] now_ms: f64) -> u32 {
         let now = self.at(now_ms);
         self.engine.report(CallId::from_number(call), Judgement::SUCCESS, now);
@@ -183,11 +185,12 @@ impl Core {
         self.engine.renew_all(now);
     }
 
-    /// What to look at: 1 a waiter could go on, 2 the store may have to be read or written.
+    /// What to look at: 1 a waiter could go on, 2 the store may have to be read or written, 4 notes to take.
     pub fn look(&self) -> u32 {
         let waiter = if self.engine.next_waiter().is_some() { LOOK_WAITER } else { 0 };
         let store = if self.engine.wants_store() { LOOK_STORE } else { 0 };
-        waiter | store
+        let notes = if self.engine.notes().has_events() { LOOK_NOTES } else { 0 };
+        waiter | store | notes
     }
 
     /// The call to wake, or -1.
@@ -216,6 +219,23 @@ impl Core {
     pub fn reconfigure(&mut self, settings: &str) -> Result<(), JsError> {
         self.engine.reconfigure(parse::parse(settings)?);
         Ok(())
+    }
+
+    /// Learns of a retry policy, the `retry` of these settings, for single operations: its number, or 0 beyond the bound.
+    /// Throws as the constructor does.
+    #[wasm_bindgen(js_name = addRetryPolicy)]
+    pub fn add_retry_policy(&mut self, settings: &str) -> Result<u32, JsError> {
+        let policy = parse::parse(settings)?.retry;
+        Ok(self.engine.add_retry_policy(policy).map_or(0, u32::from))
+    }
+
+    /// Takes the oldest change of the circuit that was not taken yet, or -1: the state before in bits 0 and 1, the one
+    /// after in 2 and 3, the number of the reason above. `AT_MS` in the register says when it happened.
+    #[wasm_bindgen(js_name = takeChange)]
+    pub fn take_change(&mut self) -> i32 {
+        let Some((at, from, to, change)) = self.engine.notes_mut().take_change() else { return -1 };
+        self.register[place::AT_MS] = at.to_host();
+        from as i32 | (to as i32) << 2 | (change as i32) << 4
     }
 
     /// Holds the circuit: 0 lets go, 1 closed, 2 open.

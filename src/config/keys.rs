@@ -61,42 +61,80 @@ pub struct Alias {
     pub path: &'static str,
     /// Path of the setting.
     pub of: &'static str,
-    /// Whether it takes seconds, fractions included, where the setting takes milliseconds.
-    pub is_in_seconds: bool,
+    /// What it is counted in.
+    pub scale: Scale,
+}
+
+/// What a value under another name is counted in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scale {
+    /// The setting's own unit.
+    Same,
+    /// Seconds, fractions included, where the setting takes milliseconds.
+    Seconds,
+    /// Percent, 0 to 100, where the setting takes a share from 0 to 1.
+    Percent,
+}
+
+impl Scale {
+    /// How many of the setting's own units one of these is.
+    const fn factor(self) -> f64 {
+        match self {
+            Self::Same => 1.0,
+            Self::Seconds => 1_000.0,
+            Self::Percent => 0.01,
+        }
+    }
+
+    const fn unit(self, own: &'static str) -> &'static str {
+        match self {
+            Self::Same => own,
+            Self::Seconds => "s",
+            Self::Percent => "%",
+        }
+    }
 }
 
 /// Every other name.
-pub const ALIASES: [Alias; 4] = [
-    alias("circuitBreaker.timeout", "circuitBreaker.recoveryTimeout", false),
-    alias("circuitBreaker.failure_threshold", "circuitBreaker.failureThreshold", false),
-    alias("circuitBreaker.recovery_timeout", "circuitBreaker.recoveryTimeout", true),
-    alias("circuitBreaker.half_open_max_calls", "circuitBreaker.halfOpenMaxCalls", false),
+pub const ALIASES: [Alias; 9] = [
+    alias("circuitBreaker.timeout", "circuitBreaker.recoveryTimeout", Scale::Same),
+    alias("circuitBreaker.resetTimeout", "circuitBreaker.recoveryTimeout", Scale::Same),
+    alias("circuitBreaker.rollingCountTimeout", "circuitBreaker.monitorWindow", Scale::Same),
+    alias("circuitBreaker.rollingCountBuckets", "circuitBreaker.monitorBuckets", Scale::Same),
+    alias("circuitBreaker.volumeThreshold", "circuitBreaker.minimumCalls", Scale::Same),
+    alias("circuitBreaker.errorThresholdPercentage", "circuitBreaker.failureRate", Scale::Percent),
+    alias("circuitBreaker.failure_threshold", "circuitBreaker.failureThreshold", Scale::Same),
+    alias("circuitBreaker.recovery_timeout", "circuitBreaker.recoveryTimeout", Scale::Seconds),
+    alias("circuitBreaker.half_open_max_calls", "circuitBreaker.halfOpenMaxCalls", Scale::Same),
 ];
 
 impl Alias {
     /// What `key`, whose other name this is, takes under this name.
     #[must_use]
     pub const fn takes(&self, key: &Key) -> Key {
-        match key.shape {
-            Shape::Whole { min, max } if self.is_in_seconds => {
-                let shape = Shape::Number { min: min as f64 / MS_PER_S, max: max as f64 / MS_PER_S };
-                Key { path: self.path, unit: "s", shape, ..*key }
-            }
-            _ => Key { path: self.path, ..*key },
-        }
+        let factor = self.scale.factor();
+        let shape = match (key.shape, self.scale) {
+            (shape, Scale::Same) => shape,
+            (Shape::Whole { min, max }, _) => Shape::Number { min: min as f64 / factor, max: max as f64 / factor },
+            (Shape::Number { min, max }, _) => Shape::Number { min: min / factor, max: max / factor },
+            (Shape::Switch, _) => Shape::Switch,
+        };
+        Key { path: self.path, unit: self.scale.unit(key.unit), shape, ..*key }
     }
 
     /// A value under this name in the setting's own unit, to the millisecond.
     #[must_use]
     pub fn to_setting(&self, value: f64) -> f64 {
-        if self.is_in_seconds { (value * MS_PER_S).round() } else { value }
+        match self.scale {
+            Scale::Same => value,
+            Scale::Seconds => (value * self.scale.factor()).round(),
+            Scale::Percent => value * self.scale.factor(),
+        }
     }
 }
 
-const MS_PER_S: f64 = 1_000.0;
-
-const fn alias(path: &'static str, of: &'static str, is_in_seconds: bool) -> Alias {
-    Alias { path, of, is_in_seconds }
+const fn alias(path: &'static str, of: &'static str, scale: Scale) -> Alias {
+    Alias { path, of, scale }
 }
 
 const DAY_MS: u64 = 86_400_000;
@@ -146,7 +184,7 @@ pub const KEYS: [Key; 38] = [
         0,
         1_000_000,
         by_environment(5.0, 3.0),
-        "Failures in the window that open it; 0 turns the rule off.",
+        "Failures in the window that open it; 0 turns the rule off. Without it, failureRate turns it off too.",
     ),
     number(
         "circuitBreaker.failureRate",

@@ -96,7 +96,7 @@ impl<'a> Reader<'a> {
                 is_polling: self.platform.is_polling,
             },
             breaker: BreakerConfig {
-                failures_max: if is_breaker_on { small(self.whole("circuitBreaker.failureThreshold")) } else { 0 },
+                failures_max: if is_breaker_on { self.failures_max() } else { 0 },
                 failure_ratio: if is_breaker_on { self.number("circuitBreaker.failureRate") } else { 0.0 },
                 slow_ratio: if is_breaker_on { self.number("circuitBreaker.slowRate") } else { 0.0 },
                 consecutive_max: if is_breaker_on {
@@ -150,6 +150,19 @@ impl<'a> Reader<'a> {
             ));
         }
         config
+    }
+
+    /// Who sets a share and no count wants the share alone: five failures of a thousand calls must not open it.
+    fn failures_max(&mut self) -> u32 {
+        let count = small(self.whole("circuitBreaker.failureThreshold"));
+        let is_set = self.is_set("circuitBreaker.failureThreshold");
+        if !is_set && self.number("circuitBreaker.failureRate") > 0.0 { 0 } else { count }
+    }
+
+    /// Whether a setting has a value of its own, under any of its names.
+    fn is_set(&self, path: &str) -> bool {
+        let mut aliases = ALIASES.iter().filter(|alias| alias.of == path);
+        self.find(path).is_some() || aliases.any(|alias| self.find(alias.path).is_some())
     }
 
     fn refuse_unknown(&mut self) {

@@ -32,6 +32,7 @@ pub(super) struct Call {
     pub(super) is_repeatable: bool,
     pub(super) is_held: bool,
     pub(super) uses_breaker: bool,
+    pub(super) retry: u8,
     pub(super) doing: Doing,
 }
 
@@ -46,6 +47,7 @@ impl Call {
             is_repeatable: query.is_repeatable(),
             is_held: query.is_held,
             uses_breaker: query.uses_breaker,
+            retry: query.retry,
             doing: Doing::Queueing(None),
         }
     }

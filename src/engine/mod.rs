@@ -23,7 +23,7 @@ use crate::policy::Cx;
 use crate::policy::breaker::{Admission, Breaker, BreakerAnswer, Forced, State};
 use crate::policy::deadline::Deadlines;
 use crate::policy::lease::{Lease, LeaseAnswer, LeasePool};
-use crate::policy::retry::{Retries, RetryAnswer};
+use crate::policy::retry::{Retries, RetryAnswer, RetryConfig};
 use crate::query::Query;
 use crate::rng::{Rng, SplitMix};
 use crate::state::codec::{self, Malformed};
@@ -193,6 +193,11 @@ impl Engine {
         self.retries.reconfigure(config.retry);
         self.sync.reconfigure(config.sync);
         self.config = config;
+    }
+
+    /// Learns of a retry policy for single operations; returns its number for [`Query::retry`], `None` beyond the bound.
+    pub fn add_retry_policy(&mut self, policy: RetryConfig) -> Option<u8> {
+        self.retries.add(policy)
     }
 
     /// Holds the circuit in a state by hand, or lets it go.
@@ -421,7 +426,7 @@ impl Engine {
             return RetryAnswer::Spent;
         }
         let is_repeatable = call.is_repeatable;
-        self.retries.decide(call.attempts, judgement, is_repeatable, call.deadline, cx!(self, now))
+        self.retries.decide(call.retry, call.attempts, judgement, is_repeatable, call.deadline, cx!(self, now))
     }
 
     fn give_up(&mut self, id: CallId, code: Code, retry_at: Instant, now: Instant) -> Step {

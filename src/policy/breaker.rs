@@ -119,6 +119,20 @@ pub enum Change {
     Advice,
 }
 
+/// Every reason, in the order of its number.
+pub const CHANGES: [Change; 10] = [
+    Change::FailureCount,
+    Change::FailureRatio,
+    Change::SlowRatio,
+    Change::Consecutive,
+    Change::Elapsed,
+    Change::ProbeFailed,
+    Change::Recovered,
+    Change::Forced,
+    Change::Reset,
+    Change::Advice,
+];
+
 impl Change {
     /// The name used outside Rust.
     #[must_use]

@@ -12,6 +12,7 @@ use super::backoff::Backoff;
 use crate::clock::{Instant, Millis};
 use crate::note::Note;
 use crate::outcome::{Effect, Judgement};
+use crate::query::RETRY_POLICIES_MAX;
 
 /// How often, how soon, and how much in all.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -40,9 +41,12 @@ pub enum RetryAnswer {
 }
 
 /// Decides about retries and keeps the budget.
+///
+/// Single operations may have a policy of their own: other attempts, other delays. The budget is one for all of them.
 #[derive(Clone, Debug)]
 pub struct Retries {
     config: RetryConfig,
+    others: Vec<RetryConfig>,
     tokens: f64,
 }
 
@@ -50,15 +54,30 @@ impl Retries {
     /// A full birth allowance.
     #[must_use]
     pub const fn new(config: RetryConfig) -> Self {
-        Self { tokens: config.budget_initial, config }
+        Self { tokens: config.budget_initial, config, others: Vec::new() }
+    }
+
+    /// Learns of another policy and returns its number, from 1; `None` when there are [`RETRY_POLICIES_MAX`].
+    pub fn add(&mut self, config: RetryConfig) -> Option<u8> {
+        if self.others.len() == RETRY_POLICIES_MAX {
+            return None;
+        }
+        self.others.push(config);
+        Some(self.others.len() as u8)
+    }
+
+    /// The policy with this number; an unknown one is the client's own.
+    fn policy(&self, number: u8) -> &RetryConfig {
+        self.others.get(usize::from(number).wrapping_sub(1)).unwrap_or(&self.config)
     }
 
     /// Whether, and after how long, an operation is tried again. A granted retry takes one token.
     ///
     /// `attempts` counts those made, at least 1. A failure whose effect is unknown is repeated only when
-    /// `is_repeatable`: a write whose answer was lost never is.
+    /// `is_repeatable`: a write whose answer was lost never is. `policy` as in [`Query::retry`](crate::query::Query).
     pub fn decide(
         &mut self,
+        policy: u8,
         attempts: u32,
         judgement: Judgement,
         is_repeatable: bool,
@@ -69,14 +88,15 @@ impl Retries {
         if !judgement.outcome.is_transient() || !is_safe {
             return RetryAnswer::No;
         }
-        if attempts >= self.config.attempts_max {
+        let policy = self.policy(policy);
+        if attempts >= policy.attempts_max {
             return RetryAnswer::Spent;
         }
         if self.tokens < 1.0 {
             cx.notes.push(Note::RetryBudgetSpent, cx.now);
             return RetryAnswer::Spent;
         }
-        let delay_ms = self.config.backoff.delay_ms(attempts - 1, cx.rng);
+        let delay_ms = policy.backoff.delay_ms(attempts - 1, cx.rng);
         if cx.now.plus(delay_ms) >= deadline {
             return RetryAnswer::Spent;
         }
