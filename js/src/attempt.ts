@@ -11,8 +11,8 @@ export const TIMER_MAX_MS = 2_147_483_647;
 export type Ended<T> = { readonly value: T } | { readonly error: unknown; readonly judgement: number };
 
 /** An error that nobody attached facts to came from our caller's own code: it says the database did not do its part. */
-export function judgementOf(error: unknown): number {
-  const failure = failureOf(error);
+export function judgementOf(error: unknown, factsOf?: Operation["factsOf"]): number {
+  const failure = failureOf(error) ?? factsOf?.(error);
   return failure === undefined ? judge(0, "", true) : judge(failure.status, failure.code, failure.sent);
 }
 
@@ -70,7 +70,7 @@ export function attemptOnce<T>(
     }
     running.then(
       (value) => settle({ value }),
-      (error) => settle({ error, judgement: judgementOf(error) }),
+      (error) => settle({ error, judgement: judgementOf(error, operation.factsOf) }),
     );
   });
 }

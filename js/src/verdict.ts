@@ -27,6 +27,7 @@ export function errorOf(operation: Operation, step: number, handle: CoreHandle, 
   const detail = handle.read(Place.Detail);
   const attempts = handle.read(Place.Attempts);
   if ((step & 7) === Step.Refuse) return refused(operation, detail, attempts, handle, cause);
+  if (operation.handsOnErrors === true && cause !== undefined) return cause;
   switch (detail) {
     case Ending.OutcomeUnknown:
       return failed(operation, facts(Code.OutcomeUnknown), "unknown", attempts, cause);

@@ -37,8 +37,10 @@ mod place {
     pub(super) const ATTEMPTS: usize = 4;
     /// Refuse: the breaker's state.
     pub(super) const STATE: usize = 5;
+    /// Change: when it happened.
+    pub(super) const CHANGED_AT_MS: usize = 6;
     /// Number of places.
-    pub(super) const COUNT: usize = 6;
+    pub(super) const COUNT: usize = 7;
 }
 
 /// Something for the host to look at after a report: somebody waits for a lease that is free.
@@ -120,7 +122,7 @@ impl Core {
         })
     }
 
-    /// Address of the register in `wasmMemory()`, in bytes: 6 numbers of 64 bits.
+    /// Address of the register in `wasmMemory()`, in bytes: 7 numbers of 64 bits.
     #[wasm_bindgen(js_name = registerAddress)]
     pub fn register_address(&self) -> usize {
         self.register.as_ptr() as usize
@@ -230,11 +232,11 @@ impl Core {
     }
 
     /// Takes the oldest change of the circuit that was not taken yet, or -1: the state before in bits 0 and 1, the one
-    /// after in 2 and 3, the number of the reason above. `AT_MS` in the register says when it happened.
+    /// after in 2 and 3, the number of the reason above. `CHANGED_AT_MS` in the register says when; the step's places stay as they are.
     #[wasm_bindgen(js_name = takeChange)]
     pub fn take_change(&mut self) -> i32 {
         let Some((at, from, to, change)) = self.engine.notes_mut().take_change() else { return -1 };
-        self.register[place::AT_MS] = at.to_host();
+        self.register[place::CHANGED_AT_MS] = at.to_host();
         from as i32 | (to as i32) << 2 | (change as i32) << 4
     }
 

@@ -23,23 +23,31 @@ export interface CircuitBreakerOptions {
   enabled?: boolean;
   /** Failures within the window that open it: 5 in production, 3 elsewhere; 0 turns the rule off. */
   failureThreshold?: number;
-  /** Share of failures, 0 to 1, that opens it; 0 turns the rule off. */
+  /** Share of failures, 0 to 1, that opens it; 0 turns the rule off. Set alone, it replaces the count of failures. */
   failureRate?: number;
+  /** Another name for `failureRate`, in percent. */
+  errorThresholdPercentage?: number;
   /** Share of slow calls, 0 to 1, that opens it; 0 turns the rule off. */
   slowRate?: number;
   /** Failures in a row that open it; 0 turns the rule off. */
   consecutiveFailures?: number;
   /** Calls in the window before a share counts. */
   minimumCalls?: number;
+  /** Another name for `minimumCalls`. */
+  volumeThreshold?: number;
   /** Milliseconds above which a call is slow. */
   timeoutThreshold?: number;
   slowIsFailure?: boolean;
   /** Milliseconds for which a failure counts. */
   monitorWindow?: number;
   monitorBuckets?: number;
-  /** Milliseconds that it stays open. `timeout` is another name for it. */
+  /** Other names for `monitorWindow` and `monitorBuckets`. */
+  rollingCountTimeout?: number;
+  rollingCountBuckets?: number;
+  /** Milliseconds that it stays open. `timeout` and `resetTimeout` are other names for it. */
   recoveryTimeout?: number;
   timeout?: number;
+  resetTimeout?: number;
   /** Another name for `recoveryTimeout`, in seconds. */
   recovery_timeout?: number;
   /** Another name for `failureThreshold`. */
@@ -53,6 +61,8 @@ export interface CircuitBreakerOptions {
   halfOpenMaxCalls?: number;
   /** Successful probes in a row that close it. */
   successThreshold?: number;
+  /** Another place for `retry`. */
+  retry?: RetryOptions;
 }
 
 /** Which failures are tried again, and how much in all. */
@@ -68,6 +78,9 @@ export interface RetryOptions {
   budgetMax?: number;
   budgetRatio?: number;
 }
+
+/** What one operation may say of its retries: a policy, a number of attempts, or `false` for one attempt. */
+export type OperationRetry = RetryOptions | number | false;
 
 /** Deadlines in milliseconds, waits and retries included; 0 means none. */
 export interface TimeoutOptions {
@@ -101,6 +114,11 @@ export interface SeawallOptions {
   authToken?: () => string | Promise<string>;
   /** Overrides what the runtime says: `production` has larger defaults. */
   environment?: "production" | "preview" | "development" | "test";
+  /**
+   * Milliseconds that local SQLite waits for a lock. Accepted and ignored, because the server of a remote database has
+   * its own; `status().ignored` says so.
+   */
+  busyTimeout?: number;
   /** Encoding of answers; the default is what measured fastest on this runtime. */
   compression?: "identity" | "gzip" | "auto";
 }
@@ -115,6 +133,10 @@ export interface OperationOptions {
   useCircuitBreaker?: boolean;
   /** Vouches that repeating the operation is harmless, so that it may be retried like a read. */
   idempotent?: boolean;
-  /** Names the operation in errors. */
+  /** Its own retries; what is not set is as the client has it. At most 15 different ones for one client. */
+  retry?: OperationRetry;
+  /** Names the operation, in errors and in `operations()`. Beyond 100 different pairs of names, it counts as `other`. */
   operationName?: string;
+  /** Names the table that the operation is about, in `operations()`. */
+  tableName?: string;
 }

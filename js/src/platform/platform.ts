@@ -18,6 +18,8 @@ export interface Platform {
   waitUntil(work: Promise<unknown>): void;
   /** What `NODE_ENV` or the host's own variable says; undefined when nothing does. */
   environment(): string | undefined;
+  /** An environment variable; undefined where there are none. */
+  variable?(name: string): string | undefined;
 }
 
 /** Workers count six connections that wait for their headers; a seventh waits inside the runtime. */
@@ -77,6 +79,14 @@ export const platform: Platform = {
   connectionsMax: name === "workerd" ? WORKERS_CONNECTIONS_MAX : undefined,
   waitUntil: (work) => keepAlive(work),
   environment,
+  variable(name) {
+    try {
+      return (globalThis as Globals).process?.env?.[name];
+    } catch {
+      // Deno asks for permission, and may be refused it.
+      return undefined;
+    }
+  },
 };
 
 /** Lets an entry point lend what only it can import, as `waitUntil` of `cloudflare:workers`. */
