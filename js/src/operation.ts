@@ -34,8 +34,8 @@ export interface Operation {
   retry?: OperationRetry | undefined;
   /** Says what is known of an attempt's error that carries no facts of its own. */
   factsOf?: ((error: unknown) => Failure | undefined) | undefined;
-  /** The last attempt's own error is handed on unchanged, whatever the policies make of it. */
-  handsOnErrors?: boolean | undefined;
+  /** Which errors of the last attempt are handed on unchanged, whatever the policies make of them: all, or lost answers. */
+  handsOnErrors?: "all" | "losses" | undefined;
 }
 
 /** What one attempt must respect. */
