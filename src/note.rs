@@ -31,6 +31,10 @@ pub enum Note {
     Queued,
     /// A failed attempt is made again.
     Retried,
+    /// A slow read got a second leg.
+    Hedged,
+    /// A second leg answered before the first.
+    HedgeWon,
     /// A retry was wanted and the budget was empty.
     RetryBudgetSpent,
     /// The breaker changed its state.
@@ -69,6 +73,10 @@ pub struct Tally {
     pub queued: u64,
     /// Attempts beyond a call's first.
     pub retries: u64,
+    /// Second legs of slow reads.
+    pub hedged: u64,
+    /// Second legs that answered before the first.
+    pub hedges_won: u64,
     /// Retries that the budget did not allow.
     pub retries_denied: u64,
     /// Leases that lapsed.
@@ -140,6 +148,14 @@ impl Notes {
             }
             Note::Retried => {
                 tally.retries += 1;
+                return;
+            }
+            Note::Hedged => {
+                tally.hedged += 1;
+                return;
+            }
+            Note::HedgeWon => {
+                tally.hedges_won += 1;
                 return;
             }
             Note::RetryBudgetSpent => tally.retries_denied += 1,

@@ -21,6 +21,7 @@ const IDEMPOTENT = 1 << 6;
 const HELD = 1 << 7;
 const BYPASS_BREAKER = 1 << 8;
 const RETRY_POLICY = 9;
+const NO_SECOND_LEG = 1 << 13;
 
 const OPEN = 2;
 
@@ -448,6 +449,7 @@ function bitsOf(operation: Operation): number {
   let bits = CLASS_BITS[operation.class] | KIND_BITS[operation.kind];
   if (operation.idempotent === true || operation.undoable === true) bits |= IDEMPOTENT;
   if (operation.held === true) bits |= HELD;
+  if (operation.hedge === false) bits |= NO_SECOND_LEG;
   if (operation.useCircuitBreaker === false) bits |= BYPASS_BREAKER;
   return bits;
 }

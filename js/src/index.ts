@@ -17,6 +17,7 @@ export { type Config, createClient, type SeawallClient } from "./client.ts";
 export type {
   CircuitBreakerOptions,
   ConnectionPoolOptions,
+  HedgeOptions,
   OperationOptions,
   OperationRetry,
   RetryOptions,

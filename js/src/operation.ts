@@ -30,6 +30,8 @@ export interface Operation {
   name?: string | undefined;
   /** Names that its caller gave it, to count it by. */
   labels?: Labels | undefined;
+  /** `false`: no second leg. */
+  hedge?: boolean | undefined;
   /** Its own retries. */
   retry?: OperationRetry | undefined;
   /** Says what is known of an attempt's error that carries no facts of its own. */
@@ -77,7 +79,7 @@ export interface Guard {
 /** `operation` as its caller wants it. Options that are not set leave it as it is. */
 export function withOptions(operation: Operation, options: OperationOptions | undefined): Operation {
   if (options === undefined) return operation;
-  const { timeout, signal, useCircuitBreaker, idempotent, operationName, tableName, retry } = options;
+  const { timeout, signal, useCircuitBreaker, idempotent, operationName, tableName, retry, hedge } = options;
   const isNamed = operationName !== undefined || tableName !== undefined;
   const name = operationName ?? operation.name;
   return {
@@ -87,6 +89,7 @@ export function withOptions(operation: Operation, options: OperationOptions | un
     useCircuitBreaker: useCircuitBreaker ?? operation.useCircuitBreaker,
     idempotent: idempotent ?? operation.idempotent,
     retry: retry ?? operation.retry,
+    hedge: hedge ?? operation.hedge,
     name,
     labels: isNamed ? { operation: name ?? operation.class, table: tableName ?? "" } : operation.labels,
   };

@@ -100,11 +100,11 @@ export class Registry {
   }
 }
 
-const GROUPS = ["connectionPool", "circuitBreaker", "retry", "timeouts", "state"] as const;
+const GROUPS = ["connectionPool", "circuitBreaker", "retry", "hedge", "timeouts", "state"] as const;
 
 /** Settings of `over` where there are any, setting by setting. */
 function merged<Over extends SeawallOptions>(under: SharedOptions, over: Over): SharedOptions & Over {
-  const both: Record<string, unknown> = { ...under, ...over };
+  const both = { ...under, ...over } as Record<string, unknown>;
   for (const group of GROUPS) {
     if (under[group] !== undefined && over[group] !== undefined) both[group] = { ...under[group], ...over[group] };
   }

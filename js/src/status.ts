@@ -70,6 +70,8 @@ export interface Status {
     byRefusal: [string, number][];
     slow: number;
     retries: number;
+    hedged: number;
+    hedgesWon: number;
     retriesDenied: number;
     queued: number;
     circuitChanges: number;

@@ -12,6 +12,7 @@ use crate::engine::Engine;
 use crate::engine::step::{CallId, Step};
 use crate::outcome::{self, Judgement, Outcome};
 use crate::policy::breaker::Forced;
+use crate::policy::hedge::HedgeAnswer;
 use crate::query::{self, Query};
 use crate::report::status::{ConnectionStatus, Status};
 
@@ -39,8 +40,10 @@ mod place {
     pub(super) const STATE: usize = 5;
     /// Change: when it happened.
     pub(super) const CHANGED_AT_MS: usize = 6;
+    /// Attempt: ask for a second leg after so many milliseconds, 0 for never.
+    pub(super) const HEDGE_MS: usize = 7;
     /// Number of places.
-    pub(super) const COUNT: usize = 7;
+    pub(super) const COUNT: usize = 8;
 }
 
 /// Something for the host to look at after a report: somebody waits for a lease that is free.
@@ -122,7 +125,7 @@ impl Core {
         })
     }
 
-    /// Address of the register in `wasmMemory()`, in bytes: 7 numbers of 64 bits.
+    /// Address of the register in `wasmMemory()`, in bytes: 8 numbers of 64 bits.
     #[wasm_bindgen(js_name = registerAddress)]
     pub fn register_address(&self) -> usize {
         self.register.as_ptr() as usize
@@ -172,6 +175,31 @@ impl Core {
     pub fn cancel(&mut self, call: u32, #[wasm_bindgen(js_name = nowMs)] now_ms: f64) {
         let now = self.at(now_ms);
         self.engine.cancel(CallId::from_number(call), now);
+    }
+
+    /// Asks for a second leg of an attempt that is out: 0 to start it, -1 for never, else the milliseconds to wait first.
+    pub fn hedge(&mut self, call: u32, #[wasm_bindgen(js_name = nowMs)] now_ms: f64) -> f64 {
+        let now = self.at(now_ms);
+        match self.engine.hedge(CallId::from_number(call), now) {
+            HedgeAnswer::Start => 0.0,
+            HedgeAnswer::At(at) => at.since(now).max(1) as f64,
+            HedgeAnswer::Never => -1.0,
+        }
+    }
+
+    /// Reports how one of two legs ended; true when the call goes on with the other one, false when this leg's end is
+    /// now to be reported as the attempt's.
+    #[wasm_bindgen(js_name = endLeg)]
+    pub fn end_leg(
+        &mut self,
+        call: u32,
+        #[wasm_bindgen(js_name = isSecond)] is_second: bool,
+        judgement: u32,
+        #[wasm_bindgen(js_name = nowMs)] now_ms: f64,
+    ) -> bool {
+        let now = self.at(now_ms);
+        let judgement = Judgement::from_number(judgement).unwrap_or(Judgement::TIMEOUT);
+        self.engine.end_leg(CallId::from_number(call), is_second, judgement, now)
     }
 
     /// Keeps a running attempt's lease; false when it has lapsed.
@@ -383,9 +411,10 @@ impl Core {
             register[place::STATE] = f64::from(self.engine.breaker().state(self.latest) as u32);
         }
         match step {
-            Step::Attempt { call, timeout_ms, renew_ms } => {
+            Step::Attempt { call, timeout_ms, renew_ms, hedge_ms } => {
                 register[place::TIMEOUT_MS] = timeout_ms as f64;
                 register[place::RENEW_MS] = renew_ms as f64;
+                register[place::HEDGE_MS] = hedge_ms as f64;
                 call.to_number() << 3 | kind::ATTEMPT
             }
             Step::Wait { call, until, what } => {

@@ -12,6 +12,7 @@ use super::keys::{ALIASES, Default, KEYS, Key, Shape};
 use crate::policy::backoff::Backoff;
 use crate::policy::breaker::{BreakerConfig, FleetConfig};
 use crate::policy::deadline::DeadlineConfig;
+use crate::policy::hedge::HedgeConfig;
 use crate::policy::lease::PoolConfig;
 use crate::policy::retry::RetryConfig;
 use crate::state::codec::checksum;
@@ -19,6 +20,9 @@ use crate::state::sync::SyncConfig;
 
 /// Longer settings are refused unread, in bytes.
 const BYTES_MAX: usize = 65_536;
+
+/// A read and one copy of it: a third would find the database no faster.
+const LEGS_MAX: u32 = 2;
 
 /// Settings that cannot be used, with every reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -124,6 +128,8 @@ impl<'a> Reader<'a> {
                     has_near: self.switch("state.near"),
                 },
             },
+            hedge: HedgeConfig { delay_ms: self.whole("hedge.delay"), legs_max: LEGS_MAX },
+            hedge_ratio: self.number("hedge.maxRatio"),
             retry: RetryConfig {
                 attempts_max: small(self.whole("retry.attempts")),
                 backoff: Backoff {
@@ -132,6 +138,7 @@ impl<'a> Reader<'a> {
                     multiplier: self.number("retry.backoffMultiplier"),
                     jitter: self.number("retry.jitter"),
                 },
+                total_max_ms: self.whole("retry.maxTotal"),
                 budget_initial: self.number("retry.budgetInitial"),
                 budget_max: self.number("retry.budgetMax"),
                 budget_ratio: self.number("retry.budgetRatio"),

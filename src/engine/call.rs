@@ -33,6 +33,8 @@ pub(super) struct Call {
     pub(super) is_held: bool,
     pub(super) uses_breaker: bool,
     pub(super) retry: u8,
+    /// Whether it may have a second leg.
+    pub(super) is_hedged: bool,
     pub(super) doing: Doing,
 }
 
@@ -48,6 +50,7 @@ impl Call {
             is_held: query.is_held,
             uses_breaker: query.uses_breaker,
             retry: query.retry,
+            is_hedged: query.may_hedge(),
             doing: Doing::Queueing(None),
         }
     }

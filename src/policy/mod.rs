@@ -7,6 +7,7 @@ pub mod backoff;
 pub mod breaker;
 pub mod connection;
 pub mod deadline;
+pub mod hedge;
 pub mod lease;
 pub mod retry;
 pub mod window;

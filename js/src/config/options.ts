@@ -72,6 +72,8 @@ export interface RetryOptions {
   /** Milliseconds before the second attempt. */
   initialDelay?: number;
   maxDelay?: number;
+  /** Milliseconds after the first attempt at which the last one begins; 0 means no limit. */
+  maxTotal?: number;
   backoffMultiplier?: number;
   jitter?: number;
   budgetInitial?: number;
@@ -81,6 +83,14 @@ export interface RetryOptions {
 
 /** What one operation may say of its retries: a policy, a number of attempts, or `false` for one attempt. */
 export type OperationRetry = RetryOptions | number | false;
+
+/** A second copy of a slow read: the first success wins, the other one is aborted. Never of a write. */
+export interface HedgeOptions {
+  /** Milliseconds without an answer after which a read may be sent again; 0 turns it off. */
+  delay?: number;
+  /** Reads sent again for each success, 0 to 1. Each also takes a token of the retries' budget. */
+  maxRatio?: number;
+}
 
 /** Deadlines in milliseconds, waits and retries included; 0 means none. */
 export interface TimeoutOptions {
@@ -107,6 +117,8 @@ export interface SeawallOptions {
   connectionPool?: ConnectionPoolOptions;
   circuitBreaker?: CircuitBreakerOptions;
   retry?: RetryOptions;
+  /** Off unless `delay` is set. */
+  hedge?: HedgeOptions;
   timeouts?: TimeoutOptions;
   /** Without it, each isolate learns for itself. */
   state?: StateOptions;
@@ -135,6 +147,8 @@ export interface OperationOptions {
   idempotent?: boolean;
   /** Its own retries; what is not set is as the client has it. At most 15 different ones for one client. */
   retry?: OperationRetry;
+  /** `false` keeps a read from being sent a second time while the first is out. */
+  hedge?: boolean;
   /** Names the operation, in errors and in `operations()`. Beyond 100 different pairs of names, it counts as `other`. */
   operationName?: string;
   /** Names the table that the operation is about, in `operations()`. */
