@@ -8,7 +8,7 @@ use crate::clock::Instant;
 use crate::note::Note;
 use crate::outcome::{Judgement, Outcome};
 use crate::policy::Cx;
-use crate::policy::breaker::{Admission, BreakerAnswer, State};
+use crate::policy::breaker::{Admission, State};
 use crate::policy::hedge::{HedgeAnswer, Race, RaceAnswer};
 use crate::policy::lease::LeaseAnswer;
 
@@ -36,9 +36,8 @@ impl Engine {
             return HedgeAnswer::Never;
         }
         let mut cx = Cx { now, rng: &mut self.rng, notes: &mut self.notes };
-        if call.uses_breaker
-            && (self.breaker.state(now) != State::Closed || self.breaker.decide(&mut cx) != BreakerAnswer::Admit)
-        {
+        // Probes are counted one by one, and a closed circuit admits all.
+        if call.uses_breaker && self.breaker.state(now) != State::Closed {
             return HedgeAnswer::Never;
         }
         if self.retries.tokens() < 1.0 {
@@ -72,7 +71,7 @@ impl Engine {
         let goes_on = self.config.hedge.observe(&mut leg.race, judgement.outcome) == RaceAnswer::Waits;
         let (rest, outcome, kept) =
             if goes_on { (ended, judgement.outcome, other) } else { (other, Outcome::Aborted, ended) };
-        self.observe(outcome, rest.admission, rest.lease, rest.since, now);
+        self.observe_leg(rest, outcome, now);
         if is_second && !goes_on {
             self.notes.push(Note::HedgeWon, now);
         }
@@ -82,9 +81,18 @@ impl Engine {
     }
 
     /// Takes a second leg back whose call has ended without it.
+    #[cold]
+    #[inline(never)]
     pub(super) fn drop_leg(&mut self, id: CallId, now: Instant) {
         if let Some(Leg { out, .. }) = self.legs.take(id) {
-            self.observe(Outcome::Aborted, out.admission, out.lease, out.since, now);
+            self.observe_leg(out, Outcome::Aborted, now);
         }
+    }
+
+    /// Kept apart, and small, because it is rare.
+    #[cold]
+    #[inline(never)]
+    fn observe_leg(&mut self, out: Out, outcome: Outcome, now: Instant) {
+        self.observe(outcome, out.admission, out.lease, out.since, now);
     }
 }
