@@ -7,6 +7,8 @@ import { createGuard, type Driver } from "./driver.ts";
 import type { AttemptContext } from "./operation.ts";
 import { withOptions } from "./operation.ts";
 
+import { type Platform, platform as thisPlatform } from "./platform/platform.ts";
+
 /** Settings of a {@link DatabaseCircuitBreaker}. */
 export interface DatabaseCircuitBreakerOptions extends CircuitBreakerOptions {
   /** Names it in events. Default `"database"`. */
@@ -21,12 +23,13 @@ export class DatabaseCircuitBreaker implements CircuitBreakerControls {
   readonly #controls: CircuitBreakerControls;
 
   /** @throws Error that names every setting that cannot be used. */
-  constructor(options: DatabaseCircuitBreakerOptions = {}) {
+  constructor(options: DatabaseCircuitBreakerOptions = {}, platform: Platform = thisPlatform) {
     const { name = "database", retry, ...circuitBreaker } = options;
     const timeouts = { query: 0, transaction: 0, batchInsert: 0, healthCheck: 0 };
     this.#guard = createGuard(
       { circuitBreaker, retry: retry ?? { attempts: 1 }, timeouts, connectionPool: { enabled: false } },
       name,
+      platform,
     );
     this.#controls = breakerControlsOf(() => this.#guard);
   }

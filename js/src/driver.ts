@@ -41,6 +41,8 @@ export interface Refusal {
 /** A running call of {@link Driver.call} and what happens when its work has ended. */
 interface Slot {
   call: number;
+  /** Of the core that knows the call: to another one its number means nothing. */
+  handle: CoreHandle;
   work: (() => Promise<unknown>) | undefined;
   succeeded(value: unknown): unknown;
   failed(error: unknown): Promise<never>;
@@ -264,8 +266,9 @@ export class Driver implements Guard {
       running = Promise.reject(error);
     }
     if (timeoutMs === 0 && !isAlone) {
-      const slot = this.#slot(call);
+      const slot = this.#slot(call, handle);
       slot.call = call;
+      slot.handle = handle;
       slot.work = work;
       return running.then(slot.succeeded as (value: T) => T, slot.failed);
     }
@@ -315,22 +318,23 @@ export class Driver implements Guard {
   }
 
   /** The continuations of one place in the core's table of calls, made once: making them for each call costs as much again. */
-  #slot(call: number): Slot {
+  #slot(call: number, handle: CoreHandle): Slot {
     const index = call & CALL_INDEX_MASK;
     const known = this.#slots[index];
     if (known !== undefined) return known;
     const slot: Slot = {
       call,
+      handle,
       work: undefined,
       succeeded: (value) => {
         slot.work = undefined;
-        return this.#succeeded(value, slot.call, this.#live.get());
+        return this.#succeeded(value, slot.call, slot.handle);
       },
       failed: (error) => {
         const { work } = slot;
         slot.work = undefined;
         const ended = { error, judgement: judgementOf(error) };
-        return this.#settle(CALL, work as () => Promise<never>, ended, slot.call, this.#live.get());
+        return this.#settle(CALL, work as () => Promise<never>, ended, slot.call, slot.handle);
       },
     };
     this.#slots[index] = slot;

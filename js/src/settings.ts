@@ -3,8 +3,8 @@
 import type { SeawallOptions, StateOptions } from "./config/options.ts";
 import type { Platform } from "./platform/platform.ts";
 
-/** Turns the breaker off, or on, where no option says anything. */
-const BREAKER_SWITCH = "ENABLE_CIRCUIT_BREAKER";
+/** Turn the breaker off, or on, where no option says anything. */
+const BREAKER_SWITCHES = ["ENABLE_CIRCUIT_BREAKER", "DB_CIRCUIT_BREAKER"];
 const SWITCHES: Record<string, boolean> = { true: true, "1": true, false: false, "0": false };
 
 /**
@@ -39,9 +39,14 @@ export function settingsOf(options: SeawallOptions, database: string, platform: 
 }
 
 function breakerSwitch(platform: Platform): boolean | undefined {
-  const text = platform.variable?.(BREAKER_SWITCH);
-  if (text === undefined || text === "") return undefined;
-  const isOn = SWITCHES[text.toLowerCase()];
-  if (isOn === undefined) throw new Error(`invalid configuration: ${BREAKER_SWITCH} must be true or false`);
+  let isOn: boolean | undefined;
+  for (const name of BREAKER_SWITCHES) {
+    const text = platform.variable?.(name);
+    if (text === undefined || text === "") continue;
+    const value = SWITCHES[text.toLowerCase()];
+    if (value === undefined) throw new Error(`invalid configuration: ${name} must be true or false`);
+    if (value !== (isOn ?? value)) throw new Error(`invalid configuration: ${BREAKER_SWITCHES.join(" and ")} differ`);
+    isOn = value;
+  }
   return isOn;
 }

@@ -5,6 +5,7 @@
 
 mod breaker;
 mod deadline;
+mod hedge;
 mod host;
 mod pool;
 mod retry;
