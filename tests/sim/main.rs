@@ -3,3 +3,7 @@
 #![allow(dead_code, reason = "the report in report.rs uses the rest")]
 
 mod fleet;
+mod invariants;
+mod kept;
+mod model;
+mod repeat;

@@ -8,8 +8,6 @@ use super::plan::Policy;
 use super::watch::Act;
 use super::world::World;
 
-/// A cold isolate waits at most this long for what others know, in milliseconds.
-const COLD_READ_MS: Ms = 100;
 /// A background read or write that takes longer is given up, in milliseconds.
 const STORE_MS: Ms = 5_000;
 /// What a request left behind may go on for this long, in milliseconds; then the platform cancels it.
@@ -34,9 +32,9 @@ impl World<'_> {
             Cold::Unread => {
                 let key = usize::from(isolate.colo);
                 let reply = self.kv.get(key, isolate.colo, at, &self.plan.faults, &mut isolate.rng);
-                let ready_at = at + reply.after_ms.min(COLD_READ_MS);
+                let ready_at = at + reply.after_ms.min(self.plan.cold_read_ms);
                 isolate.cold = Cold::Reading(ready_at);
-                let is_late = reply.after_ms > COLD_READ_MS;
+                let is_late = reply.after_ms > self.plan.cold_read_ms;
                 let text = reply.result.ok().flatten().filter(|_| !is_late);
                 self.plan_event(slot, ready_at, What::Warm(text));
                 Some(ready_at)
