@@ -50,7 +50,7 @@ fn world(policy: Policy, seed: u64, lie: Lie) -> Plan {
     plan.end = 300_000;
     plan.life_ms = 120_000.0;
     plan.faults.0 = vec![
-        Fault::everywhere(0, plan.end, Trouble::Errors { share: 0.01 }),
+        Fault::everywhere(0, plan.end, Trouble::Errors { share: 0.002 }),
         Fault::everywhere(0, plan.end, Trouble::KvLies(lie)),
     ];
     plan

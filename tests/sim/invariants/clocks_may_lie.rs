@@ -23,6 +23,8 @@ const HINT_LIFE_MS: Ms = 300_000;
 struct Clocks {
     /// How far two readings of one clock can be off, in milliseconds.
     error_ms: Ms,
+    state: PerIsolate<State>,
+    /// When an isolate opened its circuit by what it saw itself, until it asks the database or others again.
     opened_at: PerIsolate<Ms>,
     failures: PerIsolate<u32>,
     /// Refusals of isolates that had seen no failure.
@@ -35,6 +37,7 @@ impl Clocks {
     fn within(error_ms: Ms) -> Self {
         Self {
             error_ms,
+            state: PerIsolate::new(),
             opened_at: PerIsolate::new(),
             failures: PerIsolate::new(),
             uninformed: 0,
@@ -47,6 +50,8 @@ impl Clocks {
 impl Watch for Clocks {
     fn see(&mut self, moment: &Moment<'_>, engine: &Engine) {
         let id = who(moment);
+        let state = engine.breaker().state(moment.now);
+        let before = self.state.insert(id, state).unwrap_or(State::Closed);
         match moment.act {
             Act::Stepped(Step::Refuse { code: Code::CircuitOpen, retry_at, .. }) => {
                 let ahead_ms = retry_at.since(moment.now);
@@ -59,8 +64,9 @@ impl Watch for Clocks {
                 if judgement.outcome.is_transient() {
                     *self.failures.entry(id).or_default() += 1;
                 }
-                if engine.breaker().state(moment.now) == State::Open {
-                    self.openings += u64::from(self.opened_at.insert(id, moment.at).is_none());
+                if before == State::Closed && state == State::Open {
+                    self.openings += 1;
+                    self.opened_at.insert(id, moment.at);
                 }
             }
             Act::Imported(..) => {

@@ -29,8 +29,9 @@ impl Watch for Growth {
         let shared = self.shared.entry(who(moment)).or_insert(knowledge(Cell::BOTTOM));
         let before = *shared;
         self.findings.expect(known >= before, || format!("{before:?} became {known:?}: {moment:?}"));
-        if !breaker.is_cell_news() {
-            *shared = before.max(known);
+        // What broke is told once.
+        if !breaker.is_cell_news() || known < before {
+            *shared = known;
         }
     }
 }
