@@ -151,7 +151,9 @@ impl Breaker {
             && self.cell.phase == Phase::Open
             && match cell.phase {
                 Phase::Closed => cell.until > self.opened_at,
-                Phase::Open => cell.writer != self.writer && self.opened_at.since(cell.until) <= HINT_LIFE_MS / 2,
+                Phase::Open => {
+                    cell.opened_at != self.cell.opened_at && self.opened_at.since(cell.until) <= HINT_LIFE_MS / 2
+                }
             }
     }
 
