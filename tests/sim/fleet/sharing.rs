@@ -34,9 +34,12 @@ impl World<'_> {
                 let reply = self.kv.get(key, isolate.colo, at, &self.plan.faults, &mut isolate.rng);
                 let ready_at = at + reply.after_ms.min(self.plan.cold_read_ms);
                 isolate.cold = Cold::Reading(ready_at);
-                let is_late = reply.after_ms > self.plan.cold_read_ms;
-                let text = reply.result.ok().flatten().filter(|_| !is_late);
-                self.plan_event(slot, ready_at, What::Warm(text));
+                // A late answer still counts while the request that asked is alive.
+                if let Ok(text) = reply.result
+                    && reply.after_ms <= STORE_MS
+                {
+                    self.plan_event(slot, at + reply.after_ms, What::Warm(text));
+                }
                 Some(ready_at)
             }
         }
@@ -78,7 +81,9 @@ impl World<'_> {
     pub(super) fn share(&mut self, slot: u32, what: What, at: Ms) {
         match what {
             What::Warm(text) => {
-                if let Some(text) = text {
+                let isolate = &self.isolates[slot as usize];
+                let is_asked = isolate.cold != Cold::Done || isolate.engine.running() > 0;
+                if let Some(text) = text.filter(|_| is_asked) {
                     self.import(slot, &text, at);
                 }
             }
