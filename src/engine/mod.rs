@@ -271,12 +271,15 @@ impl Engine {
     /// Claims a write of the shared state: after how many milliseconds the host should read, merge and write.
     pub fn claim_write(&mut self, now: Instant) -> Option<Millis> {
         const IDS: f64 = 4_294_967_296.0;
-        let news = match self.breaker.cell().phase {
+        self.sync.claim_write(self.news(), (f64::from(self.id) + 0.5) / IDS, now)
+    }
+
+    const fn news(&self) -> News {
+        match self.breaker.cell().phase {
             _ if self.is_stored() => News::None,
             Phase::Open => News::Outage,
             Phase::Closed => News::Recovery,
-        };
-        self.sync.claim_write(news, (f64::from(self.id) + 0.5) / IDS, now)
+        }
     }
 
     /// Claims a read of the store near by, if there is one and a read is due.
@@ -364,6 +367,7 @@ impl Engine {
     /// Counts that the store failed: only the hint is lost.
     pub fn store_failed(&mut self, now: Instant) {
         self.notes.push(Note::StoreFailed, now);
+        self.sync.write_failed(self.news(), now);
     }
 
     fn snapshot(&self) -> Snapshot {
