@@ -13,7 +13,6 @@ use crate::fleet::plan::{Expected, Plan, Policy};
 use crate::fleet::watch::{Act, Moment, Watch};
 use crate::fleet::world::run_watched;
 use crate::model::bounds::WINDOW_MS;
-use crate::model::worlds;
 
 /// Until then isolates learn of the outage and of each other.
 const LEARNT_MS: Ms = 60_000;
@@ -52,12 +51,7 @@ impl Watch for Probes {
 
 /// One outage of three minutes.
 fn world(policy: Policy, isolates: u32, seed: u64) -> Plan {
-    Plan {
-        expected: Expected::Times(1.0),
-        life_ms: 1e12,
-        colos: 5,
-        ..Plan { isolates, ..Plan::outage(policy, isolates, seed, 180_000) }
-    }
+    Plan { expected: Expected::Times(1.0), life_ms: 1e12, colos: 5, ..Plan::outage(policy, isolates, seed, 180_000) }
 }
 
 fn look(plan: &Plan) -> Findings {
@@ -91,5 +85,4 @@ fn in_a_fleet() {
 #[test]
 fn a_fleet_that_does_not_take_turns_is_found() {
     assert!(!look(&world(Policy::Local, 100, 1)).is_empty());
-    let _ = worlds::calm;
 }
