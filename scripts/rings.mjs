@@ -102,6 +102,11 @@ export const RINGS = [
     commands: () => [vitest("tests/contract/vitest.config.ts")],
   },
   {
+    name: "stores",
+    what: "one suite for every store of hints, each on the real thing",
+    commands: () => [vitest("tests/stores/vitest.config.ts")],
+  },
+  {
     name: "packaging",
     what: "the packed tarball in its consumers",
     commands: () => [vitest("tests/packaging/vitest.config.ts")],

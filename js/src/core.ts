@@ -200,6 +200,24 @@ export class CoreHandle {
     }
   }
 
+  /** Whether the store near by is to be read now. */
+  claimNearRead(nowMs: number): boolean {
+    try {
+      return this.core.claimNearRead(nowMs);
+    } catch (error) {
+      return this.trapped(error, 0) !== 0;
+    }
+  }
+
+  /** Whether the store near by is to be written now. */
+  claimNearWrite(): boolean {
+    try {
+      return this.core.claimNearWrite();
+    } catch (error) {
+      return this.trapped(error, 0) !== 0;
+    }
+  }
+
   /** All that is known, as text; empty when the core has trapped. */
   export(): string {
     try {

@@ -119,7 +119,7 @@ export class Driver implements Guard {
       case Step.Attempt:
         return this.#callOnce(work, step >>> 3, handle);
       case Step.Refuse:
-        return rejectSoon(errorOf(CALL, step, handle, undefined));
+        return rejectSoon(this.#ended(CALL, step, handle, undefined));
       default:
         return this.#follow(CALL, work, step, handle);
     }
@@ -129,6 +129,7 @@ export class Driver implements Guard {
   tryCall<T>(work: () => Promise<T>): Promise<T> | Refusal {
     const handle = this.#handle;
     if (handle === undefined || handle.breakerState(this.#platform.now()) !== OPEN) return this.call(work);
+    if (this.#shared !== undefined) this.#look(handle.look());
     const retryAtMs = handle.core.retryAt();
     if (this.#refusal?.retryAtMs !== retryAtMs) {
       this.#refusal = Object.freeze({ refused: true, code: "CIRCUIT_OPEN", retryAtMs });
@@ -143,7 +144,7 @@ export class Driver implements Guard {
     let step = handle.begin(bitsOf(operation), operation.timeoutMs ?? -1, this.#platform.now());
     while ((step & 7) === Step.Wait) step = await this.#wait(operation, step >>> 3, handle);
     if ((step & 7) === Step.FailOpen) return UNGUARDED_LEASE;
-    if ((step & 7) !== Step.Attempt) throw errorOf(operation, step, handle, undefined);
+    if ((step & 7) !== Step.Attempt) throw this.#ended(operation, step, handle, undefined);
     return holdLease(step >>> 3, handle, this.#now, (look) => this.#look(look));
   }
 
@@ -244,7 +245,7 @@ export class Driver implements Guard {
           if (attempts > 1) throw failure;
           return attempt(unguarded());
         default:
-          throw errorOf(operation, step, handle, failure);
+          throw this.#ended(operation, step, handle, failure);
       }
     }
   }
@@ -392,6 +393,13 @@ export class Driver implements Guard {
     const handle = this.#live();
     if ((look & Look.Waiter) !== 0) this.#nudge(handle);
     if ((look & Look.Store) !== 0) this.#shared?.tick();
+  }
+
+  /** The error of a step that ends an operation. While all are refused, this is when a recovery can be heard of. */
+  #ended(operation: Operation, step: number, handle: CoreHandle, failure: unknown): unknown {
+    const error = errorOf(operation, step, handle, failure);
+    if (this.#shared !== undefined) this.#look(handle.look());
+    return error;
   }
 
   /** After a failure: the state may have changed, which the fallback and the store should know. */

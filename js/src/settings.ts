@@ -7,10 +7,17 @@ import type { Platform } from "./platform/platform.ts";
 export function settingsOf(options: SeawallOptions, database: string, platform: Platform): string {
   // What is unknown goes along, so that the core can name it.
   const { state, environment, compression: _, ...rest } = options;
-  const { store: _store, prefix: _prefix, coldReadTimeout: _timeout, ...schedule } = state ?? ({} as StateOptions);
+  const {
+    store: _store,
+    near,
+    colo: _colo,
+    prefix: _prefix,
+    coldReadTimeout: _timeout,
+    ...schedule
+  } = state ?? ({} as StateOptions);
   return JSON.stringify({
     ...rest,
-    state: schedule,
+    state: { ...schedule, near: near !== undefined },
     platform: {
       isProduction: (environment ?? platform.environment()) === "production",
       isPolling: platform.isPolling,

@@ -41,6 +41,7 @@ export function guardOf(options: SeawallOptions = {}, overrides: Partial<Platfor
     connectionsMax: undefined,
     waitUntil: () => {},
     environment: () => "development",
+    colo: () => undefined,
     ...overrides,
   });
 }

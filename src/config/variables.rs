@@ -47,12 +47,13 @@ pub struct Settings {
     pub health_check_interval_ms: Millis,
 }
 
-/// Reads the variables that `read` finds; an empty one counts as not set.
+/// Reads the variables that `read` finds; an empty one counts as not set. `has_near` says that hints are shared near by as
+/// well.
 ///
 /// # Errors
 ///
 /// One sentence for each variable that is missing or cannot be used, without its value.
-pub fn read(read: impl Fn(&str) -> Option<String>) -> Result<Settings, String> {
+pub fn read(read: impl Fn(&str) -> Option<String>, has_near: bool) -> Result<Settings, String> {
     let read = |name: &str| read(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
     let mut problems = Vec::new();
     let mut keep = |problem: String| problems.push(problem);
@@ -79,6 +80,7 @@ pub fn read(read: impl Fn(&str) -> Option<String>) -> Result<Settings, String> {
             None => keep(format!("{variable} must be a whole number.")),
         }
     }
+    settings.insert("state".to_owned(), json!({ "near": has_near }));
     settings.insert(
         "platform".to_owned(),
         json!({
@@ -147,7 +149,7 @@ mod tests {
     use super::*;
 
     fn with(pairs: &[(&str, &str)]) -> Result<Settings, String> {
-        read(|name| pairs.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned()))
+        read(|name| pairs.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned()), false)
     }
 
     #[test]
@@ -165,6 +167,13 @@ mod tests {
             let expected = Address { base_url: base_url.to_owned(), name: name.to_owned() };
             assert_eq!(address(url), Ok(expected), "{url}");
         }
+    }
+
+    #[test]
+    fn a_store_near_by_is_the_host_s_to_say() {
+        let with = |has_near| read(|name| (name == DATABASE_URL).then(|| "libsql://db".to_owned()), has_near).unwrap();
+        assert!(with(true).config.sync.has_near);
+        assert!(!with(false).config.sync.has_near);
     }
 
     #[test]

@@ -100,13 +100,28 @@ export interface TimeoutOptions {
 /** Where and how isolates share what they learn. */
 export interface StateOptions {
   store: Store;
+  /** A quicker store that only isolates near by share, as {@link cacheApiStore}: read every second while there is trouble. */
+  near?: Store;
+  /**
+   * Name of the data centre or region, up to 32 letters, digits, `_` and `-`; a function is asked each time. Isolates
+   * of one place share one key. The default is what the platform tells; on Workers nothing does, so pass what
+   * `request.cf.colo` says. `""` turns it off.
+   */
+  colo?: string | (() => string | undefined);
   /** Key prefix in the store. */
   prefix?: string;
   /** Milliseconds that the first operation of a cold isolate waits for what others know; 0 turns it off. */
   coldReadTimeout?: number;
   readInterval?: number;
   writeInterval?: number;
+  /** The longest delay before a write, in milliseconds. */
   writeJitter?: number;
+  /** Isolates that share one key, if you know; 0 leaves it to finding out. */
+  expectedIsolates?: number;
+  /** Probes that all isolates of one key send together per probe window, on average. */
+  probesPerWindow?: number;
+  /** Milliseconds over which an isolate takes up a recovery that others found. */
+  rampTime?: number;
 }
 
 /** Everything under the `seawall` key of `createClient`. */
