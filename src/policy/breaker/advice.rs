@@ -85,16 +85,14 @@ impl Breaker {
             return true;
         }
         let is_taking_calls = self.state == State::Closed || self.ramp.is_some();
+        let is_probing = self.state == State::HalfOpen && !is_taking_calls;
         match cell.phase {
             Phase::Closed if !is_taking_calls => self.take_up(Change::Advice, cx),
-            // What was probed under one outage says nothing of the next.
-            Phase::Open if self.state == State::HalfOpen && !is_taking_calls && is_another_outage => {
-                self.opened_at = cell.opened_at;
-                self.until = Windows::of(&cell, &self.config.open).after(cx.now).start;
-                self.schedule(Search::Running, cx.now);
-                self.enter(State::Open, Change::Advice, cx);
-            }
-            Phase::Open if is_taking_calls && cell.is_fresh(cx.now) && !self.is_healthier_than(cell) => {
+            Phase::Open
+                if is_taking_calls && cell.is_fresh(cx.now) && !self.is_healthier_than(cell)
+                    // What was probed under one outage says nothing of the next.
+                    || is_probing && is_another_outage =>
+            {
                 self.opened_at = cell.opened_at;
                 self.round = u32::from(cell.round);
                 self.until = self.windows(&cell).after(cx.now).start;

@@ -30,18 +30,14 @@ impl World<'_> {
                 None
             }
             Cold::Unread => {
-                if self.plan.policy == Policy::CellsNear {
-                    let (after_ms, text) = self.near.get(isolate.colo, at, &self.plan.faults, &mut isolate.rng);
-                    if text.is_some() {
-                        isolate.cold = Cold::Reading(at + after_ms);
-                        self.plan_event(slot, at + after_ms, What::Warm(text));
-                        return Some(at + after_ms);
-                    }
-                }
                 let key = usize::from(isolate.colo);
                 let reply = self.kv.get(key, isolate.colo, at, &self.plan.faults, &mut isolate.rng);
                 let ready_at = at + reply.after_ms.min(self.plan.cold_read_ms);
                 isolate.cold = Cold::Reading(ready_at);
+                // Beside it, the near layer; it is always quicker.
+                if self.plan.policy == Policy::CellsNear {
+                    self.plan_event(slot, at, What::NearGet { is_telling: false });
+                }
                 // A late answer still counts while the request that asked is alive.
                 if let Ok(text) = reply.result
                     && reply.after_ms <= STORE_MS
@@ -72,16 +68,18 @@ impl World<'_> {
             return;
         }
         let now = isolate.now(at);
-        if isolate.engine.claim_near_write() {
-            self.plan_event(slot, at, What::NearGet { is_telling: true });
-        } else if isolate.engine.claim_near_read(now) {
-            self.plan_event(slot, at, What::NearGet { is_telling: false });
-        }
-        let isolate = &mut self.isolates[slot as usize];
-        if let Some(delay_ms) = isolate.engine.claim_write(now) {
+        let engine = &mut isolate.engine;
+        let (write, is_reading) = (engine.claim_write(now), engine.claim_read(now));
+        let is_telling = engine.claim_near_write();
+        let is_asking = is_telling || engine.claim_near_read(now);
+        if let Some(delay_ms) = write {
             self.plan_event(slot, at + delay_ms, What::Get { why: Why::Tell, by });
-        } else if isolate.engine.claim_read(now) {
+        }
+        if is_reading {
             self.plan_event(slot, at, What::Get { why: Why::Know, by });
+        }
+        if is_asking {
+            self.plan_event(slot, at, What::NearGet { is_telling });
         }
     }
 
@@ -138,7 +136,11 @@ impl World<'_> {
             What::Put { by, text } => self.put(slot, text, by, at),
             What::Kept { text, is_kept, .. } => {
                 if is_kept && self.plan.policy.is_sharing() {
-                    self.isolates[slot as usize].engine.stored(&text);
+                    let isolate = &mut self.isolates[slot as usize];
+                    isolate.engine.stored(&text);
+                    if self.plan.policy == Policy::CellsNear {
+                        self.near.put(isolate.colo, text, at, &mut isolate.rng);
+                    }
                 } else if !is_kept {
                     self.store_failed(slot, at);
                 }
