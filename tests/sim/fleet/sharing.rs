@@ -95,11 +95,10 @@ impl World<'_> {
             }
             What::Get { by, .. } | What::Got { by, .. } | What::Kept { by, .. } if at > Ms::from(by) => {}
             What::Get { why, by } => self.get(slot, why, by, at),
-            What::Got { why: Why::Poll, read, .. } => {
-                if let Ok(Some(text)) = read {
-                    naive::follow(&mut self.isolates[slot as usize], &text, at);
-                }
+            What::Got { why: Why::Poll, read: Ok(Some(text)), .. } => {
+                naive::follow(&mut self.isolates[slot as usize], &text, at);
             }
+            What::Got { why: Why::Poll, .. } => {}
             What::Got { why: Why::Know, read, .. } => match read {
                 Ok(Some(text)) => self.import(slot, &text, at),
                 Ok(None) => {}

@@ -44,7 +44,7 @@ fn compare(texts: &[String], seed: u64, merge: impl Fn(&mut Snapshot, &Snapshot)
     for _ in 0..5 {
         // Some twice, and in any order.
         let mut order: Vec<(u64, usize)> = forwards.iter().map(|&index| (rng.bits(), index)).collect();
-        order.extend(forwards.iter().map(|&index| (rng.bits(), index)).filter(|(bits, _)| bits % 3 == 0));
+        order.extend(forwards.iter().map(|&index| (rng.bits(), index)).filter(|(bits, _)| bits.is_multiple_of(3)));
         order.sort_unstable();
         let order: Vec<usize> = order.into_iter().map(|(_, index)| index).collect();
         findings.expect(joined(&order) == expected, || "two orders give two snapshots".to_owned());
@@ -74,7 +74,7 @@ pub(crate) fn check(seed: u64) -> Findings {
 
 /// Every third text as a newer version would have written it.
 fn carried(text: &str, number: usize) -> String {
-    if number % 3 == 0 { lies::with_version(Some(text), number as u8).to_string() } else { text.to_owned() }
+    if number.is_multiple_of(3) { lies::with_version(Some(text), number as u8).to_string() } else { text.to_owned() }
 }
 
 #[test]
