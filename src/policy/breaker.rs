@@ -146,6 +146,8 @@ pub struct Breaker {
     opens_from: Instant,
     /// The newest shared knowledge: ours or merged.
     cell: Cell,
+    /// The latest that this isolate and others know in common: what is older is never taken up again.
+    known: (u32, Phase),
     /// Whether `cell` was made here and not yet stored.
     is_cell_news: bool,
     /// The same for the store near by.
@@ -176,6 +178,7 @@ impl Breaker {
             holders: 0,
             opens_from: Instant::default(),
             cell: Cell::BOTTOM,
+            known: (Cell::BOTTOM.generation, Cell::BOTTOM.phase),
             is_cell_news: false,
             is_near_news: false,
             writer,

@@ -3,3 +3,8 @@
 #![allow(dead_code, reason = "the report in report.rs uses the rest")]
 
 mod fleet;
+mod goals;
+mod invariants;
+mod kept;
+mod model;
+mod repeat;

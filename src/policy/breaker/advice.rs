@@ -58,6 +58,7 @@ impl Breaker {
             cell.phase == Phase::Closed && (self.cell.generation, self.cell.phase) == (cell.generation, cell.phase);
         if self.cell <= cell || is_same_close {
             self.is_cell_news = false;
+            self.known = (self.cell.generation, self.cell.phase);
         }
     }
 
@@ -74,7 +75,9 @@ impl Breaker {
         if cell <= self.cell && !self.yields_to(cell, cx.now) {
             return true;
         }
+        let is_another_outage = cell.generation != self.cell.generation;
         self.cell = cell;
+        self.known = (cell.generation, cell.phase);
         self.is_cell_news = false;
         self.is_near_news = false;
         cx.notes.push(Note::HintMerged, cx.now);
@@ -82,9 +85,14 @@ impl Breaker {
             return true;
         }
         let is_taking_calls = self.state == State::Closed || self.ramp.is_some();
+        let is_probing = self.state == State::HalfOpen && !is_taking_calls;
         match cell.phase {
             Phase::Closed if !is_taking_calls => self.take_up(Change::Advice, cx),
-            Phase::Open if is_taking_calls && cell.is_fresh(cx.now) && !self.is_healthier_than(cell) => {
+            Phase::Open
+                if is_taking_calls && cell.is_fresh(cx.now) && !self.is_healthier_than(cell)
+                    // What was probed under one outage says nothing of the next.
+                    || is_probing && is_another_outage =>
+            {
                 self.opened_at = cell.opened_at;
                 self.round = u32::from(cell.round);
                 self.until = self.windows(&cell).after(cx.now).start;
@@ -154,6 +162,7 @@ impl Breaker {
     fn yields_to(&self, cell: Cell, now: Instant) -> bool {
         self.is_cell_news
             && self.cell.phase == Phase::Open
+            && (cell.generation, cell.phase) >= self.known
             && match cell.phase {
                 Phase::Closed => cell.until > self.opened_at,
                 Phase::Open if (cell.generation, cell.opened_at) == (self.cell.generation, self.cell.opened_at) => {

@@ -37,7 +37,9 @@ impl Probes {
         if permits.any(|permit| permit.is_none_or(|permit| permit.expires_at <= now)) {
             return None;
         }
-        Some(self.permits.iter().flatten().map(|permit| permit.expires_at).min().unwrap_or(Instant::NEVER))
+        // A permit beyond the bound is no place to wait for: it may have expired long ago.
+        let permits = self.permits.iter().take(probes_max as usize);
+        Some(permits.flatten().map(|permit| permit.expires_at).min().unwrap_or(Instant::NEVER))
     }
 
     /// Takes a permit and returns the probe's serial number.

@@ -30,10 +30,31 @@ pub(crate) enum Trouble {
     KvLoses { share: f64 },
     /// This share of KV's answers is damaged.
     KvCorrupts { share: f64 },
+    /// Whatever KV is asked for, it answers with this lie.
+    KvLies(Lie),
+    /// What KV answers carries a section of a newer Seawall that holds this number.
+    KvCarries { version: u8 },
     /// KV holds nothing: the namespace is gone, or everything has expired.
     KvEmpty,
     /// The near layer holds nothing.
     NearGone,
+}
+
+/// What nobody honest would write, or not any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lie {
+    /// An outage that begins in an hour.
+    FromTheFuture,
+    /// An outage that lasts for a day.
+    TooLong,
+    /// More than any snapshot.
+    TooMuch,
+    /// Another database's outage.
+    NotOurs,
+    /// An outage of ten minutes ago that nobody closed.
+    Old,
+    /// An outage that was found this long ago, and is none.
+    Plausible { age_ms: Ms },
 }
 
 /// One fault.

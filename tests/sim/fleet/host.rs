@@ -23,6 +23,7 @@ impl World<'_> {
     /// A request comes in.
     pub(super) fn request(&mut self, slot: u32, at: Ms) {
         if let Some(ready_at) = self.warm_up(slot, at) {
+            self.note(slot, at, Act::Delayed(ready_at - at));
             self.plan_event(slot, ready_at, What::Begin);
             return;
         }
@@ -109,7 +110,7 @@ impl World<'_> {
         let ends_at = at.saturating_add(after_ms);
         self.plan_event(slot, ends_at, What::Report { call, judgement });
         self.renew_later(slot, call, renew_ms, u32::try_from(ends_at).unwrap_or(u32::MAX), at);
-        self.note(slot, at, Act::Sent { is_dead });
+        self.note(slot, at, Act::Sent { call, is_dead });
     }
 
     fn renew_later(&mut self, slot: u32, call: CallId, renew_ms: u32, ends_at: u32, at: Ms) {
@@ -125,6 +126,6 @@ impl World<'_> {
         let step = isolate.engine.report(call, judgement, now);
         self.measure.reported(at, judgement == Judgement::SUCCESS);
         self.carry_out(slot, step, at);
-        self.note(slot, at, Act::Reported(judgement, step));
+        self.note(slot, at, Act::Reported(call, judgement, step));
     }
 }

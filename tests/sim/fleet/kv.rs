@@ -8,6 +8,7 @@ use seawall::rng::{Rng, SplitMix, mix};
 
 use super::clock::{Ms, between};
 use super::faults::{Faults, Trouble};
+use super::lies;
 
 /// The text of a value.
 pub(crate) type Text = Rc<str>;
@@ -103,12 +104,16 @@ impl Kv {
         self.counts.reads += 1;
         let mut corrupt = 0.0;
         let mut is_empty = false;
+        let mut lie = None;
+        let mut version = None;
         for trouble in faults.at(at, colo) {
             match trouble {
                 Trouble::KvDown => return Reply { after_ms: between(20, 100, rng), result: Err(()) },
                 Trouble::KvSilent => return Reply { after_ms: Ms::MAX, result: Err(()) },
                 Trouble::KvCorrupts { share } => corrupt = share,
                 Trouble::KvEmpty => is_empty = true,
+                Trouble::KvLies(what) => lie = Some(lies::text(what, at)),
+                Trouble::KvCarries { version: number } => version = Some(number),
                 _ => {}
             }
         }
@@ -121,6 +126,8 @@ impl Kv {
         }
         let after_ms = if is_cached { between(5, 50, rng) } else { between(50, 150, rng) };
         let text = entry.copies[usize::from(colo)].text.clone().filter(|_| !is_empty);
+        let text = lie.or(text);
+        let text = version.map_or(text.clone(), |version| Some(lies::with_version(text.as_deref(), version)));
         let text = text.map(|text| if rng.unit() < corrupt { damaged(&text, rng) } else { text });
         Reply { after_ms, result: Ok(text) }
     }

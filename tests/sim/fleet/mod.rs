@@ -8,6 +8,7 @@ pub(crate) mod faults;
 pub(crate) mod host;
 pub(crate) mod isolate;
 pub(crate) mod kv;
+pub(crate) mod lies;
 pub(crate) mod measure;
 pub(crate) mod naive;
 pub(crate) mod near;

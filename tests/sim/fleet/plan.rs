@@ -86,12 +86,17 @@ pub(crate) struct Plan {
     /// Capacity of the database, in times of the fleet's requests.
     pub(crate) headroom: f64,
     pub(crate) expected: Expected,
+    /// A cold isolate waits at most this long for what others know, in milliseconds.
+    pub(crate) cold_read_ms: Ms,
     /// Settings of the breaker and others beside the fleet's own: groups of JSON, without braces.
     pub(crate) settings: String,
 }
 
 /// Recovery after 2 s, at most 15 s apart.
 pub(crate) const FLEET_SETTINGS: &str = r#""circuitBreaker":{"recoveryTimeout":2000,"recoveryTimeoutMax":15000}"#;
+
+/// The name of the database.
+pub(crate) const DATABASE: &str = "db";
 
 impl Plan {
     /// A fleet through an outage of `outage_ms` in which each call fails after one second.
@@ -115,6 +120,7 @@ impl Plan {
             end: back + AFTER_MS,
             headroom: 2.0,
             expected: Expected::Unknown,
+            cold_read_ms: 100,
             settings: FLEET_SETTINGS.to_owned(),
         }
     }
@@ -150,7 +156,7 @@ impl Plan {
         let _ = write!(text, r#""state":{{"expectedIsolates":{expected},"near":{has_near}}},"#);
         let _ = write!(
             text,
-            r#""platform":{{"isProduction":true,"isPolling":true,"connectionsMax":6,"database":"db","colo":"c{colo}"}}}}"#
+            r#""platform":{{"isProduction":true,"isPolling":true,"connectionsMax":6,"database":"{DATABASE}","colo":"c{colo}"}}}}"#
         );
         text
     }

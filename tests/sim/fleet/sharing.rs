@@ -8,8 +8,6 @@ use super::plan::Policy;
 use super::watch::Act;
 use super::world::World;
 
-/// A cold isolate waits at most this long for what others know, in milliseconds.
-const COLD_READ_MS: Ms = 100;
 /// A background read or write that takes longer is given up, in milliseconds.
 const STORE_MS: Ms = 5_000;
 /// What a request left behind may go on for this long, in milliseconds; then the platform cancels it.
@@ -32,21 +30,20 @@ impl World<'_> {
                 None
             }
             Cold::Unread => {
-                if self.plan.policy == Policy::CellsNear {
-                    let (after_ms, text) = self.near.get(isolate.colo, at, &self.plan.faults, &mut isolate.rng);
-                    if text.is_some() {
-                        isolate.cold = Cold::Reading(at + after_ms);
-                        self.plan_event(slot, at + after_ms, What::Warm(text));
-                        return Some(at + after_ms);
-                    }
-                }
                 let key = usize::from(isolate.colo);
                 let reply = self.kv.get(key, isolate.colo, at, &self.plan.faults, &mut isolate.rng);
-                let ready_at = at + reply.after_ms.min(COLD_READ_MS);
+                let ready_at = at + reply.after_ms.min(self.plan.cold_read_ms);
                 isolate.cold = Cold::Reading(ready_at);
-                let is_late = reply.after_ms > COLD_READ_MS;
-                let text = reply.result.ok().flatten().filter(|_| !is_late);
-                self.plan_event(slot, ready_at, What::Warm(text));
+                // Beside it, the near layer; it is always quicker.
+                if self.plan.policy == Policy::CellsNear {
+                    self.plan_event(slot, at, What::NearGet { is_telling: false });
+                }
+                // A late answer still counts while the request that asked is alive.
+                if let Ok(text) = reply.result
+                    && reply.after_ms <= STORE_MS
+                {
+                    self.plan_event(slot, at + reply.after_ms, What::Warm(text));
+                }
                 Some(ready_at)
             }
         }
@@ -71,24 +68,31 @@ impl World<'_> {
             return;
         }
         let now = isolate.now(at);
-        if isolate.engine.claim_near_write() {
-            self.plan_event(slot, at, What::NearGet { is_telling: true });
-        } else if isolate.engine.claim_near_read(now) {
-            self.plan_event(slot, at, What::NearGet { is_telling: false });
-        }
-        let isolate = &mut self.isolates[slot as usize];
-        if let Some(delay_ms) = isolate.engine.claim_write(now) {
+        let engine = &mut isolate.engine;
+        let (write, is_reading) = (engine.claim_write(now), engine.claim_read(now));
+        let is_telling = engine.claim_near_write();
+        let is_asking = is_telling || engine.claim_near_read(now);
+        if let Some(delay_ms) = write {
             self.plan_event(slot, at + delay_ms, What::Get { why: Why::Tell, by });
-        } else if isolate.engine.claim_read(now) {
+        }
+        if is_reading {
             self.plan_event(slot, at, What::Get { why: Why::Know, by });
+        }
+        if is_asking {
+            self.plan_event(slot, at, What::NearGet { is_telling });
         }
     }
 
     /// A part of a read or a write happens.
     pub(super) fn share(&mut self, slot: u32, what: What, at: Ms) {
         match what {
-            What::Warm(None) => {}
-            What::Warm(Some(text)) => self.import(slot, &text, at),
+            What::Warm(text) => {
+                let isolate = &self.isolates[slot as usize];
+                let is_asked = isolate.cold != Cold::Done || isolate.engine.running() > 0;
+                if let Some(text) = text.filter(|_| is_asked) {
+                    self.import(slot, &text, at);
+                }
+            }
             What::Get { by, .. } | What::Got { by, .. } | What::Kept { by, .. } if at > Ms::from(by) => {}
             What::Get { why, by } => self.get(slot, why, by, at),
             What::Got { why: Why::Poll, read: Ok(Some(text)), .. } => {
@@ -131,7 +135,11 @@ impl World<'_> {
             What::Put { by, text } => self.put(slot, text, by, at),
             What::Kept { text, is_kept, .. } => {
                 if is_kept && self.plan.policy.is_sharing() {
-                    self.isolates[slot as usize].engine.stored(&text);
+                    let isolate = &mut self.isolates[slot as usize];
+                    isolate.engine.stored(&text);
+                    if self.plan.policy == Policy::CellsNear {
+                        self.near.put(isolate.colo, text, at, &mut isolate.rng);
+                    }
                 } else if !is_kept {
                     self.store_failed(slot, at);
                 }

@@ -2,7 +2,7 @@
 
 use seawall::clock::Instant;
 use seawall::engine::Engine;
-use seawall::engine::step::Step;
+use seawall::engine::step::{CallId, Step};
 use seawall::outcome::Judgement;
 
 use super::clock::Ms;
@@ -12,12 +12,14 @@ use super::clock::Ms;
 pub(crate) enum Act<'a> {
     /// It began to live.
     Born,
+    /// A request waits so long for the first read, in milliseconds.
+    Delayed(Ms),
     /// The engine answered a request, or one that waited.
     Stepped(Step),
     /// An attempt left for the database.
-    Sent { is_dead: bool },
+    Sent { call: CallId, is_dead: bool },
     /// An attempt ended, and the engine answered.
-    Reported(Judgement, Step),
+    Reported(CallId, Judgement, Step),
     /// A shared text came in; whether it was one.
     Imported(&'a str, bool),
     /// It asked the store to keep a text.
