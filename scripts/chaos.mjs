@@ -55,7 +55,9 @@ async function suffer(subject, { downMs, isolates, rate, faults }) {
   const isOurs = subject === "seawall";
   const fleet = await startFleet({ subject, size: isolates });
   try {
-    console.log(`\n${subject}: ${fleet.all.length} isolates, ${rate} calls a second each, ${downMs / 1_000} s of each fault`);
+    console.log(
+      `\n${subject}: ${fleet.all.length} isolates, ${rate} calls a second each, ${downMs / 1_000} s of each fault`,
+    );
     console.log(
       "  fault    upstream calls while down   served again after (of the isolates: median, worst)   KV reads  writes",
     );

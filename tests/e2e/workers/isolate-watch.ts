@@ -10,7 +10,8 @@ const Instance = WebAssembly.Instance;
 WebAssembly.Instance = new Proxy(Instance, {
   construct(target, args) {
     const made = Reflect.construct(target, args) as WebAssembly.Instance;
-    if (made.exports.memory instanceof WebAssembly.Memory) ({ memory } = made.exports as { memory: WebAssembly.Memory });
+    if (made.exports.memory instanceof WebAssembly.Memory)
+      ({ memory } = made.exports as { memory: WebAssembly.Memory });
     return made;
   },
 });

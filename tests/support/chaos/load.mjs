@@ -70,7 +70,8 @@ export class Load {
   /** @type {NodeJS.Timeout[]} */
   #timers = [];
   #fleet;
-  #asked = 0;
+  /** Questions asked so far, by isolate. @type {Map<string, number>} */
+  #asked = new Map();
 
   /**
    * Every third call writes. The Worker that only watches is asked how the database is.
@@ -96,7 +97,8 @@ export class Load {
 
   /** @param {string} isolate */
   #ask(isolate) {
-    const number = ++this.#asked;
+    const number = (this.#asked.get(isolate) ?? 0) + 1;
+    this.#asked.set(isolate, number);
     const kind = isolate === this.#fleet.watcher ? "api/health" : number % 3 === 0 ? "write" : "read";
     const id = kind === "write" ? `${isolate}-${number}` : undefined;
     const running = askOnce(this.#fleet, isolate, kind, { ...(id && { id }) }).then((call) => {

@@ -107,10 +107,10 @@ export async function sufferOutage(fleet, load, fault, { downMs, mendedMs }) {
 /** @param {import("./fleet.mjs").Fleet} fleet */
 async function kvOf(fleet) {
   const states = await Promise.all(fleet.all.map((isolate) => stateOf(fleet, isolate)));
-  return states.reduce(
-    (sum, { store }) => ({ gets: sum.gets + store.gets, puts: sum.puts + store.puts }),
-    { gets: 0, puts: 0 },
-  );
+  return states.reduce((sum, { store }) => ({ gets: sum.gets + store.gets, puts: sum.puts + store.puts }), {
+    gets: 0,
+    puts: 0,
+  });
 }
 
 /**
