@@ -55,8 +55,7 @@ const VARIABLES = {
  */
 
 /**
- * Starts isolates `a`, `b`, …, and with Seawall the deployable Worker beside them. Before `gate` stands a Worker whose
- * callers leave.
+ * Starts isolates `a`, `b`, …, and with Seawall the deployable Worker beside them; before each stands a gate.
  *
  * @param {{ subject: Subject, size: number }} options At most 26 isolates.
  * @returns {Promise<Fleet>}
@@ -70,21 +69,21 @@ export async function startFleet({ subject, size }) {
     bundleWorker(join(WORKERS, "gate.ts")),
   ]);
   const isolates = Array.from({ length: size }, (_, index) => String.fromCharCode("a".charCodeAt(0) + index));
+  const all = isOurs ? [...isolates, "watcher"] : isolates;
   const rig = await startRig((url) => {
     /** @type {Record<string, import("../rig.mjs").TestWorker>} */
     const workers = {};
     for (const name of isolates) {
       workers[name] = { modules: load, bindings: { DATABASE_URL: url, OPTIONS }, kvNamespaces: { HINTS: "hints" } };
-      workers[`gate-${name}`] = { modules: gate, serviceBindings: { BEHIND: name } };
     }
     if (isOurs) {
       const bindings = { TURSO_DATABASE_URL: url, ...VARIABLES };
       workers.watcher = { modules: watcher, bindings, kvNamespaces: { SEAWALL_KV: "hints" } };
     }
+    for (const name of all) workers[gateOf(name)] = { modules: gate, serviceBindings: { BEHIND: name } };
     return workers;
   });
-  const watching = isOurs ? ["watcher"] : [];
-  const fleet = { rig, isolates, watcher: watching[0], all: [...isolates, ...watching] };
+  const fleet = { rig, isolates, watcher: all[size], all };
   try {
     await sql(fleet, "CREATE TABLE writes (id TEXT NOT NULL)");
     return fleet;
@@ -93,6 +92,9 @@ export async function startFleet({ subject, size }) {
     throw error;
   }
 }
+
+/** The Worker through which callers ask who may leave: `?leaveMs=`. @param {string} isolate */
+export const gateOf = (isolate) => `gate-${isolate}`;
 
 /** @param {Fleet} fleet @param {string} isolate @returns {Promise<IsolateState>} */
 export async function stateOf(fleet, isolate) {

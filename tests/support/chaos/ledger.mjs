@@ -28,21 +28,22 @@ export async function readLedger(fleet, calls) {
   }
   /** @type {Ledger} */
   const ledger = {
-    counts: { acknowledged: 0, refused: 0, error: 0, unknown: 0, untyped: 0, silence: 0 },
+    counts: { acknowledged: 0, refused: 0, error: 0, unknown: 0, untyped: 0, silence: 0, left: 0 },
     unknownApplied: 0,
     lost: [],
     repeated: [],
     denied: [],
     mute: [],
   };
-  for (const { id, ending, code, kind, isolate } of calls) {
+  for (const { id, isUndone, ending, code, kind, isolate } of calls) {
     if (ending === "untyped" || ending === "silence") ledger.mute.push(`${isolate} ${kind}: ${code}`);
     if (id === undefined) continue;
     const count = found.get(id) ?? 0;
     ledger.counts[ending] += 1;
     if (count > 1) ledger.repeated.push(id);
-    if (ending === "acknowledged" && count === 0) ledger.lost.push(id);
-    if ((ending === "refused" || ending === "error") && count > 0) ledger.denied.push(`${id} ${code}`);
+    if (ending === "acknowledged" && !isUndone && count === 0) ledger.lost.push(id);
+    const isDenied = isUndone || ending === "refused" || ending === "error";
+    if (isDenied && count > 0) ledger.denied.push(`${id} ${kind} ${ending} ${code}`);
     if (ending === "unknown" && count > 0) ledger.unknownApplied += 1;
   }
   return ledger;

@@ -1,4 +1,5 @@
 // Steady load: each isolate is asked so many times a second, whether it has answered the last question or not.
+import { gateOf } from "./fleet.mjs";
 
 /** An isolate that has not answered after this long never will, in milliseconds. */
 const PATIENCE_MS = 10_000;
@@ -6,19 +7,25 @@ const PATIENCE_MS = 10_000;
 /**
  * How a call ended. `acknowledged`: it did what was asked. `refused`: surely without effect, says a policy. `error`:
  * surely without effect, says the database. `unknown`: the client says that it cannot know. `untyped`: an error that
- * says nothing. `silence`: no answer at all.
+ * says nothing. `silence`: no answer at all. `left`: the caller did not wait for it.
  *
- * @typedef {"acknowledged" | "refused" | "error" | "unknown" | "untyped" | "silence"} Ending
+ * @typedef {"acknowledged" | "refused" | "error" | "unknown" | "untyped" | "silence" | "left"} Ending
  *
  * @typedef {{
  *   isolate: string,
  *   kind: string,
  *   id: string | undefined,
+ *   isUndone: boolean,
  *   beganAt: number,
  *   endedAt: number,
  *   ending: Ending,
  *   code: string,
  * }} Call
+ *
+ * `id` is what a write leaves behind; with `isUndone` it leaves nothing behind, even if it does what was asked.
+ * `leaveMs`: the caller leaves after so long.
+ *
+ * @typedef {{ id?: string, isUndone?: boolean, leaveMs?: number, query?: Record<string, string | number> }} Question
  */
 
 /**
@@ -27,24 +34,25 @@ const PATIENCE_MS = 10_000;
  * @param {import("./fleet.mjs").Fleet} fleet
  * @param {string} isolate
  * @param {string} kind The path: what is asked for.
- * @param {{ id?: string, query?: Record<string, string | number> }} [options] `id` is what a write leaves behind.
+ * @param {Question} [question]
  * @returns {Promise<Call>}
  */
-export async function askOnce(fleet, isolate, kind, { id, query = {} } = {}) {
+export async function askOnce(fleet, isolate, kind, { id, isUndone = false, leaveMs, query = {} } = {}) {
   const beganAt = Date.now();
-  const search = new URLSearchParams({ ...(id && { id }) });
+  const search = new URLSearchParams({ ...(id && { id }), ...(leaveMs && { leaveMs: String(leaveMs) }) });
   for (const [name, value] of Object.entries(query)) search.set(name, String(value));
+  const door = leaveMs === undefined ? isolate : gateOf(isolate);
   const { ending, code } = await fleet.rig
-    .ask(isolate, `/${kind}?${search}`, { signal: AbortSignal.timeout(PATIENCE_MS) })
+    .ask(door, `/${kind}?${search}`, { signal: AbortSignal.timeout(PATIENCE_MS) })
     .then((response) => (kind === "api/health" ? healthEnding(response) : endingOf(response)))
     .catch((error) => ({ ending: /** @type {const} */ ("silence"), code: String(error) }));
-  return { isolate, kind, id, beganAt, endedAt: Date.now(), ending, code };
+  return { isolate, kind, id, isUndone, beganAt, endedAt: Date.now(), ending, code };
 }
 
 /** @param {Response} response @returns {Promise<{ ending: Ending, code: string }>} */
 async function endingOf(response) {
   const text = await response.text();
-  if (response.status === 499) return { ending: "silence", code: "left" };
+  if (response.status === 499) return { ending: "left", code: "" };
   if (!response.ok) return { ending: "silence", code: `${response.status} ${text.slice(0, 200)}` };
   const answer = JSON.parse(text);
   if (answer.ok) return { ending: "acknowledged", code: "" };
@@ -56,6 +64,7 @@ async function endingOf(response) {
 
 /** The deployable Worker is asked how the database is. @param {Response} response @returns {Promise<{ ending: Ending, code: string }>} */
 async function healthEnding(response) {
+  if (response.status === 499) return { ending: "left", code: "" };
   const { database } = /** @type {{ database?: { connected: boolean } }} */ (await response.json());
   if (database === undefined) return { ending: "silence", code: `${response.status}` };
   return database.connected ? { ending: "acknowledged", code: "" } : { ending: "error", code: "not connected" };
