@@ -295,6 +295,19 @@ impl Core {
         self.engine.claim_write(now).map_or(-1.0, |delay_ms| delay_ms as f64)
     }
 
+    /// Claims a read of the store near by that is due.
+    #[wasm_bindgen(js_name = claimNearRead)]
+    pub fn claim_near_read(&mut self, #[wasm_bindgen(js_name = nowMs)] now_ms: f64) -> bool {
+        let now = self.at(now_ms);
+        self.engine.claim_near_read(now)
+    }
+
+    /// Claims a write of the store near by that is due: read, merge and write at once.
+    #[wasm_bindgen(js_name = claimNearWrite)]
+    pub fn claim_near_write(&mut self) -> bool {
+        self.engine.claim_near_write()
+    }
+
     /// The text to store.
     pub fn export(&self) -> String {
         self.engine.export()
@@ -304,6 +317,13 @@ impl Core {
     pub fn import(&mut self, text: &str, #[wasm_bindgen(js_name = nowMs)] now_ms: f64) -> bool {
         let now = self.at(now_ms);
         self.engine.import(text, now).is_ok()
+    }
+
+    /// Merges text of the store near by; false when it was garbage, with nothing changed.
+    #[wasm_bindgen(js_name = importNear)]
+    pub fn import_near(&mut self, text: &str, #[wasm_bindgen(js_name = nowMs)] now_ms: f64) -> bool {
+        let now = self.at(now_ms);
+        self.engine.import_near(text, now).is_ok()
     }
 
     /// Whether the store, as last imported, holds all that this isolate could tell it.

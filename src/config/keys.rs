@@ -126,7 +126,7 @@ const fn by_environment(production: f64, development: f64) -> Default {
 }
 
 /// Every setting.
-pub const KEYS: [Key; 38] = [
+pub const KEYS: [Key; 42] = [
     switch("connectionPool.enabled", true, "Whether operations need a lease."),
     count(
         "connectionPool.maxConnections",
@@ -222,5 +222,26 @@ pub const KEYS: [Key; 38] = [
     span("timeouts.healthCheck", 0, 3_000, "Deadline of a probe; 0 means none."),
     span("state.readInterval", 1_000, 30_000, "Time between two reads of the shared state in one isolate."),
     span("state.writeInterval", 1_000, 1_100, "Time between two writes of the shared state in one isolate."),
-    span("state.writeJitter", 0, 2_000, "Random delay before a write, so that a fleet does not write at once."),
+    span(
+        "state.writeJitter",
+        0,
+        4_000,
+        "Longest delay before a write; few of many isolates wait for much less, and the others then need not write.",
+    ),
+    count(
+        "state.expectedIsolates",
+        0,
+        10_000_000,
+        Default::Fixed(0.0),
+        "Isolates that share one key of the store, if you know; more are found out. 0 leaves it to finding out.",
+    ),
+    number(
+        "state.probesPerWindow",
+        0.1,
+        1_000.0,
+        2.0,
+        "Probes that all isolates of one key send together per probe window, on average.",
+    ),
+    span("state.rampTime", 0, 2_000, "An isolate of many takes up a recovery that others found over this time."),
+    switch("state.near", false, "Whether there is a store near by, such as a data centre's cache; the host sets it."),
 ];

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use super::Config;
 use super::keys::{ALIASES, Default, KEYS, Key, Shape};
 use crate::policy::backoff::Backoff;
-use crate::policy::breaker::BreakerConfig;
+use crate::policy::breaker::{BreakerConfig, FleetConfig};
 use crate::policy::deadline::DeadlineConfig;
 use crate::policy::lease::PoolConfig;
 use crate::policy::retry::RetryConfig;
@@ -117,6 +117,12 @@ impl<'a> Reader<'a> {
                 },
                 probes_max: small(self.whole("circuitBreaker.halfOpenMaxCalls")),
                 successes_to_close: small(self.whole("circuitBreaker.successThreshold")),
+                fleet: FleetConfig {
+                    expected: small(self.whole("state.expectedIsolates")),
+                    probes: self.number("state.probesPerWindow"),
+                    ramp_ms: self.whole("state.rampTime"),
+                    has_near: self.switch("state.near"),
+                },
             },
             retry: RetryConfig {
                 attempts_max: small(self.whole("retry.attempts")),
@@ -140,6 +146,7 @@ impl<'a> Reader<'a> {
                 read_interval_ms: self.whole("state.readInterval"),
                 write_interval_ms: self.whole("state.writeInterval"),
                 write_jitter_ms: self.whole("state.writeJitter"),
+                has_near: self.switch("state.near"),
             },
         };
         if config.pool.connections_min > config.pool.leases_max && self.find("connectionPool.minConnections").is_some()
@@ -188,8 +195,10 @@ impl<'a> Reader<'a> {
             let Some(other) = self.read(&alias.takes(key)).map(|value| alias.to_setting(value)) else { continue };
             match value {
                 Some((name, first)) if first != other => self.problem(format!(
-                    "{name} and {} are two names of one setting and differ: {first} and {other}{}",
+                    "{name} and {} are two names of one setting and differ: {} and {}{}",
                     alias.path,
+                    plain(first),
+                    plain(other),
                     unit(key)
                 )),
                 Some(_) => {}
@@ -250,9 +259,15 @@ pub fn expected(key: &Key) -> String {
     let unit = unit(key);
     match key.shape {
         Shape::Whole { min, max } => format!("a whole number from {min} to {max}{unit}"),
-        Shape::Number { min, max } => format!("a number from {min} to {max}{unit}"),
+        Shape::Number { min, max } => format!("a number from {} to {}{unit}", plain(min), plain(max)),
         Shape::Switch => "true or false".to_owned(),
     }
+}
+
+/// A number as JSON has it, whole ones without a fraction. (The formatting of floats in Rust's library would add its
+/// 14 KB to the core.)
+fn plain(number: f64) -> String {
+    if number.fract() == 0.0 { (number as i64).to_string() } else { Value::from(number).to_string() }
 }
 
 fn unit(key: &Key) -> String {

@@ -28,8 +28,8 @@ use crate::query::Query;
 use crate::rng::{Rng, SplitMix};
 use crate::state::codec::{self, Malformed};
 use crate::state::recorder::Recorder;
-use crate::state::schema::{Cell, Health, Snapshot};
-use crate::state::sync::Sync;
+use crate::state::schema::{Cell, Health, Phase, Snapshot};
+use crate::state::sync::{News, Sync};
 use call::{Call, Calls, Doing, FORGET_MS};
 use step::{CallId, Ending, Step, Wait};
 
@@ -48,6 +48,8 @@ pub struct Engine {
     sync: Sync,
     shared: Snapshot,
     started_at: Instant,
+    /// Random number of this isolate.
+    id: u32,
     is_closed: bool,
 }
 
@@ -63,19 +65,20 @@ impl Engine {
     #[must_use]
     pub fn new(config: Config, seed: u64, now: Instant) -> Self {
         let mut rng = SplitMix::new(seed);
-        let reporter = (rng.bits() >> 32) as u32;
+        let id = (rng.bits() >> 32) as u32;
         Self {
             deadlines: Deadlines::new(config.deadlines),
-            breaker: Breaker::new(config.breaker, reporter),
+            breaker: Breaker::new(config.breaker, id),
             pool: LeasePool::new(config.pool),
             retries: Retries::new(config.retry),
             calls: Calls::default(),
             rng,
             notes: Notes::default(),
-            health: Recorder::new(reporter),
+            health: Recorder::new(id),
             sync: Sync::new(config.sync),
             shared: Snapshot::default(),
             started_at: now,
+            id,
             is_closed: false,
             config,
         }
@@ -264,13 +267,34 @@ impl Engine {
 
     /// Claims a write of the shared state: after how many milliseconds the host should read, merge and write.
     pub fn claim_write(&mut self, now: Instant) -> Option<Millis> {
-        self.sync.claim_write(self.breaker.is_cell_news(), now, &mut self.rng)
+        const IDS: f64 = 4_294_967_296.0;
+        let news = match self.breaker.cell().phase {
+            _ if !self.breaker.is_cell_news() => News::None,
+            Phase::Open => News::Outage,
+            Phase::Closed => News::Recovery,
+        };
+        self.sync.claim_write(news, (f64::from(self.id) + 0.5) / IDS, now)
+    }
+
+    /// Claims a read of the store near by, if there is one and a read is due.
+    pub fn claim_near_read(&mut self, now: Instant) -> bool {
+        let is_closed = self.breaker.state(now) == State::Closed;
+        self.sync.claim_near_read(is_closed, now)
+    }
+
+    /// Claims a write of the store near by, if there is one and it does not know the latest news: the host reads,
+    /// merges and writes at once. Should that fail, the news is told near by no more.
+    pub const fn claim_near_write(&mut self) -> bool {
+        self.config.sync.has_near && self.breaker.take_near_news()
     }
 
     /// Whether it may be time to claim a read or a write of the shared state; cheap enough to ask every time.
     #[must_use]
     pub const fn wants_store(&self) -> bool {
-        self.breaker.is_cell_news() || self.sync.is_suspicious() || self.breaker.is_troubled()
+        self.breaker.is_cell_news()
+            || self.sync.is_suspicious()
+            || self.breaker.is_troubled()
+            || (self.config.sync.has_near && self.breaker.is_near_news())
     }
 
     /// The text to store: all that this isolate knows.
@@ -285,6 +309,23 @@ impl Engine {
     ///
     /// [`Malformed`] when it is not a snapshot; nothing is changed then.
     pub fn import(&mut self, text: &str, now: Instant) -> Result<(), Malformed> {
+        if let Some(cell) = self.merge(text, now)? {
+            self.breaker.stored(cell);
+        }
+        Ok(())
+    }
+
+    /// Merges text that the store near by held. What it holds is still to be told to the other one.
+    ///
+    /// # Errors
+    ///
+    /// [`Malformed`] when it is not a snapshot; nothing is changed then.
+    pub fn import_near(&mut self, text: &str, now: Instant) -> Result<(), Malformed> {
+        self.merge(text, now).map(|_| ())
+    }
+
+    /// Returns the cell of this engine's breaker, if there was one that an honest clock could have made.
+    fn merge(&mut self, text: &str, now: Instant) -> Result<Option<Cell>, Malformed> {
         let mut theirs = match codec::from_text(text) {
             Ok(snapshot) => snapshot,
             Err(malformed) => {
@@ -292,12 +333,11 @@ impl Engine {
                 return Err(malformed);
             }
         };
-        if let Some(cell) = theirs.cells.get(&self.config.breaker_id) {
-            self.breaker.advise(*cell, cx!(self, now));
-        }
+        let cell = theirs.cells.get(&self.config.breaker_id).copied();
         theirs.drop_garbage(now, self.config.breaker.open.max_ms.saturating_mul(2));
         self.shared.merge(&theirs);
-        Ok(())
+        self.breaker.set_fleet_size(self.shared.sketch.estimate());
+        Ok(cell.filter(|cell| self.breaker.advise(*cell, cx!(self, now))))
     }
 
     /// Whether the store already holds all that this isolate could tell it, after [`Engine::import`].
@@ -322,13 +362,15 @@ impl Engine {
     fn snapshot(&self) -> Snapshot {
         let mut snapshot = self.shared.clone();
         let mut ours = Snapshot { health: self.health.to_health(), ..Snapshot::default() };
-        if self.breaker.cell() != Cell::BOTTOM {
-            ours.cells.insert(self.config.breaker_id, self.breaker.cell());
+        let cell = self.breaker.cell();
+        if cell != Cell::BOTTOM {
+            ours.cells.insert(self.config.breaker_id, cell);
+            ours.sketch.add(self.id, cell.opened_at.seconds());
         }
         snapshot.merge(&ours);
         // An opening that was given up must not come back from the last merge.
-        if self.breaker.cell() != Cell::BOTTOM {
-            snapshot.cells.insert(self.config.breaker_id, self.breaker.cell());
+        if cell != Cell::BOTTOM {
+            snapshot.cells.insert(self.config.breaker_id, cell);
         }
         snapshot
     }
@@ -400,12 +442,16 @@ impl Engine {
             let is_broken = matches!(outcome, Outcome::Timeout | Outcome::Network);
             self.pool.release(lease, is_broken, cx!(self, now));
         }
+        let was_troubled = self.breaker.is_troubled();
         self.breaker.observe(admission, evidence, duration_ms, cx!(self, now));
         if outcome == Outcome::Success {
             self.retries.observe_success();
         }
         if evidence == Evidence::Failing {
             self.sync.suspect();
+            if self.breaker.is_troubled() && !was_troubled {
+                self.sync.opened(self.breaker.retry_at(), now);
+            }
         }
         let is_slow = self.breaker.is_slow(duration_ms);
         self.notes.push(Note::AttemptEnded { outcome, duration_ms, is_slow }, now);

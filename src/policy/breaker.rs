@@ -13,6 +13,8 @@
 
 mod advice;
 mod probes;
+mod ramp;
+mod schedule;
 mod tally;
 
 use super::Cx;
@@ -23,6 +25,9 @@ use crate::outcome::Evidence;
 use crate::state::schema::{Cell, Phase};
 pub use probes::PROBES_MAX;
 use probes::Probes;
+use ramp::Ramp;
+pub use schedule::FleetConfig;
+use schedule::{Search, Ticket, Windows};
 use tally::Tally;
 
 /// When the breaker opens and how it recovers.
@@ -52,6 +57,8 @@ pub struct BreakerConfig {
     pub probes_max: u32,
     /// Successes in a row that close it again.
     pub successes_to_close: u32,
+    /// What isolates that share a store do together.
+    pub fleet: FleetConfig,
 }
 
 impl BreakerConfig {
@@ -182,12 +189,20 @@ pub struct Breaker {
     opened_at: Instant,
     /// Failed probings since the circuit was last closed.
     round: u32,
+    /// Isolates that share the store, as far as is known; 0 if nothing is.
+    fleet_size: f64,
+    /// How often the share of probing isolates had to double for the next probe to be ours.
+    level: u8,
+    /// While others' recovery is taken up.
+    ramp: Option<Ramp>,
     probes: Probes,
     forced: Option<Forced>,
     /// The newest shared knowledge: ours or merged.
     cell: Cell,
     /// Whether `cell` was made here and not yet stored.
     is_cell_news: bool,
+    /// The same for the store near by.
+    is_near_news: bool,
     /// Signs the cells made here.
     writer: u32,
     /// The latest time at which an attempt found the database healthy.
@@ -207,10 +222,14 @@ impl Breaker {
             until: Instant::default(),
             opened_at: Instant::default(),
             round: 0,
+            fleet_size: 0.0,
+            level: 0,
+            ramp: None,
             probes: Probes::default(),
             forced: None,
             cell: Cell::BOTTOM,
             is_cell_news: false,
+            is_near_news: false,
             writer,
             healthy_at: None,
             successes: 0,
@@ -235,7 +254,8 @@ impl Breaker {
                 self.enter(State::HalfOpen, Change::Elapsed, cx);
                 BreakerAnswer::Admit
             }
-            State::HalfOpen => match self.probes.refused_until(self.config.probes_max, cx.now) {
+            State::HalfOpen if self.ramp.is_some() => self.decide_ramping(cx),
+            State::HalfOpen => match self.probes.refused_until(self.probes_max(), cx.now) {
                 None => BreakerAnswer::Admit,
                 Some(retry_at) => BreakerAnswer::Refuse { retry_at },
             },
@@ -245,7 +265,7 @@ impl Breaker {
     /// Takes what `decide` offered. A probe's permit expires at `expires_at`, should its result never come.
     pub fn admit(&mut self, expires_at: Instant, cx: &mut Cx<'_>) -> Admission {
         self.requests += 1;
-        if self.state != State::HalfOpen || self.forced.is_some() {
+        if self.state != State::HalfOpen || self.ramp.is_some() || self.forced.is_some() {
             return Admission { epoch: self.epoch, probe: 0 };
         }
         Admission { epoch: self.epoch, probe: self.probes.admit(expires_at, cx.now) }
@@ -271,12 +291,8 @@ impl Breaker {
             self.healthy_at = Some(cx.now);
         }
         match self.state {
-            State::Closed => {
-                if let Some(change) = self.tally.observe(&self.config, is_failure, is_slow, cx.now) {
-                    self.round = 0;
-                    self.open(change, cx);
-                }
-            }
+            State::Closed => self.observe_counted(is_failure, is_slow, cx),
+            State::HalfOpen if self.ramp.is_some() => self.observe_ramping(is_failure, is_slow, cx),
             State::HalfOpen => self.observe_probe(is_failure, cx),
             State::Open => {}
         }
@@ -296,6 +312,7 @@ impl Breaker {
             Some(Forced::Closed) => State::Closed,
             None if !self.config.has_rule() => State::Closed,
             None if self.state == State::Open && now >= self.until => State::HalfOpen,
+            None if self.ramp.is_some() && now >= self.until => State::Closed,
             None => self.state,
         }
     }
@@ -369,6 +386,13 @@ impl Breaker {
         self.config = config;
     }
 
+    fn observe_counted(&mut self, is_failure: bool, is_slow: bool, cx: &mut Cx<'_>) {
+        if let Some(change) = self.tally.observe(&self.config, is_failure, is_slow, cx.now) {
+            self.round = 0;
+            self.open(change, cx);
+        }
+    }
+
     fn observe_probe(&mut self, is_failure: bool, cx: &mut Cx<'_>) {
         if is_failure {
             self.round = self.round.saturating_add(1);
@@ -386,8 +410,10 @@ impl Breaker {
             // A probe that failed after others saw a recovery is a new opening, not the old one going on.
             self.opened_at = cx.now;
             self.publish(Phase::Open, cx.now);
+            self.schedule(Search::Running, cx.now);
         } else {
             self.publish_again(cx.now);
+            self.schedule(Search::Next, cx.now);
         }
         self.enter(State::Open, change, cx);
     }
@@ -400,6 +426,11 @@ impl Breaker {
         self.enter(State::Closed, change, cx);
     }
 
+    /// Probes in flight at once: one until it is known how it ends, when others probe as well.
+    fn probes_max(&self) -> u32 {
+        if self.is_in_fleet() && !self.probes.has_succeeded() { 1 } else { self.config.probes_max }
+    }
+
     fn settle(&mut self) {
         self.tally.clear();
         self.round = 0;
@@ -408,6 +439,7 @@ impl Breaker {
     fn enter(&mut self, to: State, change: Change, cx: &mut Cx<'_>) {
         let from = self.state;
         self.state = to;
+        self.ramp = None;
         self.epoch = self.epoch.wrapping_add(1).max(1);
         if from != to {
             cx.notes.push(Note::CircuitChanged { from, to, change }, cx.now);

@@ -229,7 +229,9 @@ impl Recent {
         let mut recent = Self::default();
         let mut duration_ms = 0;
         let health = engine.health();
-        for seen in health.slices.range(oldest..).flat_map(|(_, reporters)| reporters.values()) {
+        for seen in
+            health.slices.iter().filter(|(slice, _)| **slice >= oldest).flat_map(|(_, reporters)| reporters.values())
+        {
             recent.healthy += u64::from(seen.healthy);
             recent.failing += u64::from(seen.failing);
             recent.slow += u64::from(seen.slow);

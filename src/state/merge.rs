@@ -3,9 +3,9 @@
 //! Cells: the greater. Health: the pointwise maximum per slice and reporter, then the newest slices and, in each
 //! slice on its own, the reporters with the smallest ids. (A bound over all slices at once would not be
 //! associative: an old slice could push a reporter out before a newer slice pushes the old slice out.) Unknown
-//! sections: the greater bytes.
+//! sections: the greater bytes. Ids of the sketch: the smallest of both, per epoch.
 
-use std::collections::BTreeMap;
+use litemap::LiteMap;
 
 use super::schema::{CELLS_MAX, Cell, Health, LATENCY_BUCKETS, REPORTERS_MAX, SLICES_MAX, Seen, Snapshot};
 
@@ -41,7 +41,8 @@ impl Health {
         for (slice, reporters) in &other.slices {
             let ours = self.slices.entry(*slice).or_default();
             for (reporter, seen) in reporters {
-                ours.entry(*reporter).and_modify(|known| *known = known.merge(*seen)).or_insert(*seen);
+                let known = ours.entry(*reporter).or_default();
+                *known = known.merge(*seen);
             }
         }
         self.trim();
@@ -49,10 +50,10 @@ impl Health {
 
     /// Brings a copy that was not made by merging within the bounds.
     pub fn trim(&mut self) {
-        for reporters in self.slices.values_mut() {
+        for (_, reporters) in self.slices.iter_mut() {
             keep_smallest(reporters, REPORTERS_MAX);
         }
-        if let Some((&newest, _)) = self.slices.last_key_value() {
+        if let Some((&newest, _)) = self.slices.last() {
             let oldest = newest.saturating_sub(SLICES_MAX as u32 - 1);
             self.slices.retain(|slice, _| *slice >= oldest);
         }
@@ -63,10 +64,12 @@ impl Snapshot {
     /// Takes in another copy.
     pub fn merge(&mut self, other: &Self) {
         for (id, cell) in &other.cells {
-            self.cells.entry(*id).and_modify(|known| *known = known.merge(*cell)).or_insert(*cell);
+            let known = self.cells.get(id).map_or(*cell, |known| known.merge(*cell));
+            self.cells.insert(*id, known);
         }
         keep_smallest(&mut self.cells, CELLS_MAX);
         self.health.merge(&other.health);
+        self.sketch.merge(&other.sketch);
         for (tag, bytes) in &other.unknown {
             let ours = self.unknown.entry(*tag).or_default();
             if bytes > ours {
@@ -76,8 +79,8 @@ impl Snapshot {
     }
 }
 
-fn keep_smallest<V>(map: &mut BTreeMap<u32, V>, count: usize) {
-    while map.len() > count {
-        map.pop_last();
+fn keep_smallest<V>(map: &mut LiteMap<u32, V>, count: usize) {
+    if let Some((&first_out, _)) = map.get_indexed(count) {
+        map.retain(|key, _| *key < first_out);
     }
 }

@@ -7,4 +7,5 @@ pub mod codec;
 pub mod merge;
 pub mod recorder;
 pub mod schema;
+pub mod sketch;
 pub mod sync;

@@ -1,12 +1,13 @@
 //! The shapes of stored hints, version 1.
 //!
-//! A breaker is a [`Cell`]; recent health is a [`Health`]. Half-open is never stored: it follows from the cell and
-//! the time. So an outage costs a write when it begins, one a minute while it lasts, and one when it ends.
+//! A breaker is a [`Cell`]; recent health is a [`Health`]; a [`Sketch`] tells how many isolates there are. Half-open is
+//! never stored: it follows from the cell and the time. So an outage costs a write when it begins, ever fewer while it
+//! lasts, and one when it ends.
 
-use std::collections::BTreeMap;
+use litemap::LiteMap;
 
+use super::sketch::{EPOCH_S, Sketch};
 use crate::clock::{Instant, Millis};
-use crate::policy::backoff::Backoff;
 
 /// Clocks of honest isolates differ by at most this, in milliseconds; what lies further ahead is garbage.
 pub const SKEW_MAX_MS: Millis = 5_000;
@@ -49,8 +50,10 @@ pub struct Cell {
     pub generation: u32,
     /// Open or closed.
     pub phase: Phase,
-    /// Failed probings in this generation.
+    /// Probe windows of this generation that had passed when the cell was made.
     pub round: u8,
+    /// How often the share of isolates that probe had to double before one did.
+    pub boost: u8,
     /// Open: when probing may begin. Closed: when it closed.
     pub until: Instant,
     /// When this generation opened.
@@ -61,8 +64,15 @@ pub struct Cell {
 
 impl Cell {
     /// Knows nothing; merging it changes nothing.
-    pub const BOTTOM: Self =
-        Self { generation: 0, phase: Phase::Closed, round: 0, until: Instant(0), opened_at: Instant(0), writer: 0 };
+    pub const BOTTOM: Self = Self {
+        generation: 0,
+        phase: Phase::Closed,
+        round: 0,
+        boost: 0,
+        until: Instant(0),
+        opened_at: Instant(0),
+        writer: 0,
+    };
 
     /// Whether an honest isolate could have made it by `now`, if none stays open for longer than `open_max_ms`.
     #[must_use]
@@ -79,32 +89,6 @@ impl Cell {
     #[must_use]
     pub fn is_fresh(&self, now: Instant) -> bool {
         now.since(self.until) <= HINT_LIFE_MS
-    }
-
-    /// The first probe window of this generation after `now`: the same for everybody, from the cell alone.
-    ///
-    /// Windows begin at `until`, then at distances that grow as the open time does.
-    #[must_use]
-    pub fn next_window(&self, open: &Backoff, now: Instant) -> Instant {
-        const WINDOWS_MAX: u32 = 10_000;
-        let mut window = self.until;
-        let steady = Backoff { jitter: 0.0, ..*open };
-        for retry in u32::from(self.round).saturating_add(1)..WINDOWS_MAX {
-            if window > now {
-                return window;
-            }
-            window = window.plus(steady.at_least_ms(retry, &mut NoChance).max(1));
-        }
-        now.plus(open.max_ms)
-    }
-}
-
-/// A generator for delays without jitter.
-struct NoChance;
-
-impl crate::rng::Rng for NoChance {
-    fn bits(&mut self) -> u64 {
-        0
     }
 }
 
@@ -127,18 +111,20 @@ pub struct Seen {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Health {
     /// At most [`SLICES_MAX`] slices of at most [`REPORTERS_MAX`] reporters.
-    pub slices: BTreeMap<u32, BTreeMap<u32, Seen>>,
+    pub slices: LiteMap<u32, LiteMap<u32, Seen>>,
 }
 
 /// Everything that isolates share.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Snapshot {
     /// Breaker id to cell, at most [`CELLS_MAX`].
-    pub cells: BTreeMap<u32, Cell>,
+    pub cells: LiteMap<u32, Cell>,
     /// Recent health.
     pub health: Health,
+    /// Some of the isolates that wrote.
+    pub sketch: Sketch,
     /// Sections of a newer version, kept as they came.
-    pub unknown: BTreeMap<u8, Vec<u8>>,
+    pub unknown: LiteMap<u8, Vec<u8>>,
 }
 
 impl Snapshot {
@@ -147,6 +133,8 @@ impl Snapshot {
         self.cells.retain(|_, cell| cell.is_plausible(now, open_max_ms));
         let newest = slice_of(now.plus(SKEW_MAX_MS));
         self.health.slices.retain(|slice, _| *slice <= newest);
+        let epoch = now.plus(SKEW_MAX_MS).seconds() / EPOCH_S;
+        self.sketch.epochs.retain(|known, _| *known <= epoch);
     }
 }
 
@@ -167,26 +155,16 @@ pub fn latency_bucket(duration_ms: Millis) -> usize {
 mod tests {
     use super::*;
 
-    const OPEN: Backoff = Backoff { initial_ms: 2_000, max_ms: 8_000, multiplier: 2.0, jitter: 0.2 };
-
     fn cell() -> Cell {
         Cell {
             generation: 100,
             phase: Phase::Open,
             round: 0,
+            boost: 0,
             until: Instant(102_000),
             opened_at: Instant(100_000),
             writer: 1,
         }
-    }
-
-    #[test]
-    fn windows_follow_from_the_cell_alone() {
-        let at = |now| cell().next_window(&OPEN, Instant(now)).0;
-        assert_eq!(at(100_000), 102_000);
-        assert_eq!(at(102_000), 106_000);
-        assert_eq!(at(106_500), 114_000);
-        assert_eq!(at(114_000), 122_000);
     }
 
     #[test]

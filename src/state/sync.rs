@@ -1,13 +1,19 @@
 //! When to read and when to write the shared snapshot.
 //!
 //! Nothing while healthy: no reads, no writes. A read is wanted once at a cold start, after a failure (suspicion),
-//! and while the circuit is not closed, but never sooner than `read_interval_ms` after the last. A write is wanted
-//! when something happened here that the store does not know, never sooner than `write_interval_ms` after the
-//! last, and the host waits a random part of `write_jitter_ms` first and reads before it writes. A refused write
-//! is dropped: what it said is said again by the next news, or learnt again.
+//! half-way through the first open time, and while the circuit is not closed, but never sooner than
+//! `read_interval_ms` after the last. A write is wanted when something happened here that the store does not know,
+//! never sooner than `write_interval_ms` after the last, and the host waits first and reads before it writes. A refused
+//! write is dropped: what it said is said again by the next news, or learnt again.
+//!
+//! How long an isolate waits follows from its random id: `longest · (1 + ln(place) / ln(10 000))`, with its `place`
+//! from 0 to 1 among all ids (exponentially distributed timers as in feedback suppression: Nonnenmacher and Biersack,
+//! 1999). Of any number of isolates with the same news a few wait for much less than the others, which then find it
+//! stored; and those few have the smallest ids, which is what the [`Sketch`](super::sketch::Sketch) needs.
+//!
+//! A store near by is read every second while there is trouble, and written whenever there is news.
 
 use crate::clock::{Instant, Millis};
-use crate::rng::Rng;
 
 /// How often the store may be asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,43 +22,78 @@ pub struct SyncConfig {
     pub read_interval_ms: Millis,
     /// Between two writes of one isolate, in milliseconds. Workers KV refuses more than one a second per key.
     pub write_interval_ms: Millis,
-    /// A write waits a random time up to this, in milliseconds, so that a fleet does not write at once.
+    /// A write waits up to this, in milliseconds, so that a fleet does not write at once.
     pub write_jitter_ms: Millis,
+    /// Whether there is a store near by.
+    pub has_near: bool,
+}
+
+/// Between two reads of the store near by, in milliseconds.
+const NEAR_INTERVAL_MS: Millis = 1_000;
+
+/// Isolates for which the delays are made: of more, several wait for nothing.
+const ISOLATES_MAX: f64 = 10_000.0;
+
+/// What a write would tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum News {
+    /// Nothing.
+    None,
+    /// An outage, which many isolates find at once.
+    Outage,
+    /// A recovery, which few find, and for which all wait.
+    Recovery,
 }
 
 /// Keeps the schedule.
 #[derive(Clone, Debug)]
 pub struct Sync {
     config: SyncConfig,
-    read_at: Option<Instant>,
+    read_due: Option<Instant>,
+    near_due: Instant,
     wrote_at: Option<Instant>,
     is_suspicious: bool,
+    is_suspicious_near: bool,
 }
 
 impl Sync {
     /// Nothing read, nothing written.
     #[must_use]
     pub const fn new(config: SyncConfig) -> Self {
-        Self { config, read_at: None, wrote_at: None, is_suspicious: false }
+        Self {
+            config,
+            read_due: None,
+            near_due: Instant(0),
+            wrote_at: None,
+            is_suspicious: false,
+            is_suspicious_near: false,
+        }
     }
 
     /// An attempt failed: others may know more.
     pub const fn suspect(&mut self) {
         self.is_suspicious = true;
+        self.is_suspicious_near = self.config.has_near;
     }
 
     /// Whether an attempt failed since the last read.
     #[must_use]
     pub const fn is_suspicious(&self) -> bool {
-        self.is_suspicious
+        self.is_suspicious || self.is_suspicious_near
+    }
+
+    /// The circuit opened here, until `until`: half-way there others may have told of the outage.
+    pub fn opened(&mut self, until: Instant, now: Instant) {
+        let half_way = now.plus(until.since(now) / 2);
+        self.read_due = self.read_due.map(|due| due.min(half_way));
     }
 
     /// Whether a read is wanted now. Saying yes starts the interval, so that one request asks for all.
     pub fn claim_read(&mut self, is_circuit_closed: bool, now: Instant) -> bool {
-        let is_due = self.read_at.is_none_or(|at| now.since(at) >= self.config.read_interval_ms);
+        let is_due = self.read_due.is_none_or(|due| now >= due);
         let is_wanted = (self.is_suspicious || !is_circuit_closed) && is_due;
         if is_wanted {
-            self.read_at = Some(now);
+            self.read_due = Some(now.plus(self.config.read_interval_ms));
             self.is_suspicious = false;
         }
         is_wanted
@@ -60,20 +101,38 @@ impl Sync {
 
     /// Claims the one read of a cold start; false if anything was read before.
     pub fn claim_cold_read(&mut self, now: Instant) -> bool {
-        let is_cold = self.read_at.is_none();
+        let is_cold = self.read_due.is_none();
         if is_cold {
-            self.read_at = Some(now);
+            self.read_due = Some(now.plus(self.config.read_interval_ms));
         }
         is_cold
     }
 
-    /// Whether a write is wanted now, and after how many milliseconds. Saying yes starts the interval.
-    pub fn claim_write(&mut self, is_news: bool, now: Instant, rng: &mut impl Rng) -> Option<Millis> {
+    /// Whether a read of the store near by is wanted now; saying yes starts the interval.
+    pub fn claim_near_read(&mut self, is_circuit_closed: bool, now: Instant) -> bool {
+        let is_wanted = self.config.has_near
+            && (self.is_suspicious_near || !is_circuit_closed)
+            // A clock that stepped back must not put the next read off for ever.
+            && (now >= self.near_due || self.near_due.since(now) > NEAR_INTERVAL_MS);
+        if is_wanted {
+            self.near_due = now.plus(NEAR_INTERVAL_MS);
+            self.is_suspicious_near = false;
+        }
+        is_wanted
+    }
+
+    /// Whether a write is wanted now, and after how many milliseconds, for an isolate with this `place` (0 to 1) among
+    /// all. Saying yes starts the interval.
+    pub fn claim_write(&mut self, news: News, place: f64, now: Instant) -> Option<Millis> {
         let is_due = self.wrote_at.is_none_or(|at| now.since(at) >= self.config.write_interval_ms);
-        if !is_news || !is_due {
+        if news == News::None || !is_due {
             return None;
         }
-        let delay_ms = (self.config.write_jitter_ms as f64 * rng.unit()) as Millis;
+        let longest_ms = match news {
+            News::Recovery => self.config.write_jitter_ms / 8,
+            News::Outage | News::None => self.config.write_jitter_ms,
+        };
+        let delay_ms = (longest_ms as f64 * (1.0 + place.ln() / ISOLATES_MAX.ln()).max(0.0)) as Millis;
         self.wrote_at = Some(now.plus(delay_ms));
         Some(delay_ms)
     }
@@ -87,10 +146,9 @@ impl Sync {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rng::SplitMix;
 
     const CONFIG: SyncConfig =
-        SyncConfig { read_interval_ms: 30_000, write_interval_ms: 1_000, write_jitter_ms: 2_000 };
+        SyncConfig { read_interval_ms: 30_000, write_interval_ms: 1_000, write_jitter_ms: 2_000, has_near: false };
 
     #[test]
     fn a_healthy_isolate_reads_once_when_cold_and_never_again() {
@@ -98,28 +156,61 @@ mod tests {
         assert!(sync.claim_cold_read(Instant(0)));
         assert!(!sync.claim_cold_read(Instant(1)));
         assert!(!sync.claim_read(true, Instant(1_000_000)));
-        assert_eq!(sync.claim_write(false, Instant(1_000_000), &mut SplitMix::new(1)), None);
+        assert!(!sync.claim_near_read(true, Instant(1_000_000)));
+        assert_eq!(sync.claim_write(News::None, 0.5, Instant(1_000_000)), None);
     }
 
     #[test]
     fn a_storm_of_failures_asks_at_most_once_per_interval() {
-        let mut sync = Sync::new(CONFIG);
-        let reads = (0..100_000_u64)
-            .filter(|now| {
-                sync.suspect();
-                sync.claim_read(false, Instant(*now))
-            })
-            .count();
-        assert_eq!(reads, 4);
+        let mut sync = Sync::new(SyncConfig { has_near: true, ..CONFIG });
+        let mut reads = (0, 0);
+        for now in 0..100_000 {
+            sync.suspect();
+            reads.0 += u32::from(sync.claim_read(false, Instant(now)));
+            reads.1 += u32::from(sync.claim_near_read(false, Instant(now)));
+        }
+        assert_eq!(reads, (4, 100));
     }
 
     #[test]
-    fn news_is_written_after_a_jitter_and_not_again_within_the_interval() {
+    fn what_others_told_is_looked_for_before_the_first_probe() {
         let mut sync = Sync::new(CONFIG);
-        let mut rng = SplitMix::new(9);
-        let delay = sync.claim_write(true, Instant(0), &mut rng);
-        assert!(delay.is_some_and(|ms| ms < 2_000));
-        assert_eq!(sync.claim_write(true, Instant(delay.unwrap_or(0) + 999), &mut rng), None);
-        assert!(sync.claim_write(true, Instant(delay.unwrap_or(0) + 1_000), &mut rng).is_some());
+        sync.claim_cold_read(Instant(0));
+        sync.opened(Instant(3_000), Instant(1_000));
+        assert!(!sync.claim_read(false, Instant(1_999)));
+        assert!(sync.claim_read(false, Instant(2_000)));
+        assert!(!sync.claim_read(false, Instant(31_999)));
+    }
+
+    #[test]
+    fn news_is_written_after_a_delay_and_not_again_within_the_interval() {
+        let mut sync = Sync::new(CONFIG);
+        assert_eq!(sync.claim_write(News::Outage, 0.01, Instant(0)), Some(1_000));
+        assert_eq!(sync.claim_write(News::Outage, 0.01, Instant(1_999)), None);
+        assert_eq!(sync.claim_write(News::Recovery, 0.01, Instant(2_000)), Some(125));
+    }
+
+    #[test]
+    fn of_any_number_of_isolates_few_write_before_the_first_is_heard() {
+        const HEARD_MS: Millis = 200;
+        for isolates in [10_u32, 100, 1_000, 10_000] {
+            let delays = (0..isolates).map(|isolate| {
+                let place = (f64::from(isolate) + 0.5) / f64::from(isolates);
+                Sync::new(SyncConfig { write_jitter_ms: 4_000, ..CONFIG })
+                    .claim_write(News::Outage, place, Instant(0))
+                    .unwrap_or(0)
+            });
+            let mut delays: Vec<Millis> = delays.collect();
+            delays.sort_unstable();
+            let writers = delays.iter().filter(|delay| **delay <= delays[0] + HEARD_MS).count();
+            assert!(writers <= 2, "{isolates}: {writers}");
+        }
+    }
+
+    #[test]
+    fn the_ends_of_the_range_of_places_are_delays() {
+        let mut sync = Sync::new(CONFIG);
+        assert_eq!(sync.claim_write(News::Outage, 0.0, Instant(0)), Some(0));
+        assert_eq!(sync.claim_write(News::Outage, 1.0, Instant(10_000)), Some(2_000));
     }
 }

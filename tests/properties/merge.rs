@@ -1,8 +1,7 @@
 //! Merging snapshots: commutative, associative, idempotent; skew is bounded; garbage is bottom.
 
-use std::collections::BTreeMap;
-
-use proptest::collection::{btree_map, vec};
+use litemap::LiteMap;
+use proptest::collection::{btree_map, btree_set, vec};
 use proptest::prelude::*;
 use seawall::clock::Instant;
 use seawall::config::parse::parse;
@@ -12,6 +11,7 @@ use seawall::state::schema::{
     CELLS_MAX, Cell, HINT_LIFE_MS, Health, LATENCY_BUCKETS, Phase, REPORTERS_MAX, SKEW_MAX_MS, SLICES_MAX, Seen,
     Snapshot,
 };
+use seawall::state::sketch::{EPOCHS_MAX, IDS_MAX, Sketch};
 
 const CASES: u32 = 10_000;
 const NOW: Instant = Instant(1_795_000_000_000);
@@ -23,6 +23,7 @@ fn cell() -> impl Strategy<Value = Cell> {
             generation,
             phase: if is_open { Phase::Open } else { Phase::Closed },
             round,
+            boost: round % 2,
             until: Instant(until),
             opened_at: Instant(opened_at),
             writer,
@@ -38,18 +39,26 @@ fn seen() -> impl Strategy<Value = Seen> {
 
 fn health() -> impl Strategy<Value = Health> {
     btree_map(0_u32..12, btree_map(0_u32..40, seen(), 0..20), 0..9).prop_map(|slices| {
+        let slices = slices.into_iter().map(|(slice, reporters)| (slice, reporters.into_iter().collect())).collect();
         let mut health = Health { slices };
         health.trim();
         health
     })
 }
 
+fn sketch() -> impl Strategy<Value = Sketch> {
+    btree_map(0_u32..4, btree_set(0_u32..40, 1..20), 0..4).prop_map(|epochs| {
+        let epochs = epochs.into_iter().map(|(epoch, ids)| (epoch, ids.into_iter().collect())).collect();
+        let mut sketch = Sketch { epochs };
+        sketch.trim();
+        sketch
+    })
+}
+
 fn snapshot() -> impl Strategy<Value = Snapshot> {
-    let unknown = btree_map(3_u8..6, vec(any::<u8>(), 1..4), 0..3);
-    (btree_map(0_u32..80, cell(), 0..6), health(), unknown).prop_map(|(cells, health, unknown)| Snapshot {
-        cells,
-        health,
-        unknown,
+    let unknown = btree_map(5_u8..8, vec(any::<u8>(), 1..4), 0..3);
+    (btree_map(0_u32..80, cell(), 0..6), health(), sketch(), unknown).prop_map(|(cells, health, sketch, unknown)| {
+        Snapshot { cells: cells.into_iter().collect(), unknown: unknown.into_iter().collect(), health, sketch }
     })
 }
 
@@ -108,6 +117,8 @@ proptest! {
         }
         prop_assert!(all.cells.len() <= CELLS_MAX);
         prop_assert!(all.health.slices.len() <= SLICES_MAX);
+        prop_assert!(all.sketch.epochs.len() <= EPOCHS_MAX);
+        prop_assert!(all.sketch.epochs.values().all(|ids| ids.len() <= IDS_MAX));
         prop_assert!(all.health.slices.values().all(|reporters| reporters.len() <= REPORTERS_MAX));
     }
 
@@ -147,12 +158,12 @@ proptest! {
         const TIME_MAX: u64 = (1 << 48) - 1;
         let phase = if is_open { Phase::Open } else { Phase::Closed };
         let cell = Cell {
-            generation, phase, round, writer,
+            generation, phase, round, boost: round, writer,
             until: Instant(until & TIME_MAX), opened_at: Instant(opened_at & TIME_MAX),
         };
         let mut engine = Engine::new(parse(r#"{"circuitBreaker":{"recoveryTimeout":30000}}"#).unwrap(), 1, NOW);
         let id = engine.config().breaker_id;
-        let snapshot = Snapshot { cells: BTreeMap::from([(id, cell)]), ..Snapshot::default() };
+        let snapshot = Snapshot { cells: LiteMap::from_iter([(id, cell)]), ..Snapshot::default() };
         prop_assert_eq!(engine.import(&codec::to_text(&snapshot), NOW), Ok(()));
         let latest = NOW.plus(SKEW_MAX_MS);
         let kept = engine.breaker().cell();
@@ -177,10 +188,12 @@ fn a_newer_version_is_refused_by_its_name() {
 #[test]
 fn the_largest_snapshot_fits_its_section_lengths() {
     let seen = Seen { latency: [u16::MAX; LATENCY_BUCKETS], ..Seen::default() };
-    let reporters: BTreeMap<u32, Seen> = (0..REPORTERS_MAX as u32).map(|id| (id, seen)).collect();
+    let reporters: LiteMap<u32, Seen> = (0..REPORTERS_MAX as u32).map(|id| (id, seen)).collect();
     let slices = (0..SLICES_MAX as u32).map(|slice| (slice, reporters.clone())).collect();
     let cells = (0..CELLS_MAX as u32).map(|id| (id, Cell::BOTTOM)).collect();
-    let full = Snapshot { cells, health: Health { slices }, unknown: BTreeMap::new() };
+    let ids: Vec<u32> = (0..IDS_MAX as u32).collect();
+    let sketch = Sketch { epochs: (0..EPOCHS_MAX as u32).map(|epoch| (epoch, ids.clone())).collect() };
+    let full = Snapshot { cells, health: Health { slices }, sketch, unknown: LiteMap::new() };
     let bytes = codec::encode(&full);
     assert!(bytes.len() < 9_000, "{}", bytes.len());
     assert_eq!(codec::decode(&bytes), Ok(full));
@@ -193,6 +206,7 @@ fn the_frozen_bytes_of_version_1_still_read() {
         generation: 1_795_000_000,
         phase: Phase::Open,
         round: 2,
+        boost: 0,
         until: Instant(1_795_000_030_000),
         opened_at: Instant(1_795_000_000_000),
         writer: 0xDEAD_BEEF,
@@ -200,11 +214,12 @@ fn the_frozen_bytes_of_version_1_still_read() {
     let mut latency = [0; LATENCY_BUCKETS];
     latency[3] = 7;
     let seen = Seen { healthy: 7, failing: 3, slow: 1, duration_ms: 40, latency };
-    let slices = BTreeMap::from([(179_500_000, BTreeMap::from([(5, seen)]))]);
+    let slices = LiteMap::from_iter([(179_500_000, LiteMap::from_iter([(5, seen)]))]);
     let frozen = Snapshot {
-        cells: BTreeMap::from([(0x1234_5678, cell)]),
+        cells: LiteMap::from_iter([(0x1234_5678, cell)]),
         health: Health { slices },
-        unknown: BTreeMap::from([(9, b"later".to_vec())]),
+        sketch: Sketch::default(),
+        unknown: LiteMap::from_iter([(9, b"later".to_vec())]),
     };
     assert_eq!(codec::from_text(text), Ok(frozen));
 }

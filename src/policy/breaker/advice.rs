@@ -4,14 +4,12 @@
 //! anew. Half-open and failed probes follow from it. Others' cells are advice. They open this circuit only if it knows nothing better, and for no
 //! longer than until the next probe window.
 
-use super::{Breaker, Change, State};
+use super::schedule::retelling_due;
+use super::{Breaker, Change, Search, State, Ticket, Windows};
 use crate::clock::{Instant, Millis};
 use crate::note::Note;
 use crate::policy::Cx;
 use crate::state::schema::{Cell, Phase};
-
-/// An outage that goes on is told again when the last telling is this old, in milliseconds.
-const RENEWAL_MS: Millis = 60_000;
 
 impl Breaker {
     /// What other isolates should know.
@@ -24,6 +22,28 @@ impl Breaker {
     #[must_use]
     pub const fn is_cell_news(&self) -> bool {
         self.is_cell_news
+    }
+
+    /// Whether something happened here that the store near by does not know yet; asking answers for it.
+    pub const fn take_near_news(&mut self) -> bool {
+        std::mem::replace(&mut self.is_near_news, false)
+    }
+
+    /// The same, without answering for it.
+    #[must_use]
+    pub const fn is_near_news(&self) -> bool {
+        self.is_near_news
+    }
+
+    /// Takes in how many isolates share the store; 0 if nobody knows.
+    pub const fn set_fleet_size(&mut self, isolates: f64) {
+        self.fleet_size = isolates;
+    }
+
+    /// Whether so many isolates share the store that they take turns to probe.
+    #[must_use]
+    pub fn is_in_fleet(&self) -> bool {
+        self.share() < 1.0
     }
 
     /// Notes that the store holds at least this cell.
@@ -44,29 +64,40 @@ impl Breaker {
             return false;
         }
         if cell <= self.cell && !self.yields_to(cell) {
-            self.stored(cell);
             return true;
         }
         self.cell = cell;
         self.is_cell_news = false;
+        self.is_near_news = false;
         cx.notes.push(Note::HintMerged, cx.now);
         if self.forced.is_some() {
             return true;
         }
+        let is_taking_calls = self.state == State::Closed || self.ramp.is_some();
         match cell.phase {
-            Phase::Closed if self.state != State::Closed => {
-                self.settle();
-                self.enter(State::Closed, Change::Advice, cx);
-            }
-            Phase::Open if self.state == State::Closed && cell.is_fresh(cx.now) && !self.is_healthier_than(cell) => {
+            Phase::Closed if !is_taking_calls => self.take_up(Change::Advice, cx),
+            Phase::Open if is_taking_calls && cell.is_fresh(cx.now) && !self.is_healthier_than(cell) => {
                 self.opened_at = cell.opened_at;
                 self.round = u32::from(cell.round);
-                self.until = cell.next_window(&self.config.open, cx.now);
+                self.until = Windows::of(&cell, &self.config.open).after(cx.now).start;
+                self.schedule(Search::Running, cx.now);
                 self.enter(State::Open, Change::Advice, cx);
             }
+            Phase::Open if self.state == State::Open && self.until > cx.now => self.schedule(Search::Running, cx.now),
             Phase::Open | Phase::Closed => {}
         }
         true
+    }
+
+    /// Sets the next probe to this isolate's turn, when it is one of a fleet.
+    pub(super) fn schedule(&mut self, search: Search, now: Instant) {
+        let share = self.share();
+        if share < 1.0 {
+            let windows = Windows::of(&self.cell, &self.config.open);
+            let Ticket { at, level } = windows.next_ticket(self.writer, share, self.config.fleet.has_near, search, now);
+            self.until = at;
+            self.level = level;
+        }
     }
 
     /// Makes the cell that tells others. An opening starts a generation; a close ends the one it closes.
@@ -75,7 +106,8 @@ impl Breaker {
             Phase::Open => Cell {
                 generation: self.cell.generation.saturating_add(1).max(now.seconds()),
                 phase,
-                round: self.round_number(),
+                round: 0,
+                boost: 0,
                 until: self.until,
                 opened_at: self.opened_at,
                 writer: self.writer,
@@ -83,14 +115,26 @@ impl Breaker {
             Phase::Closed => Cell { phase, until: now, writer: self.writer, ..self.cell },
         };
         self.is_cell_news = true;
+        self.is_near_news = true;
     }
 
-    /// Tells of an outage that goes on, if it was not told of for a while: other isolates forget stale hints.
+    /// Tells of an outage that goes on, when the time for it has come: others forget stale hints, and take silence
+    /// for a sign that nobody probes. A store near by is told of each failed probe.
     pub(super) fn publish_again(&mut self, now: Instant) {
-        if now.since(self.cell.until) > RENEWAL_MS {
-            self.cell = Cell { round: self.round_number(), until: self.until, writer: self.writer, ..self.cell };
-            self.is_cell_news = true;
+        let is_due = now >= retelling_due(&self.cell);
+        if !is_due && !self.config.fleet.has_near {
+            return;
         }
+        let (round, until) = if self.is_in_fleet() {
+            let next = Windows::of(&self.cell, &self.config.open).after(now);
+            (next.number, next.start)
+        } else {
+            (self.round, self.until)
+        };
+        let round = u8::try_from(round).unwrap_or(u8::MAX);
+        self.cell = Cell { round, until, boost: self.cell.boost.max(self.level), writer: self.writer, ..self.cell };
+        self.is_cell_news |= is_due;
+        self.is_near_news = true;
     }
 
     /// Gives up an opening that nobody was told of, when a close later than it, or the outage that it is part of,
@@ -104,8 +148,9 @@ impl Breaker {
             }
     }
 
-    fn round_number(&self) -> u8 {
-        u8::try_from(self.round).unwrap_or(u8::MAX)
+    /// The share of isolates that hold a ticket at first; 1 and more when each of them does.
+    fn share(&self) -> f64 {
+        self.config.fleet.probes / self.fleet_size.max(f64::from(self.config.fleet.expected)).max(1.0)
     }
 
     fn is_healthier_than(&self, cell: Cell) -> bool {

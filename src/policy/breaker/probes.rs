@@ -54,6 +54,11 @@ impl Probes {
         }
     }
 
+    /// Whether a probe of this phase succeeded.
+    pub(super) const fn has_succeeded(&self) -> bool {
+        self.successes > 0
+    }
+
     /// Counts a success; returns how many there were in a row.
     pub(super) const fn succeed(&mut self) -> u32 {
         self.successes += 1;

@@ -1,0 +1,77 @@
+//! Coming back together: an isolate that learns of a recovery from others admits a growing share of its calls.
+//!
+//! The share doubles three times on its way, `p(t) = 2^(3 · (t / length - 1))`: an eighth at first, all at the end. A
+//! fleet that learns within a second that the database is back would otherwise return as one wave. What this isolate
+//! sees for itself decides sooner: enough successes end the ramp, failures are counted as in a closed circuit.
+
+use super::{Breaker, BreakerAnswer, Change, State};
+use crate::clock::{Instant, Millis};
+use crate::policy::Cx;
+use crate::rng::Rng;
+
+/// Doublings on the way.
+const DOUBLINGS: f64 = 3.0;
+
+/// A ramp under way.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ramp {
+    began_at: Instant,
+    successes: u32,
+}
+
+impl Breaker {
+    /// Starts to take up traffic, at once where there is no fleet to come back with.
+    pub(super) fn take_up(&mut self, change: Change, cx: &mut Cx<'_>) {
+        self.settle();
+        if self.is_in_fleet() && self.config.fleet.ramp_ms > 0 {
+            self.until = cx.now.plus(self.config.fleet.ramp_ms);
+            self.enter(State::HalfOpen, change, cx);
+            self.ramp = Some(Ramp { began_at: cx.now, successes: 0 });
+        } else {
+            self.enter(State::Closed, change, cx);
+        }
+    }
+
+    pub(super) fn decide_ramping(&mut self, cx: &mut Cx<'_>) -> BreakerAnswer {
+        if cx.now >= self.until {
+            self.enter(State::Closed, Change::Recovered, cx);
+            return BreakerAnswer::Admit;
+        }
+        let began_at = self.ramp.map_or(cx.now, |ramp| ramp.began_at);
+        if cx.rng.unit() < share(cx.now.since(began_at), self.config.fleet.ramp_ms) {
+            BreakerAnswer::Admit
+        } else {
+            BreakerAnswer::Refuse { retry_at: self.until }
+        }
+    }
+
+    pub(super) fn observe_ramping(&mut self, is_failure: bool, is_slow: bool, cx: &mut Cx<'_>) {
+        if !is_failure && let Some(ramp) = &mut self.ramp {
+            ramp.successes += 1;
+            if ramp.successes >= self.config.successes_to_close {
+                self.enter(State::Closed, Change::Recovered, cx);
+                return;
+            }
+        }
+        self.observe_counted(is_failure, is_slow, cx);
+    }
+}
+
+/// The share of calls admitted after so long.
+fn share(elapsed_ms: Millis, length_ms: Millis) -> f64 {
+    (DOUBLINGS * (elapsed_ms as f64 / length_ms as f64 - 1.0)).exp2().min(1.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_share_grows_from_an_eighth_to_all() {
+        let shares = [0, 500, 1_000, 1_500, 2_000, 9_000].map(|ms| share(ms, 1_500));
+        assert_eq!(shares[0], 0.125);
+        assert_eq!(shares[1], 0.25);
+        assert_eq!(shares[2], 0.5);
+        assert_eq!(shares[3..], [1.0, 1.0, 1.0]);
+    }
+}

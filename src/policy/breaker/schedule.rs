@@ -1,0 +1,287 @@
+//! When an isolate that knows of an outage may probe, so that a fleet probes like one careful client.
+//!
+//! The time after [`Cell::until`] is cut into **windows** that grow as the open time does. They follow from the cell
+//! alone, so they are the same for everybody. In each window an isolate holds a **ticket** if
+//! `hash(isolate, generation, window) < probes · 2^level / fleet`, and spends it at a hashed point of the window.
+//! Nobody talks to anybody, and the fleet sends `probes` per window on average however many isolates there are.
+//!
+//! The estimate of the fleet may be wrong. One that is too high leaves windows without a probe, and nobody could
+//! tell that from a database that is still down. So a probe that failed is told to others at times that everybody can
+//! work out ([`retelling_due`]); when nothing was told by then, the **level** rises window by window until somebody
+//! probes. What that took is told along as the cell's `boost`, so that it need not be found out again.
+//!
+//! With 500 isolates and 2 probes per window, one isolate holds a ticket in one window of 250.
+
+use crate::clock::{Instant, Millis};
+use crate::policy::backoff::Backoff;
+use crate::rng::{Rng, mix};
+use crate::state::schema::{Cell, HINT_LIFE_MS};
+
+/// How isolates that share a store probe and come back together.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct FleetConfig {
+    /// Isolates that share one key of the store, if somebody knows; 0 if not. A lower bound of the estimate.
+    pub expected: u32,
+    /// Probes per window that all of them send together, on average; at least 0.1.
+    pub probes: f64,
+    /// An isolate that learns of a recovery from others admits a growing share for this long, in milliseconds.
+    pub ramp_ms: Millis,
+    /// Whether there is a store near by that is cheap to write: then each failed probe is told there.
+    pub has_near: bool,
+}
+
+/// The right to one probe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Ticket {
+    /// When.
+    pub(super) at: Instant,
+    /// How often the share of ticket holders had to double for this one to be among them.
+    pub(super) level: u8,
+}
+
+/// Where the search for a ticket begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Search {
+    /// With the window that is running, if the ticket's point in it is still to come.
+    Running,
+    /// With the next window: the running one has had its probe.
+    Next,
+}
+
+/// A window that was looked at and not found is further away than any outage.
+const WINDOWS_MAX: u32 = 10_000;
+/// Windows in which nothing was told raise the level up to here: an estimate that is 16 times too high is mended, and
+/// a fleet whose tellings are all lost sends no more than 16 times its budget.
+const RISE_MAX: u32 = 4;
+/// A hint that nobody renewed is worth nothing in the end: each isolate then probes this often, in milliseconds.
+const ALONE_MS: Millis = HINT_LIFE_MS / 2;
+/// A failed probe is first told again when the outage is this old, in milliseconds.
+const FIRST_RETELLING_MS: Millis = 20_000;
+/// Then when it is this many times as old as at the last telling,
+const RETELLING_FACTOR: Millis = 8;
+/// but never later than this, in milliseconds: hints go stale.
+const RETELLING_MAX_MS: Millis = 150_000;
+/// A telling takes up to this long to be written and read, in milliseconds.
+const TELLING_MS: Millis = 10_000;
+
+/// When a failed probe should be told to others again.
+#[must_use]
+pub(super) fn retelling_due(cell: &Cell) -> Instant {
+    let told_ms = cell.until.since(cell.opened_at);
+    let next_ms = told_ms.saturating_mul(RETELLING_FACTOR).max(FIRST_RETELLING_MS);
+    cell.opened_at.plus(next_ms.min(told_ms.saturating_add(RETELLING_MAX_MS)))
+}
+
+/// The windows of an outage: from a cell and the shape of the open time.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Windows<'a> {
+    cell: &'a Cell,
+    open: &'a Backoff,
+}
+
+/// One window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Window {
+    /// Its number in the outage; the one that begins at [`Cell::until`] has the cell's `round`.
+    pub(super) number: u32,
+    /// Its first point in time.
+    pub(super) start: Instant,
+    /// Its length, at least 1 ms.
+    pub(super) length_ms: Millis,
+}
+
+impl<'a> Windows<'a> {
+    /// The windows after `cell.until`.
+    pub(super) const fn of(cell: &'a Cell, open: &'a Backoff) -> Self {
+        Self { cell, open }
+    }
+
+    /// All of them, in order.
+    fn iter(self) -> impl Iterator<Item = Window> {
+        let first = u32::from(self.cell.round);
+        let mut start = self.cell.until;
+        (first..first + WINDOWS_MAX).map(move |number| {
+            let chance = Hashed(hash(0, self.cell.generation, number));
+            let length_ms = self.open.at_least_ms(number + 1, &mut { chance }).max(1);
+            let window = Window { number, start, length_ms };
+            start = start.plus(length_ms);
+            window
+        })
+    }
+
+    /// The first window that begins after `now`.
+    pub(super) fn after(self, now: Instant) -> Window {
+        let last = Window { number: WINDOWS_MAX, start: now.plus(self.open.max_ms), length_ms: self.open.max_ms };
+        self.iter().find(|window| window.start > now).unwrap_or(last)
+    }
+
+    /// The next probe of `isolate`, when `share` of the fleet holds a ticket at level 0.
+    ///
+    /// There is always one, at most [`HINT_LIFE_MS`] away: whatever the hint and the estimate say.
+    pub(super) fn next_ticket(self, isolate: u32, share: f64, has_near: bool, search: Search, now: Instant) -> Ticket {
+        let told_by =
+            if has_near { self.after(self.cell.until).start } else { retelling_due(self.cell).plus(TELLING_MS) };
+        let generation = self.cell.generation;
+        let alone = self.alone(isolate, now);
+        let mut untold = 0;
+        for window in self.iter() {
+            untold += u32::from(window.start >= told_by);
+            let at = window.start.plus(part(window.length_ms, hash(!isolate, generation, window.number)));
+            if window.start > alone {
+                break;
+            }
+            let is_to_come = match search {
+                Search::Running => at >= now,
+                Search::Next => window.start > now,
+            };
+            let level = level_of(unit(hash(isolate, generation, window.number)), share);
+            if is_to_come && u32::from(level) <= u32::from(self.cell.boost) + untold.min(RISE_MAX) {
+                return Ticket { at: at.min(alone), level };
+            }
+        }
+        Ticket { at: alone, level: 0 }
+    }
+
+    /// The next point at which `isolate` probes whatever others told.
+    fn alone(self, isolate: u32, now: Instant) -> Instant {
+        let first = self.cell.until.plus(ALONE_MS).plus(part(ALONE_MS, hash(isolate, self.cell.generation, 0)));
+        if first > now { first } else { first.plus((now.since(first) / ALONE_MS + 1) * ALONE_MS) }
+    }
+}
+
+/// A hashed part of a length of time.
+fn part(length_ms: Millis, bits: u64) -> Millis {
+    (length_ms as f64 * unit(bits)) as Millis
+}
+
+/// How often `share` must double to exceed `place`, which is at least 0 and less than 1.
+fn level_of(place: f64, share: f64) -> u8 {
+    let mut level = 0;
+    let mut reach = share;
+    while reach <= place && level < u8::MAX {
+        reach *= 2.0;
+        level += 1;
+    }
+    level
+}
+
+fn hash(isolate: u32, generation: u32, number: u32) -> u64 {
+    mix(mix(u64::from(isolate) << 32 | u64::from(generation)) ^ u64::from(number))
+}
+
+fn unit(bits: u64) -> f64 {
+    Hashed(bits).unit()
+}
+
+/// A hash in the place of chance: the same for everybody.
+struct Hashed(u64);
+
+impl Rng for Hashed {
+    fn bits(&mut self) -> u64 {
+        self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state::schema::Phase;
+
+    const OPEN: Backoff = Backoff { initial_ms: 2_000, max_ms: 8_000, multiplier: 2.0, jitter: 0.0 };
+
+    fn cell() -> Cell {
+        Cell {
+            generation: 100,
+            phase: Phase::Open,
+            round: 0,
+            boost: 0,
+            until: Instant(102_000),
+            opened_at: Instant(100_000),
+            writer: 1,
+        }
+    }
+
+    fn holders(isolates: u32, share: f64, number: u32) -> usize {
+        (0..isolates).filter(|isolate| level_of(unit(hash(*isolate, 100, number)), share) == 0).count()
+    }
+
+    #[test]
+    fn windows_follow_from_the_cell_alone() {
+        let cell = cell();
+        let at = |now| Windows::of(&cell, &OPEN).after(Instant(now)).start.0;
+        assert_eq!(at(100_000), 102_000);
+        assert_eq!(at(102_000), 106_000);
+        assert_eq!(at(106_500), 114_000);
+        assert_eq!(at(114_000), 122_000);
+    }
+
+    #[test]
+    fn a_cell_told_again_cuts_time_at_the_same_points() {
+        let jittered = Backoff { jitter: 0.2, ..OPEN };
+        let first = cell();
+        let window = Windows::of(&first, &jittered).after(Instant(120_000));
+        let again = Cell { round: window.number as u8, until: window.start, ..first };
+        for now in [121_000, 140_000, 300_000] {
+            let now = Instant(now).max(window.start);
+            assert_eq!(Windows::of(&again, &jittered).after(now), Windows::of(&first, &jittered).after(now));
+        }
+    }
+
+    #[test]
+    fn a_fleet_of_any_size_sends_two_probes_per_window_on_average() {
+        for isolates in [10, 500, 5_000] {
+            let windows = 200;
+            let sent: usize = (0..windows).map(|number| holders(isolates, 2.0 / f64::from(isolates), number)).sum();
+            let mean = sent as f64 / f64::from(windows);
+            assert!((1.7..2.3).contains(&mean), "{isolates}: {mean}");
+        }
+    }
+
+    #[test]
+    fn an_isolate_that_has_probed_waits_for_another_window() {
+        let cell = cell();
+        let windows = Windows::of(&cell, &OPEN);
+        let first = windows.next_ticket(7, 0.9, false, Search::Running, Instant(100_000));
+        let second = windows.next_ticket(7, 0.9, false, Search::Next, first.at);
+        assert!(second.at > first.at);
+        assert!(windows.after(first.at).start <= second.at);
+    }
+
+    /// An estimate twenty times too high: two isolates in 200 should probe, and there are ten.
+    #[test]
+    fn silence_raises_the_level_until_somebody_probes() {
+        let share = 2.0 / 200.0;
+        let first = |boost, generation| {
+            let cell = Cell { boost, generation, ..cell() };
+            let tickets = (0..10).map(|isolate| {
+                Windows::of(&cell, &OPEN).next_ticket(isolate, share, false, Search::Running, cell.until)
+            });
+            tickets.map(|ticket| ticket.at.since(cell.until)).min().unwrap_or(Millis::MAX)
+        };
+        let mean_s = |boost| (0..100).map(|generation| first(boost, generation)).sum::<Millis>() / 100_000;
+        assert!((20..60).contains(&mean_s(0)), "{} s, and never if the level stayed", mean_s(0));
+        assert!(mean_s(3) <= 10, "{} s: what it took is known from then on", mean_s(3));
+    }
+
+    #[test]
+    fn however_wrong_the_estimate_everybody_probes_before_the_hint_is_stale() {
+        let cell = cell();
+        for isolate in 0..100 {
+            let windows = Windows::of(&cell, &OPEN);
+            let mut now = cell.until;
+            for _ in 0..3 {
+                let ticket = windows.next_ticket(isolate, 1e-7, false, Search::Next, now);
+                assert!(ticket.at > now && ticket.at.since(now) <= HINT_LIFE_MS, "{ticket:?}");
+                now = ticket.at;
+            }
+        }
+    }
+
+    #[test]
+    fn outages_are_told_of_again_ever_more_rarely_but_before_hints_go_stale() {
+        let due = |until| retelling_due(&Cell { until: Instant(until), ..cell() }).0 - 100_000;
+        assert_eq!(due(102_000), 20_000);
+        assert_eq!(due(104_000), 32_000);
+        assert_eq!(due(130_000), 180_000);
+    }
+}
