@@ -63,7 +63,7 @@ export class SharedState {
     const now = this.#platform.now();
     const writeDelay = handle.claimWrite(now);
     if (writeDelay >= 0) this.#platform.waitUntil(this.#write(writeDelay));
-    else if (handle.claimRead(now)) this.#platform.waitUntil(this.#read());
+    if (handle.claimRead(now)) this.#platform.waitUntil(this.#read());
   }
 
   get #coldReadTimeout(): number {

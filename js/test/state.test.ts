@@ -262,8 +262,8 @@ describe("the schedule", () => {
       await fail(guard);
       await vi.advanceTimersByTimeAsync(1_000);
     }
-    // Twenty probings failed; the hint is renewed when it is a minute old.
-    expect(store.writes).toBeLessThanOrEqual(1 + 600 / 60);
+    // Twenty probings failed. The first of them is told, then one in two and a half minutes.
+    expect(store.writes).toBeLessThanOrEqual(6);
   });
 
   test("a storm of failures reads at most once per interval", async () => {
@@ -274,19 +274,20 @@ describe("the schedule", () => {
       await vi.advanceTimersByTimeAsync(100);
     }
     expect(store.asked.every((what) => what === "get")).toBe(true);
-    expect(store.reads).toBe(4);
+    expect(store.reads).toBeGreaterThanOrEqual(40);
+    expect(store.reads).toBeLessThanOrEqual(50);
     const distances = store.times.slice(1).map((time, index) => time - (store.times[index] as number));
-    expect(Math.min(...distances)).toBeGreaterThanOrEqual(30_000);
+    expect(Math.min(...distances)).toBeGreaterThanOrEqual(2_000);
   });
 
-  test("it reads before it writes, after a random delay of at most two seconds", async () => {
+  test("it reads before it writes, after a delay of at most four seconds", async () => {
     const store = new Recorded();
     const guard = guardOf({ store, coldReadTimeout: 0 });
     await openCircuit(guard);
     const reads = store.reads;
-    await vi.advanceTimersByTimeAsync(2_000);
+    await vi.advanceTimersByTimeAsync(4_000);
     expect(store.asked.slice(reads)).toEqual(["get", "put"]);
-    expect(store.times.at(-1)).toBeLessThanOrEqual(START + 2_000);
+    expect(store.times.at(-1)).toBeLessThanOrEqual(START + 4_000);
   });
 
   test("what another isolate stored meanwhile is not written again", async () => {
@@ -325,7 +326,8 @@ describe("the schedule", () => {
     vi.spyOn(store, "get").mockRejectedValue(new Error("down"));
     await vi.advanceTimersByTimeAsync(10_000);
     await fail(guard);
-    expect(background).toHaveLength(2);
+    // The probe that failed is told again, and what others know is asked.
+    expect(background).toHaveLength(3);
     await finish();
   });
 

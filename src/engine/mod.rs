@@ -262,7 +262,7 @@ impl Engine {
     /// Claims a read of the shared state, if one is due because of a failure or an open circuit.
     pub fn claim_read(&mut self, now: Instant) -> bool {
         let is_closed = self.breaker.state(now) == State::Closed;
-        self.sync.claim_read(is_closed, now)
+        self.sync.claim_read(is_closed, self.breaker.fleet_size(), now)
     }
 
     /// Claims a write of the shared state: after how many milliseconds the host should read, merge and write.

@@ -410,7 +410,7 @@ impl Breaker {
             // A probe that failed after others saw a recovery is a new opening, not the old one going on.
             self.opened_at = cx.now;
             self.publish(Phase::Open, cx.now);
-            self.schedule(Search::Running, cx.now);
+            self.level = 0;
         } else {
             self.publish_again(cx.now);
             self.schedule(Search::Next, cx.now);

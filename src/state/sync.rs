@@ -1,8 +1,8 @@
 //! When to read and when to write the shared snapshot.
 //!
 //! Nothing while healthy: no reads, no writes. A read is wanted once at a cold start, after a failure (suspicion),
-//! half-way through the first open time, and while the circuit is not closed, but never sooner than
-//! `read_interval_ms` after the last. A write is wanted when something happened here that the store does not know,
+//! shortly before the first probe, and while the circuit is not closed. Isolates read the less often the more of them
+//! there are, up to `read_interval_ms`, so that they ask a store together no more than ten times a second. A write is wanted when something happened here that the store does not know,
 //! never sooner than `write_interval_ms` after the last, and the host waits first and reads before it writes. A refused
 //! write is dropped: what it said is said again by the next news, or learnt again.
 //!
@@ -18,7 +18,7 @@ use crate::clock::{Instant, Millis};
 /// How often the store may be asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SyncConfig {
-    /// Between two reads of one isolate, in milliseconds.
+    /// Between two reads of one isolate of many, in milliseconds.
     pub read_interval_ms: Millis,
     /// Between two writes of one isolate, in milliseconds. Workers KV refuses more than one a second per key.
     pub write_interval_ms: Millis,
@@ -30,6 +30,11 @@ pub struct SyncConfig {
 
 /// Between two reads of the store near by, in milliseconds.
 const NEAR_INTERVAL_MS: Millis = 1_000;
+
+/// Between two reads of one isolate of few, in milliseconds,
+const READ_INTERVAL_MIN_MS: Millis = 2_000;
+/// and what each further isolate adds to it.
+const READ_INTERVAL_PER_ISOLATE_MS: f64 = 100.0;
 
 /// Isolates for which the delays are made: of more, several wait for nothing.
 const ISOLATES_MAX: f64 = 10_000.0;
@@ -82,18 +87,21 @@ impl Sync {
         self.is_suspicious || self.is_suspicious_near
     }
 
-    /// The circuit opened here, until `until`: half-way there others may have told of the outage.
+    /// The circuit opened here, until `until`: before it probes, others may have told of the outage.
     pub fn opened(&mut self, until: Instant, now: Instant) {
-        let half_way = now.plus(until.since(now) / 2);
-        self.read_due = self.read_due.map(|due| due.min(half_way));
+        let before = now.plus(until.since(now) / 4 * 3);
+        self.read_due = self.read_due.map(|due| due.min(before));
     }
 
-    /// Whether a read is wanted now. Saying yes starts the interval, so that one request asks for all.
-    pub fn claim_read(&mut self, is_circuit_closed: bool, now: Instant) -> bool {
-        let is_due = self.read_due.is_none_or(|due| now >= due);
+    /// Whether a read is wanted now by one of so many isolates. Saying yes starts the interval, so that one request
+    /// asks for all.
+    pub fn claim_read(&mut self, is_circuit_closed: bool, isolates: f64, now: Instant) -> bool {
+        // A clock that stepped back must not put the next read off for ever.
+        let is_due = self.read_due.is_none_or(|due| now >= due || due.since(now) > self.config.read_interval_ms);
         let is_wanted = (self.is_suspicious || !is_circuit_closed) && is_due;
         if is_wanted {
-            self.read_due = Some(now.plus(self.config.read_interval_ms));
+            let interval_ms = ((READ_INTERVAL_PER_ISOLATE_MS * isolates) as Millis).max(READ_INTERVAL_MIN_MS);
+            self.read_due = Some(now.plus(interval_ms.min(self.config.read_interval_ms)));
             self.is_suspicious = false;
         }
         is_wanted
@@ -155,7 +163,7 @@ mod tests {
         let mut sync = Sync::new(CONFIG);
         assert!(sync.claim_cold_read(Instant(0)));
         assert!(!sync.claim_cold_read(Instant(1)));
-        assert!(!sync.claim_read(true, Instant(1_000_000)));
+        assert!(!sync.claim_read(true, 1.0, Instant(1_000_000)));
         assert!(!sync.claim_near_read(true, Instant(1_000_000)));
         assert_eq!(sync.claim_write(News::None, 0.5, Instant(1_000_000)), None);
     }
@@ -166,7 +174,7 @@ mod tests {
         let mut reads = (0, 0);
         for now in 0..100_000 {
             sync.suspect();
-            reads.0 += u32::from(sync.claim_read(false, Instant(now)));
+            reads.0 += u32::from(sync.claim_read(false, 1e6, Instant(now)));
             reads.1 += u32::from(sync.claim_near_read(false, Instant(now)));
         }
         assert_eq!(reads, (4, 100));
@@ -177,9 +185,18 @@ mod tests {
         let mut sync = Sync::new(CONFIG);
         sync.claim_cold_read(Instant(0));
         sync.opened(Instant(3_000), Instant(1_000));
-        assert!(!sync.claim_read(false, Instant(1_999)));
-        assert!(sync.claim_read(false, Instant(2_000)));
-        assert!(!sync.claim_read(false, Instant(31_999)));
+        assert!(!sync.claim_read(false, 1e6, Instant(2_499)));
+        assert!(sync.claim_read(false, 1e6, Instant(2_500)));
+        assert!(!sync.claim_read(false, 1e6, Instant(32_499)));
+    }
+
+    #[test]
+    fn the_more_isolates_there_are_the_less_often_each_reads() {
+        let reads = |isolates| {
+            let mut sync = Sync::new(CONFIG);
+            (0..120_000).filter(|now| sync.claim_read(false, isolates, Instant(*now))).count()
+        };
+        assert_eq!([0.0, 20.0, 100.0, 1e9].map(reads), [60, 60, 12, 4]);
     }
 
     #[test]

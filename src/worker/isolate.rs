@@ -121,11 +121,13 @@ impl Visit {
     pub(super) async fn share(&self) {
         let Some(store) = &self.store else { return };
         let now = clock::now();
-        if let Some(delay_ms) = self.with_engine(|engine| engine.claim_write(now)) {
+        let write = self.with_engine(|engine| engine.claim_write(now));
+        if self.with_engine(|engine| engine.claim_read(now)) {
+            self.read(store, STORE_MS).await;
+        }
+        if let Some(delay_ms) = write {
             clock::sleep(delay_ms).await;
             self.write(store).await;
-        } else if self.with_engine(|engine| engine.claim_read(now)) {
-            self.read(store, STORE_MS).await;
         }
     }
 

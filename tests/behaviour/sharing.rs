@@ -115,18 +115,23 @@ fn one_isolate_writes_twice_for_an_outage() {
     assert_eq!((host.state(), store.writes), (State::Closed, 2));
 }
 
-/// While the circuit is open, the store is read at most once per 30,000 ms.
+/// While the circuit is open, a lone isolate reads the store at most once per 2,000 ms, one of many every 10,000 ms.
 #[test]
 fn reads_are_as_far_apart_as_the_interval() {
-    let mut store = Store::default();
-    let mut host = isolate(&mut store, r#"{"circuitBreaker":{"recoveryTimeout":600000}}"#, 1, crate::host::START);
-    host.fail(3);
-    store.tick(&mut host);
-    let before = store.reads;
-    for _ in 0..300 {
-        store.tick(host.later(1_000));
+    for (isolates, at_most) in [(0, 150), (1_000, 30)] {
+        let mut store = Store::default();
+        let settings =
+            format!(r#"{{"circuitBreaker":{{"recoveryTimeout":600000}},"state":{{"expectedIsolates":{isolates}}}}}"#);
+        let mut host = isolate(&mut store, &settings, 1, crate::host::START);
+        host.fail(3);
+        store.tick(&mut host);
+        let before = store.reads;
+        for _ in 0..3_000 {
+            store.tick(host.later(100));
+        }
+        let reads = store.reads - before;
+        assert!(reads <= at_most && reads >= at_most * 9 / 10, "{reads}");
     }
-    assert_eq!(store.reads - before, 10);
 }
 
 /// Of many isolates that see one outage, those that read before they write need not write.

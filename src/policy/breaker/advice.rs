@@ -4,7 +4,7 @@
 //! anew. Half-open and failed probes follow from it. Others' cells are advice. They open this circuit only if it knows nothing better, and for no
 //! longer than until the next probe window.
 
-use super::schedule::retelling_due;
+use super::schedule::{SMALL_FLEET, retelling_due};
 use super::{Breaker, Change, Search, State, Ticket, Windows};
 use crate::clock::{Instant, Millis};
 use crate::note::Note;
@@ -33,6 +33,12 @@ impl Breaker {
     #[must_use]
     pub const fn is_near_news(&self) -> bool {
         self.is_near_news
+    }
+
+    /// Isolates that share the store, as far as is known; 0 if nothing is.
+    #[must_use]
+    pub fn fleet_size(&self) -> f64 {
+        self.fleet_size.max(f64::from(self.config.fleet.expected))
     }
 
     /// Takes in how many isolates share the store; 0 if nobody knows.
@@ -150,7 +156,8 @@ impl Breaker {
 
     /// The share of isolates that hold a ticket at first; 1 and more when each of them does.
     fn share(&self) -> f64 {
-        self.config.fleet.probes / self.fleet_size.max(f64::from(self.config.fleet.expected)).max(1.0)
+        let fleet = self.fleet_size();
+        if fleet <= SMALL_FLEET { 1.0 } else { self.config.fleet.probes / fleet }
     }
 
     fn is_healthier_than(&self, cell: Cell) -> bool {

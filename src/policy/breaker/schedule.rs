@@ -1,16 +1,18 @@
 //! When an isolate that knows of an outage may probe, so that a fleet probes like one careful client.
 //!
 //! The time after [`Cell::until`] is cut into **windows** that grow as the open time does. They follow from the cell
-//! alone, so they are the same for everybody. In each window an isolate holds a **ticket** if
-//! `hash(isolate, generation, window) < probes · 2^level / fleet`, and spends it at a hashed point of the window.
-//! Nobody talks to anybody, and the fleet sends `probes` per window on average however many isolates there are.
+//! alone, so they are the same for everybody. The isolate that told of the outage probes in each of them. Of the others,
+//! in case it is gone, an isolate holds a **ticket** in a window if
+//! `place = hash(isolate, generation, window) < probes · 2^level / fleet`, and spends it the later in the window the
+//! greater its place. Nobody talks to anybody, and the fleet sends `1 + probes` per window on average however many
+//! isolates there are. Up to [`SMALL_FLEET`] isolates need no turns: each probes in each window.
 //!
 //! The estimate of the fleet may be wrong. One that is too high leaves windows without a probe, and nobody could
 //! tell that from a database that is still down. So a probe that failed is told to others at times that everybody can
 //! work out ([`retelling_due`]); when nothing was told by then, the **level** rises window by window until somebody
 //! probes. What that took is told along as the cell's `boost`, so that it need not be found out again.
 //!
-//! With 500 isolates and 2 probes per window, one isolate holds a ticket in one window of 250.
+//! With 500 isolates and 1 probe per window, one of them probes each time and the others once in 500 windows.
 
 use crate::clock::{Instant, Millis};
 use crate::policy::backoff::Backoff;
@@ -22,7 +24,7 @@ use crate::state::schema::{Cell, HINT_LIFE_MS};
 pub struct FleetConfig {
     /// Isolates that share one key of the store, if somebody knows; 0 if not. A lower bound of the estimate.
     pub expected: u32,
-    /// Probes per window that all of them send together, on average; at least 0.1.
+    /// Probes per window that they send together on average, besides the one that told of the outage; at least 0.1.
     pub probes: f64,
     /// An isolate that learns of a recovery from others admits a growing share for this long, in milliseconds.
     pub ramp_ms: Millis,
@@ -50,14 +52,17 @@ pub(super) enum Search {
 
 /// A window that was looked at and not found is further away than any outage.
 const WINDOWS_MAX: u32 = 10_000;
-/// Windows in which nothing was told raise the level up to here: an estimate that is 16 times too high is mended, and
-/// a fleet whose tellings are all lost sends no more than 16 times its budget.
-const RISE_MAX: u32 = 4;
+/// Isolates that need not take turns.
+pub(super) const SMALL_FLEET: f64 = 8.0;
+/// Each window in which nothing was told quadruples the share of ticket holders,
+const RISE: u32 = 2;
+/// up to 1,024 times: an estimate that is so wrong is mended.
+const RISE_MAX: u32 = 10;
 /// A hint that nobody renewed is worth nothing in the end: each isolate then probes this often, in milliseconds.
 const ALONE_MS: Millis = HINT_LIFE_MS / 2;
-/// A failed probe is first told again when the outage is this old, in milliseconds.
+/// A failed probe is told for the first time when the outage is this old, in milliseconds,
 const FIRST_RETELLING_MS: Millis = 20_000;
-/// Then when it is this many times as old as at the last telling,
+/// then when the outage is this many times as old as at the last telling,
 const RETELLING_FACTOR: Millis = 8;
 /// but never later than this, in milliseconds: hints go stale.
 const RETELLING_MAX_MS: Millis = 150_000;
@@ -67,9 +72,11 @@ const TELLING_MS: Millis = 10_000;
 /// When a failed probe should be told to others again.
 #[must_use]
 pub(super) fn retelling_due(cell: &Cell) -> Instant {
+    if cell.round == 0 {
+        return cell.opened_at.plus(FIRST_RETELLING_MS);
+    }
     let told_ms = cell.until.since(cell.opened_at);
-    let next_ms = told_ms.saturating_mul(RETELLING_FACTOR).max(FIRST_RETELLING_MS);
-    cell.opened_at.plus(next_ms.min(told_ms.saturating_add(RETELLING_MAX_MS)))
+    cell.opened_at.plus(told_ms.saturating_mul(RETELLING_FACTOR).min(told_ms.saturating_add(RETELLING_MAX_MS)))
 }
 
 /// The windows of an outage: from a cell and the shape of the open time.
@@ -119,24 +126,25 @@ impl<'a> Windows<'a> {
     ///
     /// There is always one, at most [`HINT_LIFE_MS`] away: whatever the hint and the estimate say.
     pub(super) fn next_ticket(self, isolate: u32, share: f64, has_near: bool, search: Search, now: Instant) -> Ticket {
-        let told_by =
-            if has_near { self.after(self.cell.until).start } else { retelling_due(self.cell).plus(TELLING_MS) };
-        let generation = self.cell.generation;
+        let cell = self.cell;
+        let told_by = if has_near { self.after(cell.until).start } else { retelling_due(cell).plus(TELLING_MS) };
         let alone = self.alone(isolate, now);
         let mut untold = 0;
-        for window in self.iter() {
+        for window in self.iter().take_while(|window| window.start <= alone) {
             untold += u32::from(window.start >= told_by);
-            let at = window.start.plus(part(window.length_ms, hash(!isolate, generation, window.number)));
-            if window.start > alone {
-                break;
+            let risen = u32::from(cell.boost) + (untold * RISE).min(RISE_MAX);
+            let place = if isolate == cell.writer { 0.0 } else { unit(hash(isolate, cell.generation, window.number)) };
+            let reach = share * f64::from(risen).exp2();
+            if place >= reach {
+                continue;
             }
+            let at = window.start.plus((window.length_ms as f64 * place / reach) as Millis);
             let is_to_come = match search {
                 Search::Running => at >= now,
                 Search::Next => window.start > now,
             };
-            let level = level_of(unit(hash(isolate, generation, window.number)), share);
-            if is_to_come && u32::from(level) <= u32::from(self.cell.boost) + untold.min(RISE_MAX) {
-                return Ticket { at: at.min(alone), level };
+            if is_to_come {
+                return Ticket { at: at.min(alone), level: level_of(place, share) };
             }
         }
         Ticket { at: alone, level: 0 }
@@ -144,14 +152,10 @@ impl<'a> Windows<'a> {
 
     /// The next point at which `isolate` probes whatever others told.
     fn alone(self, isolate: u32, now: Instant) -> Instant {
-        let first = self.cell.until.plus(ALONE_MS).plus(part(ALONE_MS, hash(isolate, self.cell.generation, 0)));
+        let part = (ALONE_MS as f64 * unit(hash(isolate, self.cell.generation, 0))) as Millis;
+        let first = self.cell.until.plus(ALONE_MS).plus(part);
         if first > now { first } else { first.plus((now.since(first) / ALONE_MS + 1) * ALONE_MS) }
     }
-}
-
-/// A hashed part of a length of time.
-fn part(length_ms: Millis, bits: u64) -> Millis {
-    (length_ms as f64 * unit(bits)) as Millis
 }
 
 /// How often `share` must double to exceed `place`, which is at least 0 and less than 1.
@@ -197,7 +201,7 @@ mod tests {
             boost: 0,
             until: Instant(102_000),
             opened_at: Instant(100_000),
-            writer: 1,
+            writer: 1_000_000,
         }
     }
 
@@ -259,8 +263,20 @@ mod tests {
             tickets.map(|ticket| ticket.at.since(cell.until)).min().unwrap_or(Millis::MAX)
         };
         let mean_s = |boost| (0..100).map(|generation| first(boost, generation)).sum::<Millis>() / 100_000;
-        assert!((20..60).contains(&mean_s(0)), "{} s, and never if the level stayed", mean_s(0));
-        assert!(mean_s(3) <= 10, "{} s: what it took is known from then on", mean_s(3));
+        assert!((15..40).contains(&mean_s(0)), "{} s, and never if the level stayed", mean_s(0));
+        assert!(mean_s(4) <= 8, "{} s: what it took is known from then on", mean_s(4));
+    }
+
+    #[test]
+    fn the_one_that_told_of_the_outage_probes_in_each_window() {
+        let cell = cell();
+        let windows = Windows::of(&cell, &OPEN);
+        let first = windows.next_ticket(cell.writer, 1e-6, false, Search::Running, Instant(100_000)).at;
+        assert_eq!(first, cell.until);
+        for now in [102_000, 106_000, 114_000] {
+            let next = windows.next_ticket(cell.writer, 1e-6, false, Search::Next, Instant(now)).at;
+            assert_eq!(next, windows.after(Instant(now)).start);
+        }
     }
 
     #[test]
@@ -281,7 +297,9 @@ mod tests {
     fn outages_are_told_of_again_ever_more_rarely_but_before_hints_go_stale() {
         let due = |until| retelling_due(&Cell { until: Instant(until), ..cell() }).0 - 100_000;
         assert_eq!(due(102_000), 20_000);
-        assert_eq!(due(104_000), 32_000);
-        assert_eq!(due(130_000), 180_000);
+        assert_eq!(due(130_000), 20_000, "the first failed probe, however late it comes");
+        let later = |until| retelling_due(&Cell { until: Instant(until), round: 2, ..cell() }).0 - 100_000;
+        assert_eq!(later(104_000), 32_000);
+        assert_eq!(later(130_000), 180_000);
     }
 }

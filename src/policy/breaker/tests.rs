@@ -15,7 +15,7 @@ const CONFIG: BreakerConfig = BreakerConfig {
     open: Backoff { initial_ms: 30_000, max_ms: 120_000, multiplier: 2.0, jitter: 0.0 },
     probes_max: 3,
     successes_to_close: 2,
-    fleet: FleetConfig { expected: 0, probes: 2.0, ramp_ms: 2_000, has_near: false },
+    fleet: FleetConfig { expected: 0, probes: 1.0, ramp_ms: 2_000, has_near: false },
 };
 
 /// A breaker with a hand-set clock, a few minutes after an epoch that makes generations nonzero.
