@@ -27,7 +27,7 @@ pub use probes::PROBES_MAX;
 use probes::Probes;
 use ramp::Ramp;
 pub use schedule::FleetConfig;
-use schedule::{Search, Ticket, Windows};
+use schedule::{Search, Windows};
 use tally::Tally;
 
 /// When the breaker opens and how it recovers.
@@ -191,8 +191,6 @@ pub struct Breaker {
     round: u32,
     /// Isolates that share the store, as far as is known; 0 if nothing is.
     fleet_size: f64,
-    /// How often the share of probing isolates had to double for the next probe to be ours.
-    level: u8,
     /// While others' recovery is taken up.
     ramp: Option<Ramp>,
     probes: Probes,
@@ -223,7 +221,6 @@ impl Breaker {
             opened_at: Instant::default(),
             round: 0,
             fleet_size: 0.0,
-            level: 0,
             ramp: None,
             probes: Probes::default(),
             forced: None,
@@ -410,7 +407,6 @@ impl Breaker {
             // A probe that failed after others saw a recovery is a new opening, not the old one going on.
             self.opened_at = cx.now;
             self.publish(Phase::Open, cx.now);
-            self.level = 0;
         } else {
             self.publish_again(cx.now);
             self.schedule(Search::Next, cx.now);

@@ -2,13 +2,11 @@
 //!
 //! ```text
 //! "SW"  version u8 = 1  reserved u8 = 0  section*  checksum u32 (FNV-1a of all before it)
-//! section = tag u8, length u16, payload        tag 2: health   3: cells   4: sketch   others: kept as they are
-//! cell    = id u32, generation u32, phase u8, round u8, boost u8, until u48, opened_at u48, writer u32
+//! section = tag u8, length u16, payload        tag 1: cells   2: health   3: sketch   others: kept as they are
+//! cell    = id u32, generation u32, phase u8, round u8, until u48, opened_at u48, writer u32
 //! epoch   = number u32, ids u8, id u32*
 //! slice   = number u32, reporters u8, (id u32, healthy u32, failing u32, slow u32, duration u32, latency 14 × u16)*
 //! ```
-//!
-//! Tag 1 held cells without a boost; they are read, and written under tag 3.
 //!
 //! Little-endian. Text is base64url without padding. Anything that does not fit is refused whole: a reader never
 //! gets half a snapshot.
@@ -22,10 +20,9 @@ use crate::clock::Instant;
 
 const MAGIC: [u8; 2] = *b"SW";
 const VERSION: u8 = 1;
-const TAG_CELLS_WITHOUT_BOOST: u8 = 1;
+const TAG_CELLS: u8 = 1;
 const TAG_HEALTH: u8 = 2;
-const TAG_CELLS: u8 = 3;
-const TAG_SKETCH: u8 = 4;
+const TAG_SKETCH: u8 = 3;
 
 /// Longer input is refused unread, in bytes; a full snapshot of version 1 has under 9,000.
 pub const BYTES_MAX: usize = 32_768;
@@ -71,8 +68,8 @@ pub fn encode(snapshot: &Snapshot) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(256);
     bytes.extend(MAGIC);
     bytes.extend([VERSION, 0]);
-    section(&mut bytes, TAG_HEALTH, &health_to_bytes(&snapshot.health));
     section(&mut bytes, TAG_CELLS, &cells_to_bytes(snapshot));
+    section(&mut bytes, TAG_HEALTH, &health_to_bytes(&snapshot.health));
     section(&mut bytes, TAG_SKETCH, &sketch_to_bytes(&snapshot.sketch));
     for (tag, payload) in &snapshot.unknown {
         section(&mut bytes, *tag, payload);
@@ -109,7 +106,7 @@ pub fn decode(bytes: &[u8]) -> Result<Snapshot, Malformed> {
         let length = usize::from(reader.u16()?);
         let mut payload = Reader { rest: reader.slice(length)? };
         match tag {
-            TAG_CELLS | TAG_CELLS_WITHOUT_BOOST => read_cells(&mut payload, tag == TAG_CELLS, &mut snapshot)?,
+            TAG_CELLS => read_cells(&mut payload, &mut snapshot)?,
             TAG_HEALTH => read_health(&mut payload, &mut snapshot.health)?,
             TAG_SKETCH => read_sketch(&mut payload, &mut snapshot.sketch)?,
             _ => {
@@ -134,7 +131,7 @@ fn cells_to_bytes(snapshot: &Snapshot) -> Vec<u8> {
     for (id, cell) in &snapshot.cells {
         bytes.extend(id.to_le_bytes());
         bytes.extend(cell.generation.to_le_bytes());
-        bytes.extend([cell.phase as u8, cell.round, cell.boost]);
+        bytes.extend([cell.phase as u8, cell.round]);
         put_time(&mut bytes, cell.until);
         put_time(&mut bytes, cell.opened_at);
         bytes.extend(cell.writer.to_le_bytes());
@@ -142,7 +139,7 @@ fn cells_to_bytes(snapshot: &Snapshot) -> Vec<u8> {
     bytes
 }
 
-fn read_cells(reader: &mut Reader<'_>, has_boost: bool, snapshot: &mut Snapshot) -> Result<(), Malformed> {
+fn read_cells(reader: &mut Reader<'_>, snapshot: &mut Snapshot) -> Result<(), Malformed> {
     while !reader.rest.is_empty() {
         let id = reader.u32()?;
         let cell = Cell {
@@ -153,7 +150,6 @@ fn read_cells(reader: &mut Reader<'_>, has_boost: bool, snapshot: &mut Snapshot)
                 _ => return Err(Malformed::OutOfRange),
             },
             round: reader.u8()?,
-            boost: if has_boost { reader.u8()? } else { 0 },
             until: reader.time()?,
             opened_at: reader.time()?,
             writer: reader.u32()?,

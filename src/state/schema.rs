@@ -52,8 +52,6 @@ pub struct Cell {
     pub phase: Phase,
     /// Probe windows of this generation that had passed when the cell was made.
     pub round: u8,
-    /// How often the share of isolates that probe had to double before one did.
-    pub boost: u8,
     /// Open: when probing may begin. Closed: when it closed.
     pub until: Instant,
     /// When this generation opened.
@@ -64,15 +62,8 @@ pub struct Cell {
 
 impl Cell {
     /// Knows nothing; merging it changes nothing.
-    pub const BOTTOM: Self = Self {
-        generation: 0,
-        phase: Phase::Closed,
-        round: 0,
-        boost: 0,
-        until: Instant(0),
-        opened_at: Instant(0),
-        writer: 0,
-    };
+    pub const BOTTOM: Self =
+        Self { generation: 0, phase: Phase::Closed, round: 0, until: Instant(0), opened_at: Instant(0), writer: 0 };
 
     /// Whether an honest isolate could have made it by `now`, if none stays open for longer than `open_max_ms`.
     #[must_use]
@@ -160,7 +151,6 @@ mod tests {
             generation: 100,
             phase: Phase::Open,
             round: 0,
-            boost: 0,
             until: Instant(102_000),
             opened_at: Instant(100_000),
             writer: 1,

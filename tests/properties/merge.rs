@@ -23,7 +23,6 @@ fn cell() -> impl Strategy<Value = Cell> {
             generation,
             phase: if is_open { Phase::Open } else { Phase::Closed },
             round,
-            boost: round % 2,
             until: Instant(until),
             opened_at: Instant(opened_at),
             writer,
@@ -56,7 +55,7 @@ fn sketch() -> impl Strategy<Value = Sketch> {
 }
 
 fn snapshot() -> impl Strategy<Value = Snapshot> {
-    let unknown = btree_map(5_u8..8, vec(any::<u8>(), 1..4), 0..3);
+    let unknown = btree_map(4_u8..7, vec(any::<u8>(), 1..4), 0..3);
     (btree_map(0_u32..80, cell(), 0..6), health(), sketch(), unknown).prop_map(|(cells, health, sketch, unknown)| {
         Snapshot { cells: cells.into_iter().collect(), unknown: unknown.into_iter().collect(), health, sketch }
     })
@@ -158,7 +157,7 @@ proptest! {
         const TIME_MAX: u64 = (1 << 48) - 1;
         let phase = if is_open { Phase::Open } else { Phase::Closed };
         let cell = Cell {
-            generation, phase, round, boost: round, writer,
+            generation, phase, round, writer,
             until: Instant(until & TIME_MAX), opened_at: Instant(opened_at & TIME_MAX),
         };
         let mut engine = Engine::new(parse(r#"{"circuitBreaker":{"recoveryTimeout":30000}}"#).unwrap(), 1, NOW);
@@ -206,7 +205,6 @@ fn the_frozen_bytes_of_version_1_still_read() {
         generation: 1_795_000_000,
         phase: Phase::Open,
         round: 2,
-        boost: 0,
         until: Instant(1_795_000_030_000),
         opened_at: Instant(1_795_000_000_000),
         writer: 0xDEAD_BEEF,

@@ -5,11 +5,11 @@
 //! longer than until the next probe window.
 
 use super::schedule::{SMALL_FLEET, retelling_due};
-use super::{Breaker, Change, Search, State, Ticket, Windows};
+use super::{Breaker, Change, Search, State, Windows};
 use crate::clock::{Instant, Millis};
 use crate::note::Note;
 use crate::policy::Cx;
-use crate::state::schema::{Cell, Phase};
+use crate::state::schema::{Cell, HINT_LIFE_MS, Phase};
 
 impl Breaker {
     /// What other isolates should know.
@@ -52,9 +52,11 @@ impl Breaker {
         self.share() < 1.0
     }
 
-    /// Notes that the store holds at least this cell.
+    /// Notes that the store holds at least this cell, or another isolate's word for the same recovery.
     pub fn stored(&mut self, cell: Cell) {
-        if self.cell <= cell {
+        let is_same_close =
+            cell.phase == Phase::Closed && (self.cell.generation, self.cell.phase) == (cell.generation, cell.phase);
+        if self.cell <= cell || is_same_close {
             self.is_cell_news = false;
         }
     }
@@ -100,9 +102,7 @@ impl Breaker {
         let share = self.share();
         if share < 1.0 {
             let windows = Windows::of(&self.cell, &self.config.open);
-            let Ticket { at, level } = windows.next_ticket(self.writer, share, self.config.fleet.has_near, search, now);
-            self.until = at;
-            self.level = level;
+            self.until = windows.next_ticket(self.writer, share, self.config.fleet.has_near, search, now);
         }
     }
 
@@ -113,7 +113,6 @@ impl Breaker {
                 generation: self.cell.generation.saturating_add(1).max(now.seconds()),
                 phase,
                 round: 0,
-                boost: 0,
                 until: self.until,
                 opened_at: self.opened_at,
                 writer: self.writer,
@@ -138,19 +137,21 @@ impl Breaker {
             (self.round, self.until)
         };
         let round = u8::try_from(round).unwrap_or(u8::MAX);
-        self.cell = Cell { round, until, boost: self.cell.boost.max(self.level), writer: self.writer, ..self.cell };
+        self.cell = Cell { round, until, writer: self.writer, ..self.cell };
         self.is_cell_news |= is_due;
         self.is_near_news = true;
     }
 
     /// Gives up an opening that nobody was told of, when a close later than it, or the outage that it is part of,
     /// turns up: otherwise its newer generation would outlive the recovery that others share.
+    ///
+    /// An outage of which somebody told lately has not ended, so an opening found meanwhile is a part of it.
     fn yields_to(&self, cell: Cell) -> bool {
         self.is_cell_news
             && self.cell.phase == Phase::Open
             && match cell.phase {
                 Phase::Closed => cell.until > self.opened_at,
-                Phase::Open => cell.until >= self.opened_at,
+                Phase::Open => cell.writer != self.writer && self.opened_at.since(cell.until) <= HINT_LIFE_MS / 2,
             }
     }
 

@@ -10,7 +10,7 @@
 //! The estimate of the fleet may be wrong. One that is too high leaves windows without a probe, and nobody could
 //! tell that from a database that is still down. So a probe that failed is told to others at times that everybody can
 //! work out ([`retelling_due`]); when nothing was told by then, the **level** rises window by window until somebody
-//! probes. What that took is told along as the cell's `boost`, so that it need not be found out again.
+//! probes, tells, and so is the one that probes from then on.
 //!
 //! With 500 isolates and 1 probe per window, one of them probes each time and the others once in 500 windows.
 
@@ -30,15 +30,6 @@ pub struct FleetConfig {
     pub ramp_ms: Millis,
     /// Whether there is a store near by that is cheap to write: then each failed probe is told there.
     pub has_near: bool,
-}
-
-/// The right to one probe.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Ticket {
-    /// When.
-    pub(super) at: Instant,
-    /// How often the share of ticket holders had to double for this one to be among them.
-    pub(super) level: u8,
 }
 
 /// Where the search for a ticket begins.
@@ -125,29 +116,25 @@ impl<'a> Windows<'a> {
     /// The next probe of `isolate`, when `share` of the fleet holds a ticket at level 0.
     ///
     /// There is always one, at most [`HINT_LIFE_MS`] away: whatever the hint and the estimate say.
-    pub(super) fn next_ticket(self, isolate: u32, share: f64, has_near: bool, search: Search, now: Instant) -> Ticket {
+    pub(super) fn next_ticket(self, isolate: u32, share: f64, has_near: bool, search: Search, now: Instant) -> Instant {
         let cell = self.cell;
         let told_by = if has_near { self.after(cell.until).start } else { retelling_due(cell).plus(TELLING_MS) };
         let alone = self.alone(isolate, now);
         let mut untold = 0;
         for window in self.iter().take_while(|window| window.start <= alone) {
             untold += u32::from(window.start >= told_by);
-            let risen = u32::from(cell.boost) + (untold * RISE).min(RISE_MAX);
+            let reach = share * f64::from((untold * RISE).min(RISE_MAX)).exp2();
             let place = if isolate == cell.writer { 0.0 } else { unit(hash(isolate, cell.generation, window.number)) };
-            let reach = share * f64::from(risen).exp2();
-            if place >= reach {
-                continue;
-            }
             let at = window.start.plus((window.length_ms as f64 * place / reach) as Millis);
             let is_to_come = match search {
                 Search::Running => at >= now,
                 Search::Next => window.start > now,
             };
-            if is_to_come {
-                return Ticket { at: at.min(alone), level: level_of(place, share) };
+            if place < reach && is_to_come {
+                return at.min(alone);
             }
         }
-        Ticket { at: alone, level: 0 }
+        alone
     }
 
     /// The next point at which `isolate` probes whatever others told.
@@ -156,17 +143,6 @@ impl<'a> Windows<'a> {
         let first = self.cell.until.plus(ALONE_MS).plus(part);
         if first > now { first } else { first.plus((now.since(first) / ALONE_MS + 1) * ALONE_MS) }
     }
-}
-
-/// How often `share` must double to exceed `place`, which is at least 0 and less than 1.
-fn level_of(place: f64, share: f64) -> u8 {
-    let mut level = 0;
-    let mut reach = share;
-    while reach <= place && level < u8::MAX {
-        reach *= 2.0;
-        level += 1;
-    }
-    level
 }
 
 fn hash(isolate: u32, generation: u32, number: u32) -> u64 {
@@ -198,7 +174,6 @@ mod tests {
             generation: 100,
             phase: Phase::Open,
             round: 0,
-            boost: 0,
             until: Instant(102_000),
             opened_at: Instant(100_000),
             writer: 1_000_000,
@@ -206,7 +181,7 @@ mod tests {
     }
 
     fn holders(isolates: u32, share: f64, number: u32) -> usize {
-        (0..isolates).filter(|isolate| level_of(unit(hash(*isolate, 100, number)), share) == 0).count()
+        (0..isolates).filter(|isolate| unit(hash(*isolate, 100, number)) < share).count()
     }
 
     #[test]
@@ -246,35 +221,34 @@ mod tests {
         let cell = cell();
         let windows = Windows::of(&cell, &OPEN);
         let first = windows.next_ticket(7, 0.9, false, Search::Running, Instant(100_000));
-        let second = windows.next_ticket(7, 0.9, false, Search::Next, first.at);
-        assert!(second.at > first.at);
-        assert!(windows.after(first.at).start <= second.at);
+        let second = windows.next_ticket(7, 0.9, false, Search::Next, first);
+        assert!(second > first);
+        assert!(windows.after(first).start <= second);
     }
 
     /// An estimate twenty times too high: two isolates in 200 should probe, and there are ten.
     #[test]
     fn silence_raises_the_level_until_somebody_probes() {
         let share = 2.0 / 200.0;
-        let first = |boost, generation| {
-            let cell = Cell { boost, generation, ..cell() };
+        let first = |generation| {
+            let cell = Cell { generation, ..cell() };
             let tickets = (0..10).map(|isolate| {
                 Windows::of(&cell, &OPEN).next_ticket(isolate, share, false, Search::Running, cell.until)
             });
-            tickets.map(|ticket| ticket.at.since(cell.until)).min().unwrap_or(Millis::MAX)
+            tickets.map(|ticket| ticket.since(cell.until)).min().unwrap_or(Millis::MAX)
         };
-        let mean_s = |boost| (0..100).map(|generation| first(boost, generation)).sum::<Millis>() / 100_000;
-        assert!((15..40).contains(&mean_s(0)), "{} s, and never if the level stayed", mean_s(0));
-        assert!(mean_s(4) <= 8, "{} s: what it took is known from then on", mean_s(4));
+        let mean_s = (0..100).map(first).sum::<Millis>() / 100_000;
+        assert!((15..40).contains(&mean_s), "{mean_s} s, and often never if the level stayed");
     }
 
     #[test]
     fn the_one_that_told_of_the_outage_probes_in_each_window() {
         let cell = cell();
         let windows = Windows::of(&cell, &OPEN);
-        let first = windows.next_ticket(cell.writer, 1e-6, false, Search::Running, Instant(100_000)).at;
+        let first = windows.next_ticket(cell.writer, 1e-6, false, Search::Running, Instant(100_000));
         assert_eq!(first, cell.until);
         for now in [102_000, 106_000, 114_000] {
-            let next = windows.next_ticket(cell.writer, 1e-6, false, Search::Next, Instant(now)).at;
+            let next = windows.next_ticket(cell.writer, 1e-6, false, Search::Next, Instant(now));
             assert_eq!(next, windows.after(Instant(now)).start);
         }
     }
@@ -287,8 +261,8 @@ mod tests {
             let mut now = cell.until;
             for _ in 0..3 {
                 let ticket = windows.next_ticket(isolate, 1e-7, false, Search::Next, now);
-                assert!(ticket.at > now && ticket.at.since(now) <= HINT_LIFE_MS, "{ticket:?}");
-                now = ticket.at;
+                assert!(ticket > now && ticket.since(now) <= HINT_LIFE_MS, "{ticket:?}");
+                now = ticket;
             }
         }
     }

@@ -352,15 +352,7 @@ fn an_outage_that_goes_on_is_told_again_ever_more_rarely() {
 }
 
 fn open_cell(at: Instant) -> Cell {
-    Cell {
-        generation: at.seconds(),
-        phase: Phase::Open,
-        round: 0,
-        boost: 0,
-        until: at.plus(30_000),
-        opened_at: at,
-        writer: 7,
-    }
+    Cell { generation: at.seconds(), phase: Phase::Open, round: 0, until: at.plus(30_000), opened_at: at, writer: 7 }
 }
 
 #[test]
