@@ -29,16 +29,29 @@ export function watched() {
 /** Counts of what an isolate asked of its KV namespace. */
 export const kvCounts = { gets: 0, puts: 0 };
 
-/** The namespace itself, with every call of `get` and `put` counted. */
-export function counted<T extends object>(namespace: T): T {
+const copies = new Map<string, { at: number; value: unknown }>();
+
+/**
+ * The namespace itself, with every call of `get` and `put` counted.
+ *
+ * workerd's own answers at once with what was put last. `staleMs` makes of it what it is in a network: what was read
+ * is read again for so long, also that nothing was there.
+ */
+export function counted<T extends object>(namespace: T, staleMs = 0): T {
   return new Proxy(namespace, {
     get(target, name) {
       const value = Reflect.get(target, name);
       if (typeof value !== "function") return value;
-      return (...args: unknown[]) => {
-        if (name === "get") kvCounts.gets += 1;
+      return async (...args: unknown[]) => {
         if (name === "put") kvCounts.puts += 1;
-        return value.apply(target, args);
+        if (name !== "get") return value.apply(target, args);
+        kvCounts.gets += 1;
+        const key = String(args[0]);
+        const copy = copies.get(key);
+        if (copy !== undefined && Date.now() - copy.at < staleMs) return copy.value;
+        const read = { at: Date.now(), value: await value.apply(target, args) };
+        copies.set(key, read);
+        return read.value;
       };
     },
   });

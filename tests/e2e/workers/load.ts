@@ -16,7 +16,7 @@ interface Statement {
   args?: string[];
 }
 
-const store = (client as Ours).workersKvStore?.(counted(env.HINTS));
+const store = (client as Ours).workersKvStore?.(counted(env.HINTS, env.KV_STALE_MS));
 const seawall = { ...env.OPTIONS, state: { ...env.OPTIONS.state, store } };
 const config = { url: env.DATABASE_URL, seawall };
 const db = client.createClient(config);

@@ -5,9 +5,12 @@ import { counted, kvCounts, watched } from "./isolate-watch.ts";
 
 interface Env {
   SEAWALL_KV?: object;
+  KV_STALE_MS?: number;
 }
 
-const seen = (env: Env): Env => (env.SEAWALL_KV ? { ...env, SEAWALL_KV: counted(env.SEAWALL_KV) } : env);
+function seen(env: Env): Env {
+  return env.SEAWALL_KV ? { ...env, SEAWALL_KV: counted(env.SEAWALL_KV, env.KV_STALE_MS) } : env;
+}
 
 export default {
   fetch(request: Request, env: Env, context: unknown): Response | Promise<Response> {

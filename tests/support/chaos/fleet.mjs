@@ -57,10 +57,11 @@ const VARIABLES = {
 /**
  * Starts isolates `a`, `b`, …, and with Seawall the deployable Worker beside them; before each stands a gate.
  *
- * @param {{ subject: Subject, size: number }} options At most 26 isolates.
+ * @param {{ subject: Subject, size: number, staleMs?: number }} options At most 26 isolates; with `staleMs`, what an
+ *   isolate reads of KV may be so old.
  * @returns {Promise<Fleet>}
  */
-export async function startFleet({ subject, size }) {
+export async function startFleet({ subject, size, staleMs = 0 }) {
   const isOurs = subject === "seawall";
   const built = join(ROOT, "build/index.js");
   const [load, watcher, gate] = await Promise.all([
@@ -74,10 +75,14 @@ export async function startFleet({ subject, size }) {
     /** @type {Record<string, import("../rig.mjs").TestWorker>} */
     const workers = {};
     for (const name of isolates) {
-      workers[name] = { modules: load, bindings: { DATABASE_URL: url, OPTIONS }, kvNamespaces: { HINTS: "hints" } };
+      workers[name] = {
+        modules: load,
+        bindings: { DATABASE_URL: url, OPTIONS, KV_STALE_MS: staleMs },
+        kvNamespaces: { HINTS: "hints" },
+      };
     }
     if (isOurs) {
-      const bindings = { TURSO_DATABASE_URL: url, ...VARIABLES };
+      const bindings = { TURSO_DATABASE_URL: url, KV_STALE_MS: staleMs, ...VARIABLES };
       workers.watcher = { modules: watcher, bindings, kvNamespaces: { SEAWALL_KV: "hints" } };
     }
     for (const name of all) workers[gateOf(name)] = { modules: gate, serviceBindings: { BEHIND: name } };
