@@ -50,6 +50,8 @@ pub struct Engine {
     started_at: Instant,
     /// Random number of this isolate.
     id: u32,
+    /// Whether the store takes the fleet to be much smaller than this isolate's id shows it to be.
+    is_uncounted: bool,
     is_closed: bool,
 }
 
@@ -79,6 +81,7 @@ impl Engine {
             shared: Snapshot::default(),
             started_at: now,
             id,
+            is_uncounted: false,
             is_closed: false,
             config,
         }
@@ -268,12 +271,15 @@ impl Engine {
     /// Claims a write of the shared state: after how many milliseconds the host should read, merge and write.
     pub fn claim_write(&mut self, now: Instant) -> Option<Millis> {
         const IDS: f64 = 4_294_967_296.0;
-        let news = match self.breaker.cell().phase {
-            _ if !self.breaker.is_cell_news() => News::None,
+        self.sync.claim_write(self.news(), (f64::from(self.id) + 0.5) / IDS, now)
+    }
+
+    const fn news(&self) -> News {
+        match self.breaker.cell().phase {
+            _ if self.is_stored() => News::None,
             Phase::Open => News::Outage,
             Phase::Closed => News::Recovery,
-        };
-        self.sync.claim_write(news, (f64::from(self.id) + 0.5) / IDS, now)
+        }
     }
 
     /// Claims a read of the store near by, if there is one and a read is due.
@@ -291,7 +297,7 @@ impl Engine {
     /// Whether it may be time to claim a read or a write of the shared state; cheap enough to ask every time.
     #[must_use]
     pub const fn wants_store(&self) -> bool {
-        self.breaker.is_cell_news()
+        !self.is_stored()
             || self.sync.is_suspicious()
             || self.breaker.is_troubled()
             || (self.config.sync.has_near && self.breaker.is_near_news())
@@ -337,13 +343,16 @@ impl Engine {
         theirs.drop_garbage(now, self.config.breaker.open.max_ms.saturating_mul(2));
         self.shared.merge(&theirs);
         self.breaker.set_fleet_size(self.shared.sketch.estimate());
-        Ok(cell.filter(|cell| self.breaker.advise(*cell, cx!(self, now))))
+        let cell = cell.filter(|cell| self.breaker.advise(*cell, cx!(self, now)));
+        let told = self.breaker.cell();
+        self.is_uncounted = told.phase == Phase::Open && self.shared.sketch.lacks(self.id, told.opened_at.seconds());
+        Ok(cell)
     }
 
     /// Whether the store already holds all that this isolate could tell it, after [`Engine::import`].
     #[must_use]
     pub const fn is_stored(&self) -> bool {
-        !self.breaker.is_cell_news()
+        !self.breaker.is_cell_news() && !self.is_uncounted
     }
 
     /// Notes that the store took `text`, which [`Engine::export`] gave. What happened since is still to be told.
@@ -351,12 +360,14 @@ impl Engine {
         let cell = codec::from_text(text).ok().and_then(|kept| kept.cells.get(&self.config.breaker_id).copied());
         if let Some(cell) = cell {
             self.breaker.stored(cell);
+            self.is_uncounted = false;
         }
     }
 
     /// Counts that the store failed: only the hint is lost.
     pub fn store_failed(&mut self, now: Instant) {
         self.notes.push(Note::StoreFailed, now);
+        self.sync.write_failed(self.news(), now);
     }
 
     fn snapshot(&self) -> Snapshot {

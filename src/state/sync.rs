@@ -36,6 +36,9 @@ const READ_INTERVAL_MIN_MS: Millis = 2_000;
 /// and what each further isolate adds to it.
 const READ_INTERVAL_PER_ISOLATE_MS: f64 = 100.0;
 
+/// A write of an outage that failed is tried again this much later, in milliseconds.
+const RETRY_MS: Millis = 10_000;
+
 /// Isolates for which the delays are made: of more, several wait for nothing.
 const ISOLATES_MAX: f64 = 10_000.0;
 
@@ -143,6 +146,13 @@ impl Sync {
         let delay_ms = (longest_ms as f64 * (1.0 + place.ln() / ISOLATES_MAX.ln()).max(0.0)) as Millis;
         self.wrote_at = Some(now.plus(delay_ms));
         Some(delay_ms)
+    }
+
+    /// A write of an outage failed or was refused: others probably told of it, and if not, there is time.
+    pub fn write_failed(&mut self, news: News, now: Instant) {
+        if news == News::Outage {
+            self.wrote_at = Some(now.plus(RETRY_MS));
+        }
     }
 
     /// Takes other settings.

@@ -236,15 +236,15 @@ fn a_breaker_that_is_off_follows_no_hint() {
     host.attempt(READ);
 }
 
-/// A store that fails costs the hint, and it is told again later.
+/// A store that fails costs the hint, and it is told again later: an outage, of which others know, much later.
 #[test]
-fn a_write_that_failed_is_tried_again_after_the_interval() {
+fn a_write_that_failed_is_tried_again_later() {
     let mut host = Host::new(r#"{"state":{"writeJitter":0,"writeInterval":1100}}"#);
     host.fail(3);
     assert_eq!(host.engine.claim_write(host.now), Some(0));
     host.engine.store_failed(host.now);
     assert_eq!(host.status().totals.store_failures, 1);
-    host.later(1_099);
+    host.later(11_099);
     assert_eq!(host.engine.claim_write(host.now), None);
     host.later(1);
     assert_eq!(host.engine.claim_write(host.now), Some(0));

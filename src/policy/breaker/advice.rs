@@ -71,7 +71,7 @@ impl Breaker {
             cx.notes.push(Note::HintRefused, cx.now);
             return false;
         }
-        if cell <= self.cell && !self.yields_to(cell) {
+        if cell <= self.cell && !self.yields_to(cell, cx.now) {
             return true;
         }
         self.cell = cell;
@@ -142,16 +142,20 @@ impl Breaker {
         self.is_near_news = true;
     }
 
-    /// Gives up an opening that nobody was told of, when a close later than it, or the outage that it is part of,
-    /// turns up: otherwise its newer generation would outlive the recovery that others share.
+    /// Gives up what nobody was told of, when what turns up makes it needless: an opening when there is a close later
+    /// than it, or the outage that it is part of (otherwise its newer generation would outlive the recovery that others
+    /// share), and a failed probe when another one was told of lately.
     ///
     /// An outage of which somebody told lately has not ended, so an opening found meanwhile is a part of it.
-    fn yields_to(&self, cell: Cell) -> bool {
+    fn yields_to(&self, cell: Cell, now: Instant) -> bool {
         self.is_cell_news
             && self.cell.phase == Phase::Open
             && match cell.phase {
                 Phase::Closed => cell.until > self.opened_at,
-                Phase::Open => cell.writer != self.writer && self.opened_at.since(cell.until) <= HINT_LIFE_MS / 2,
+                Phase::Open if (cell.generation, cell.opened_at) == (self.cell.generation, self.cell.opened_at) => {
+                    cell.writer != self.writer && now < retelling_due(&cell)
+                }
+                Phase::Open => self.opened_at.since(cell.until) <= HINT_LIFE_MS / 2,
             }
     }
 
