@@ -18,8 +18,8 @@ const SETTLE_MS = 12_000;
 const DRAIN_MS = 5_000;
 /** A run of this many minutes says something about growth. */
 const TELLING_MINUTES = 20;
-/** Growth of workerd's memory that is noise, in KB a minute. */
-const GROWTH_MAX = 512;
+/** What a call may leave behind in workerd, in bytes: one of a Worker that only fetches leaves 2,000 to 3,000 behind. */
+const LEFT_MAX = 4_000;
 
 /** @typedef {import("../tests/support/chaos/samples.mjs").Sample} Sample */
 /** @typedef {import("../tests/support/chaos/fleet.mjs").Fleet} Fleet */
@@ -130,8 +130,9 @@ async function report({ counts, unknownApplied, lost, repeated, denied, mute }, 
   const isTelling = minutes >= TELLING_MINUTES;
   const slope = growth(samples);
   const wasm = wasmGrowth(samples);
+  const left = Math.round((slope * 1_024 * minutes) / calls.length);
   console.log(
-    `  memory of workerd: ${slope.toFixed(0)} KB a minute over the last two thirds${isTelling ? "" : " (too short a run to judge)"}`,
+    `  memory of workerd: ${slope.toFixed(0)} KB a minute over the last two thirds, ${left} bytes a call${isTelling ? "" : " (too short a run to judge)"}`,
   );
   console.log(`  memory of the cores: ${wasm} bytes over the last two thirds`);
   const states = Object.values(samples.at(-1)?.isolates ?? {});
@@ -141,7 +142,7 @@ async function report({ counts, unknownApplied, lost, repeated, denied, mute }, 
   const hung = log.match(/code had hung|will never complete|different request/gi)?.length ?? 0;
   /** @type {[string, number][]} */
   const off = [
-    [`KB a minute of growth beyond ${GROWTH_MAX}`, isTelling ? Math.max(0, Math.round(slope - GROWTH_MAX)) : 0],
+    [`bytes that a call left behind beyond ${LEFT_MAX}`, isTelling ? Math.max(0, left - LEFT_MAX) : 0],
     ["bytes of growth of the cores", isTelling ? wasm : 0],
     ["rejections that nobody handled", sum(({ watched }) => watched.rejections) + rejected],
     ["requests that workerd found hung", hung],
