@@ -61,26 +61,43 @@ pub struct Alias {
     pub path: &'static str,
     /// Path of the setting.
     pub of: &'static str,
-    /// Whether it takes seconds, fractions included, where the setting takes milliseconds.
-    pub is_in_seconds: bool,
+    /// What it is measured in.
+    pub measure: Measure,
+}
+
+/// What a value under another name is measured in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Measure {
+    /// As the setting.
+    Same,
+    /// In seconds, fractions included, where the setting takes milliseconds.
+    Seconds,
+    /// In per cent, where the setting takes a share from 0 to 1.
+    Percent,
 }
 
 /// Every other name.
-pub const ALIASES: [Alias; 4] = [
-    alias("circuitBreaker.timeout", "circuitBreaker.recoveryTimeout", false),
-    alias("circuitBreaker.failure_threshold", "circuitBreaker.failureThreshold", false),
-    alias("circuitBreaker.recovery_timeout", "circuitBreaker.recoveryTimeout", true),
-    alias("circuitBreaker.half_open_max_calls", "circuitBreaker.halfOpenMaxCalls", false),
+pub const ALIASES: [Alias; 6] = [
+    alias("circuitBreaker.timeout", "circuitBreaker.recoveryTimeout", Measure::Same),
+    alias("circuitBreaker.failure_threshold", "circuitBreaker.failureThreshold", Measure::Same),
+    alias("circuitBreaker.recovery_timeout", "circuitBreaker.recoveryTimeout", Measure::Seconds),
+    alias("circuitBreaker.half_open_max_calls", "circuitBreaker.halfOpenMaxCalls", Measure::Same),
+    alias("circuitBreaker.errorThresholdPercentage", "circuitBreaker.failureRate", Measure::Percent),
+    alias("circuitBreaker.volumeThreshold", "circuitBreaker.minimumCalls", Measure::Same),
 ];
 
 impl Alias {
     /// What `key`, whose other name this is, takes under this name.
     #[must_use]
     pub const fn takes(&self, key: &Key) -> Key {
-        match key.shape {
-            Shape::Whole { min, max } if self.is_in_seconds => {
+        match (self.measure, key.shape) {
+            (Measure::Seconds, Shape::Whole { min, max }) => {
                 let shape = Shape::Number { min: min as f64 / MS_PER_S, max: max as f64 / MS_PER_S };
                 Key { path: self.path, unit: "s", shape, ..*key }
+            }
+            (Measure::Percent, Shape::Number { min, max }) => {
+                let shape = Shape::Number { min: min * PERCENT, max: max * PERCENT };
+                Key { path: self.path, unit: "%", shape, ..*key }
             }
             _ => Key { path: self.path, ..*key },
         }
@@ -89,14 +106,19 @@ impl Alias {
     /// A value under this name in the setting's own unit, to the millisecond.
     #[must_use]
     pub fn to_setting(&self, value: f64) -> f64 {
-        if self.is_in_seconds { (value * MS_PER_S).round() } else { value }
+        match self.measure {
+            Measure::Same => value,
+            Measure::Seconds => (value * MS_PER_S).round(),
+            Measure::Percent => value / PERCENT,
+        }
     }
 }
 
 const MS_PER_S: f64 = 1_000.0;
+const PERCENT: f64 = 100.0;
 
-const fn alias(path: &'static str, of: &'static str, is_in_seconds: bool) -> Alias {
-    Alias { path, of, is_in_seconds }
+const fn alias(path: &'static str, of: &'static str, measure: Measure) -> Alias {
+    Alias { path, of, measure }
 }
 
 const DAY_MS: u64 = 86_400_000;
@@ -113,6 +135,10 @@ const fn count(path: &'static str, min: u64, max: u64, default: Default, help: &
     Key { path, unit: "", shape: Shape::Whole { min, max }, default, help }
 }
 
+const fn weight(path: &'static str, help: &'static str) -> Key {
+    Key { path, unit: "%", shape: Shape::Whole { min: 0, max: 10_000 }, default: Default::Fixed(100.0), help }
+}
+
 const fn number(path: &'static str, min: f64, max: f64, default: f64, help: &'static str) -> Key {
     Key { path, unit: "", shape: Shape::Number { min, max }, default: Default::Fixed(default), help }
 }
@@ -126,7 +152,7 @@ const fn by_environment(production: f64, development: f64) -> Default {
 }
 
 /// Every setting.
-pub const KEYS: [Key; 42] = [
+pub const KEYS: [Key; 50] = [
     switch("connectionPool.enabled", true, "Whether operations need a lease."),
     count(
         "connectionPool.maxConnections",
@@ -171,7 +197,7 @@ pub const KEYS: [Key; 42] = [
     ),
     count(
         "circuitBreaker.minimumCalls",
-        1,
+        0,
         1_000_000,
         Default::Fixed(10.0),
         "Calls in the window before a share counts.",
@@ -180,6 +206,19 @@ pub const KEYS: [Key; 42] = [
     switch("circuitBreaker.slowIsFailure", true, "Whether a slow success counts as a failure."),
     span("circuitBreaker.monitorWindow", 1, 60_000, "How far back failures count."),
     count("circuitBreaker.monitorBuckets", 1, 1_024, Default::Fixed(12.0), "Time slices of the window."),
+    count(
+        "circuitBreaker.windowCalls",
+        0,
+        1_024,
+        Default::Fixed(0.0),
+        "The window is this many calls instead of a time; 0 means a time.",
+    ),
+    weight("circuitBreaker.timeoutWeight", "How much a timeout counts as a failure; 0 leaves it out."),
+    weight("circuitBreaker.networkWeight", "The same for a connection that failed or was lost."),
+    weight("circuitBreaker.serverErrorWeight", "The same for HTTP 5xx and faults of the storage."),
+    weight("circuitBreaker.rateLimitedWeight", "The same for HTTP 429."),
+    weight("circuitBreaker.badResponseWeight", "The same for an answer that is not the protocol."),
+    switch("circuitBreaker.rateLimitedIsSoft", false, "Whether HTTP 429 leaves a row of failures as it is."),
     span("circuitBreaker.recoveryTimeout", 0, 30_000, "How long it stays open at first."),
     ms(
         "circuitBreaker.recoveryTimeoutMax",
@@ -205,6 +244,7 @@ pub const KEYS: [Key; 42] = [
     count("retry.attempts", 1, 100, Default::Fixed(5.0), "Attempts in all; 1 turns retries off."),
     span("retry.initialDelay", 0, 500, "Delay before the second attempt."),
     span("retry.maxDelay", 0, 10_000, "No delay is longer, before jitter."),
+    span("retry.maxTotal", 0, 0, "The last attempt begins at most this long after the first; 0 means no limit."),
     number("retry.backoffMultiplier", 1.0, 10.0, 2.0, "How much longer each delay is."),
     number("retry.jitter", 0.0, 1.0, 0.2, "Random share by which a delay is longer or shorter."),
     number(

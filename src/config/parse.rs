@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use super::Config;
 use super::keys::{ALIASES, Default, KEYS, Key, Shape};
 use crate::policy::backoff::Backoff;
-use crate::policy::breaker::{BreakerConfig, FleetConfig};
+use crate::policy::breaker::{BreakerConfig, Corners, FleetConfig, Weights};
 use crate::policy::deadline::DeadlineConfig;
 use crate::policy::lease::PoolConfig;
 use crate::policy::retry::RetryConfig;
@@ -109,6 +109,15 @@ impl<'a> Reader<'a> {
                 slow_is_failure: self.switch("circuitBreaker.slowIsFailure"),
                 window_ms: self.whole("circuitBreaker.monitorWindow"),
                 window_buckets: small(self.whole("circuitBreaker.monitorBuckets")),
+                window_calls: small(self.whole("circuitBreaker.windowCalls")),
+                weights: Weights {
+                    timeout: self.weight("circuitBreaker.timeoutWeight"),
+                    network: self.weight("circuitBreaker.networkWeight"),
+                    server_error: self.weight("circuitBreaker.serverErrorWeight"),
+                    rate_limited: self.weight("circuitBreaker.rateLimitedWeight"),
+                    bad_response: self.weight("circuitBreaker.badResponseWeight"),
+                    is_rate_limited_soft: self.switch("circuitBreaker.rateLimitedIsSoft"),
+                },
                 open: Backoff {
                     initial_ms: recovery_ms,
                     max_ms: self.whole("circuitBreaker.recoveryTimeoutMax").max(recovery_ms),
@@ -117,6 +126,7 @@ impl<'a> Reader<'a> {
                 },
                 probes_max: small(self.whole("circuitBreaker.halfOpenMaxCalls")),
                 successes_to_close: small(self.whole("circuitBreaker.successThreshold")),
+                corners: Corners::OURS,
                 fleet: FleetConfig {
                     expected: small(self.whole("state.expectedIsolates")),
                     probes: self.number("state.probesPerWindow"),
@@ -132,6 +142,7 @@ impl<'a> Reader<'a> {
                     multiplier: self.number("retry.backoffMultiplier"),
                     jitter: self.number("retry.jitter"),
                 },
+                total_max_ms: self.whole("retry.maxTotal"),
                 budget_initial: self.number("retry.budgetInitial"),
                 budget_max: self.number("retry.budgetMax"),
                 budget_ratio: self.number("retry.budgetRatio"),
@@ -177,6 +188,10 @@ impl<'a> Reader<'a> {
 
     fn whole(&mut self, path: &str) -> u64 {
         self.value(path) as u64
+    }
+
+    fn weight(&mut self, path: &str) -> u16 {
+        self.value(path) as u16
     }
 
     fn number(&mut self, path: &str) -> f64 {

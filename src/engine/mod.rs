@@ -23,7 +23,7 @@ use crate::policy::Cx;
 use crate::policy::breaker::{Admission, Breaker, BreakerAnswer, Forced, State};
 use crate::policy::deadline::Deadlines;
 use crate::policy::lease::{Lease, LeaseAnswer, LeasePool};
-use crate::policy::retry::{Retries, RetryAnswer};
+use crate::policy::retry::{Retries, RetryAnswer, RetryQuestion};
 use crate::query::Query;
 use crate::rng::{Rng, SplitMix};
 use crate::state::codec::{self, Malformed};
@@ -454,9 +454,9 @@ impl Engine {
             self.pool.release(lease, is_broken, cx!(self, now));
         }
         let was_troubled = self.breaker.is_troubled();
-        self.breaker.observe(admission, evidence, duration_ms, cx!(self, now));
+        self.breaker.observe_outcome(admission, outcome, duration_ms, cx!(self, now));
         if outcome == Outcome::Success {
-            self.retries.observe_success();
+            self.retries.observe_success(duration_ms);
         }
         if evidence == Evidence::Failing {
             self.sync.suspect();
@@ -477,8 +477,14 @@ impl Engine {
         if call.uses_breaker && self.breaker.state(now) == State::Open {
             return RetryAnswer::Spent;
         }
-        let is_repeatable = call.is_repeatable;
-        self.retries.decide(call.attempts, judgement, is_repeatable, call.deadline, cx!(self, now))
+        let question = RetryQuestion {
+            attempts: call.attempts,
+            judgement,
+            is_repeatable: call.is_repeatable,
+            began_at: call.began_at,
+            deadline: call.deadline,
+        };
+        self.retries.decide(&question, cx!(self, now))
     }
 
     fn give_up(&mut self, id: CallId, code: Code, retry_at: Instant, now: Instant) -> Step {

@@ -12,23 +12,34 @@
 //! With `failures_max = 5`, the fifth failure within 60 s opens it for 30 s.
 
 mod advice;
+mod corners;
+mod hand;
+mod kept;
 mod probes;
 mod ramp;
 mod schedule;
+mod state;
 mod tally;
+mod weights;
 
 use super::Cx;
 use super::backoff::Backoff;
 use crate::clock::{Instant, Millis};
 use crate::note::Note;
-use crate::outcome::Evidence;
+use crate::outcome::{Evidence, Outcome};
 use crate::state::schema::{Cell, Phase};
+pub use corners::{Corners, Neutral, ProbeRule};
+pub use hand::Forced;
+pub use kept::Kept;
 pub use probes::PROBES_MAX;
 use probes::Probes;
 use ramp::Ramp;
 pub use schedule::FleetConfig;
 use schedule::{Search, Windows};
+pub use state::{Change, State};
 use tally::Tally;
+use weights::Weight;
+pub use weights::{WHOLE, Weights};
 
 /// When the breaker opens and how it recovers.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -51,97 +62,31 @@ pub struct BreakerConfig {
     pub window_ms: Millis,
     /// Buckets in the window.
     pub window_buckets: u32,
+    /// Reaches back this many calls instead, at most 1 024; 0 for a window of time. `calls_min` is at most this then.
+    pub window_calls: u32,
+    /// How much a failure of each class counts.
+    pub weights: Weights,
     /// How long it stays open: the first time, and longer each time that a probe fails.
     pub open: Backoff,
     /// Probes in flight at once while half-open; at most [`PROBES_MAX`].
     pub probes_max: u32,
     /// Successes in a row that close it again.
     pub successes_to_close: u32,
+    /// Where it may differ from what it does by default. Not with the feature `bindings`, whose settings do not reach it.
+    pub corners: Corners,
     /// What isolates that share a store do together.
     pub fleet: FleetConfig,
 }
 
 impl BreakerConfig {
+    /// No setting reaches the corners, so what JavaScript loads does without them: 1 KB less.
+    pub(super) const fn corners(&self) -> &Corners {
+        if cfg!(feature = "bindings") { &Corners::OURS } else { &self.corners }
+    }
+
     /// Whether anything can open it. Without a rule it is off: others' hints and an earlier opening refuse nothing.
     const fn has_rule(&self) -> bool {
         self.failures_max > 0 || self.failure_ratio > 0.0 || self.slow_ratio > 0.0 || self.consecutive_max > 0
-    }
-}
-
-/// What the circuit does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub enum State {
-    /// Works.
-    Closed = 0,
-    /// Probes.
-    HalfOpen = 1,
-    /// Refuses.
-    Open = 2,
-}
-
-impl State {
-    /// The name in status documents and metric labels.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Closed => "CLOSED",
-            Self::HalfOpen => "HALF_OPEN",
-            Self::Open => "OPEN",
-        }
-    }
-}
-
-/// What an operator holds the circuit in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Forced {
-    /// Open by hand: refuses everything until it is let go.
-    Open,
-    /// Closed by hand: admits everything and counts nothing.
-    Closed,
-}
-
-/// Why the state changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Change {
-    /// The count of failures in the window.
-    FailureCount,
-    /// The share of failures in the window.
-    FailureRatio,
-    /// The share of slow calls in the window.
-    SlowRatio,
-    /// Failures in a row.
-    Consecutive,
-    /// The open time had passed.
-    Elapsed,
-    /// A probe failed.
-    ProbeFailed,
-    /// Enough probes succeeded.
-    Recovered,
-    /// An operator's hand.
-    Forced,
-    /// An operator's reset.
-    Reset,
-    /// What other isolates learnt.
-    Advice,
-}
-
-impl Change {
-    /// The name used outside Rust.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::FailureCount => "failure_count",
-            Self::FailureRatio => "failure_ratio",
-            Self::SlowRatio => "slow_ratio",
-            Self::Consecutive => "consecutive_failures",
-            Self::Elapsed => "open_time_elapsed",
-            Self::ProbeFailed => "probe_failed",
-            Self::Recovered => "recovered",
-            Self::Forced => "forced",
-            Self::Reset => "reset",
-            Self::Advice => "shared_state",
-        }
     }
 }
 
@@ -195,6 +140,10 @@ pub struct Breaker {
     ramp: Option<Ramp>,
     probes: Probes,
     forced: Option<Forced>,
+    /// Who holds it open through [`Breaker::isolate`].
+    holders: u32,
+    /// Counts from its birth, opens from here.
+    opens_from: Instant,
     /// The newest shared knowledge: ours or merged.
     cell: Cell,
     /// Whether `cell` was made here and not yet stored.
@@ -224,6 +173,8 @@ impl Breaker {
             ramp: None,
             probes: Probes::default(),
             forced: None,
+            holders: 0,
+            opens_from: Instant::default(),
             cell: Cell::BOTTOM,
             is_cell_news: false,
             is_near_news: false,
@@ -239,7 +190,7 @@ impl Breaker {
     pub fn decide(&mut self, cx: &mut Cx<'_>) -> BreakerAnswer {
         match self.forced {
             Some(Forced::Open) => return BreakerAnswer::Refuse { retry_at: Instant::NEVER },
-            Some(Forced::Closed) => return BreakerAnswer::Admit,
+            Some(Forced::Closed | Forced::Counting) => return BreakerAnswer::Admit,
             None => {}
         }
         match self.state {
@@ -268,29 +219,62 @@ impl Breaker {
         Admission { epoch: self.epoch, probe: self.probes.admit(expires_at, cx.now) }
     }
 
+    /// Takes in how an admitted attempt ended: [`Breaker::observe`] with the weight of the outcome's class.
+    pub fn observe_outcome(&mut self, admission: Admission, outcome: Outcome, duration_ms: Millis, cx: &mut Cx<'_>) {
+        let failure = self.config.weights.of(outcome);
+        let evidence = match outcome.evidence() {
+            Evidence::Failing if failure.hundredths == 0 => Evidence::None,
+            evidence => evidence,
+        };
+        self.take(admission, evidence, failure, duration_ms, cx);
+    }
+
     /// Takes in how an admitted attempt ended. [`Evidence::None`] only gives the permit back.
     pub fn observe(&mut self, admission: Admission, evidence: Evidence, duration_ms: Millis, cx: &mut Cx<'_>) {
+        self.take(admission, evidence, Weight::WHOLE, duration_ms, cx);
+    }
+
+    /// `failure` is what a failure weighs.
+    fn take(
+        &mut self,
+        admission: Admission,
+        evidence: Evidence,
+        failure: Weight,
+        duration_ms: Millis,
+        cx: &mut Cx<'_>,
+    ) {
         if evidence == Evidence::Healthy && admission != Admission::BYPASS {
             self.successes += 1;
         }
-        if admission.epoch != self.epoch || self.forced.is_some() {
+        if admission.epoch != self.epoch || matches!(self.forced, Some(Forced::Open | Forced::Closed)) {
             return;
         }
+        let neutral = self.config.corners().neutral;
+        let is_neutral = evidence == Evidence::None
+            && !(neutral == Neutral::Success || (neutral == Neutral::ProbeSuccess && admission.is_probe()));
         if admission.is_probe() {
-            self.probes.give_back(admission.probe);
+            if self.config.corners().probes.is_in_all() && !is_neutral {
+                self.probes.spend(admission.probe);
+            } else {
+                self.probes.give_back(admission.probe);
+            }
         }
-        if evidence == Evidence::None {
+        if is_neutral {
             return;
         }
         let is_slow = self.is_slow(duration_ms);
-        let is_failure = evidence == Evidence::Failing || (is_slow && self.config.slow_is_failure);
-        if !is_failure {
+        let failure = match evidence {
+            Evidence::Failing => failure,
+            Evidence::Healthy if is_slow && self.config.slow_is_failure => Weight::WHOLE,
+            Evidence::Healthy | Evidence::None => Weight::NONE,
+        };
+        if failure == Weight::NONE && evidence == Evidence::Healthy {
             self.healthy_at = Some(cx.now);
         }
         match self.state {
-            State::Closed => self.observe_counted(is_failure, is_slow, cx),
-            State::HalfOpen if self.ramp.is_some() => self.observe_ramping(is_failure, is_slow, cx),
-            State::HalfOpen => self.observe_probe(is_failure, cx),
+            State::Closed => self.observe_counted(failure, is_slow, cx),
+            State::HalfOpen if self.ramp.is_some() => self.observe_ramping(failure, is_slow, cx),
+            State::HalfOpen => self.observe_probe(failure, is_slow, cx),
             State::Open => {}
         }
     }
@@ -306,12 +290,18 @@ impl Breaker {
     pub fn state(&self, now: Instant) -> State {
         match self.forced {
             Some(Forced::Open) => State::Open,
-            Some(Forced::Closed) => State::Closed,
+            Some(Forced::Closed | Forced::Counting) => State::Closed,
             None if !self.config.has_rule() => State::Closed,
             None if self.state == State::Open && now >= self.until => State::HalfOpen,
             None if self.ramp.is_some() && now >= self.until => State::Closed,
             None => self.state,
         }
+    }
+
+    /// The state as it was last entered: half-open only since the first question after the open time.
+    #[must_use]
+    pub const fn entered(&self) -> State {
+        self.state
     }
 
     /// Whether the circuit is anything but closed.
@@ -328,7 +318,7 @@ impl Breaker {
 
     /// Failures in the window.
     pub fn failures(&mut self, now: Instant) -> u32 {
-        self.tally.failures(now)
+        self.tally.failures(&self.config, now)
     }
 
     /// Attempts that found the database healthy, since the start or the last reset.
@@ -343,66 +333,41 @@ impl Breaker {
         self.requests
     }
 
-    /// Holds the circuit in a state by hand, or lets it go. Let go, it is what it was learning to be: closed and
-    /// empty after [`Forced::Closed`], ready to probe after [`Forced::Open`].
-    pub fn force(&mut self, forced: Option<Forced>, cx: &mut Cx<'_>) {
-        let before = self.state(cx.now);
-        self.forced = forced;
-        self.epoch = self.epoch.wrapping_add(1).max(1);
-        if let Some(forced) = forced {
-            self.settle();
-            self.until = cx.now;
-            self.state = if forced == Forced::Open { State::Open } else { State::Closed };
-        }
-        let after = self.state(cx.now);
-        if before != after {
-            cx.notes.push(Note::CircuitChanged { from: before, to: after, change: Change::Forced }, cx.now);
-        }
-    }
-
-    /// What the circuit is held in, if it is.
-    #[must_use]
-    pub const fn forced(&self) -> Option<Forced> {
-        self.forced
-    }
-
-    /// Closes the circuit and forgets counts, force and schedule. Shared knowledge of an open circuit is closed too.
-    pub fn reset(&mut self, cx: &mut Cx<'_>) {
-        self.forced = None;
-        self.successes = 0;
-        self.requests = 0;
-        self.close(Change::Reset, cx);
-        self.epoch = self.epoch.wrapping_add(1).max(1);
-    }
-
     /// Takes other settings. The state stays; the window starts anew when its shape changed.
     pub fn reconfigure(&mut self, config: BreakerConfig) {
-        if (config.window_ms, config.window_buckets) != (self.config.window_ms, self.config.window_buckets) {
+        let shape = |config: &BreakerConfig| (config.window_ms, config.window_buckets, config.window_calls);
+        if shape(&config) != shape(&self.config) {
             self.tally = Tally::new(&config);
         }
         self.config = config;
     }
 
-    fn observe_counted(&mut self, is_failure: bool, is_slow: bool, cx: &mut Cx<'_>) {
-        if let Some(change) = self.tally.observe(&self.config, is_failure, is_slow, cx.now) {
+    fn observe_counted(&mut self, failure: Weight, is_slow: bool, cx: &mut Cx<'_>) {
+        let change = self.tally.observe(&self.config, failure, is_slow, cx.now);
+        if let Some(change) = change
+            && cx.now >= self.opens_from
+            && self.forced.is_none()
+        {
             self.round = 0;
             self.open(change, cx);
         }
     }
 
-    fn observe_probe(&mut self, is_failure: bool, cx: &mut Cx<'_>) {
-        if is_failure {
-            self.round = self.round.saturating_add(1);
-            self.open(Change::ProbeFailed, cx);
-            return;
-        }
-        if self.probes.succeed() >= self.config.successes_to_close {
-            self.close(Change::Recovered, cx);
+    fn observe_probe(&mut self, failure: Weight, is_slow: bool, cx: &mut Cx<'_>) {
+        let results = self.probes.count(failure, is_slow);
+        let probes_max = self.config.probes_max.min(PROBES_MAX as u32);
+        match tally::verdict(&self.config, results, probes_max) {
+            Some(false) => {
+                self.round = self.round.saturating_add(1);
+                self.open(Change::ProbeFailed, cx);
+            }
+            Some(true) => self.close(Change::Recovered, cx),
+            None => {}
         }
     }
 
     fn open(&mut self, change: Change, cx: &mut Cx<'_>) {
-        self.until = cx.now.plus(self.config.open.at_least_ms(self.round, cx.rng));
+        self.until = cx.now.plus(self.open_ms(cx));
         if change != Change::ProbeFailed || self.cell.phase == Phase::Closed {
             // A probe that failed after others saw a recovery is a new opening, not the old one going on.
             self.opened_at = cx.now;
@@ -412,6 +377,14 @@ impl Breaker {
             self.schedule(Search::Next, cx.now);
         }
         self.enter(State::Open, change, cx);
+    }
+
+    /// How long it stays open this time.
+    fn open_ms(&self, cx: &mut Cx<'_>) -> Millis {
+        let steps = self.config.corners().open_steps_ms;
+        let step = steps.get(self.round as usize).or(steps.last());
+        let open_ms = step.map_or_else(|| self.config.open.at_least_ms(self.round, cx.rng), |step| *step);
+        open_ms.saturating_add(self.config.corners().is_later.into())
     }
 
     fn close(&mut self, change: Change, cx: &mut Cx<'_>) {

@@ -4,11 +4,23 @@
 //! [`Cx`] carries what they may use of the world.
 
 pub mod backoff;
+pub mod balance;
 pub mod breaker;
+pub mod budget;
+pub mod bulkhead;
+pub mod cache;
 pub mod connection;
 pub mod deadline;
+pub mod hedge;
 pub mod lease;
+pub mod limit;
+pub mod outlier;
+pub mod read_through;
+pub mod resources;
 pub mod retry;
+pub mod single_flight;
+pub mod suspicion;
+pub mod throttle;
 pub mod window;
 
 use crate::clock::Instant;

@@ -178,6 +178,7 @@ impl BreakerStatus {
             forced: breaker.forced().map(|forced| match forced {
                 Forced::Open => State::Open.name(),
                 Forced::Closed => State::Closed.name(),
+                Forced::Counting => "METRICS_ONLY",
             }),
             generation: breaker.cell().generation,
         }

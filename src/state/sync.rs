@@ -33,6 +33,8 @@ const NEAR_INTERVAL_MS: Millis = 1_000;
 
 /// Between two reads of one isolate of few, in milliseconds,
 const READ_INTERVAL_MIN_MS: Millis = 2_000;
+/// behind a store near by,
+const READ_INTERVAL_BEHIND_MS: Millis = 30_000;
 /// and what each further isolate adds to it.
 const READ_INTERVAL_PER_ISOLATE_MS: f64 = 100.0;
 
@@ -100,11 +102,12 @@ impl Sync {
     /// asks for all.
     pub fn claim_read(&mut self, is_circuit_closed: bool, isolates: f64, now: Instant) -> bool {
         // A clock that stepped back must not put the next read off for ever.
-        let is_due = self.read_due.is_none_or(|due| now >= due || due.since(now) > self.config.read_interval_ms);
+        let is_due = self.read_due.is_none_or(|due| now >= due || due.since(now) > READ_INTERVAL_BEHIND_MS);
         let is_wanted = (self.is_suspicious || !is_circuit_closed) && is_due;
         if is_wanted {
             let interval_ms = ((READ_INTERVAL_PER_ISOLATE_MS * isolates) as Millis).max(READ_INTERVAL_MIN_MS);
-            self.read_due = Some(now.plus(interval_ms.min(self.config.read_interval_ms)));
+            let interval_ms = interval_ms.min(self.config.read_interval_ms);
+            self.read_due = Some(now.plus(if self.config.has_near { READ_INTERVAL_BEHIND_MS } else { interval_ms }));
             self.is_suspicious = false;
         }
         is_wanted

@@ -4,6 +4,7 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod breaker;
+mod breaker_rules;
 mod deadline;
 mod host;
 mod pool;

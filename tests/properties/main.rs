@@ -1,7 +1,15 @@
 //! Laws: what must hold for every input, not only for the ones that we thought of.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod balance;
+mod bulkhead;
+mod cache;
 mod engine;
 mod hrana;
+mod limit;
 mod merge;
+mod outlier;
+mod resources;
+mod single_flight;
+mod suspicion;
 mod window;

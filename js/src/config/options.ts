@@ -29,14 +29,32 @@ export interface CircuitBreakerOptions {
   slowRate?: number;
   /** Failures in a row that open it; 0 turns the rule off. */
   consecutiveFailures?: number;
+  /** Another name for `failureRate`, in per cent. It opens at the threshold, where opossum's opens above it. */
+  errorThresholdPercentage?: number;
   /** Calls in the window before a share counts. */
   minimumCalls?: number;
+  /** Another name for `minimumCalls`. */
+  volumeThreshold?: number;
   /** Milliseconds above which a call is slow. */
   timeoutThreshold?: number;
   slowIsFailure?: boolean;
   /** Milliseconds for which a failure counts. */
   monitorWindow?: number;
   monitorBuckets?: number;
+  /** The window is this many calls, at most 1024, instead of a time; 0 means a time. */
+  windowCalls?: number;
+  /** How much a timeout counts as a failure, in per cent: 50 makes two count as one; 0 leaves them out. */
+  timeoutWeight?: number;
+  /** The same for a connection that failed or was lost. */
+  networkWeight?: number;
+  /** The same for HTTP 5xx and faults of the storage. */
+  serverErrorWeight?: number;
+  /** The same for HTTP 429. */
+  rateLimitedWeight?: number;
+  /** The same for an answer that is not the protocol. */
+  badResponseWeight?: number;
+  /** Whether HTTP 429 counts in the window only, and leaves a row of failures as it is. */
+  rateLimitedIsSoft?: boolean;
   /** Milliseconds that it stays open. `timeout` is another name for it. */
   recoveryTimeout?: number;
   timeout?: number;
@@ -62,6 +80,8 @@ export interface RetryOptions {
   /** Milliseconds before the second attempt. */
   initialDelay?: number;
   maxDelay?: number;
+  /** Milliseconds after the first attempt at which the last one begins at the latest; 0 means no limit. */
+  maxTotal?: number;
   backoffMultiplier?: number;
   jitter?: number;
   budgetInitial?: number;

@@ -170,6 +170,7 @@ impl Breaker {
     }
 
     fn longest_open_ms(&self) -> Millis {
-        (self.config.open.max_ms as f64 * (1.0 + self.config.open.jitter)).ceil() as Millis
+        let usual = (self.config.open.max_ms as f64 * (1.0 + self.config.open.jitter)).ceil() as Millis;
+        self.config.corners().longest_open_ms(usual)
     }
 }

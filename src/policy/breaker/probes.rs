@@ -1,6 +1,8 @@
-//! Half-open: how many probes are in flight, and how many of them succeeded in a row.
+//! Half-open: how many probes are in flight, and what came of those that ended.
 
+use super::weights::Weight;
 use crate::clock::Instant;
+use crate::policy::window::Counts;
 
 /// Probes that may be in flight at once, whatever the configuration says.
 pub const PROBES_MAX: usize = 16;
@@ -18,14 +20,15 @@ pub(super) struct Probes {
     permits: [Option<Permit>; PROBES_MAX],
     /// Serial number of the latest probe; 0 before the first.
     latest: u32,
-    successes: u32,
+    /// What ended, failures in hundredths.
+    results: Counts,
 }
 
 impl Probes {
-    /// Starts a half-open phase: no probe in flight, no success yet.
+    /// Starts a half-open phase: no probe in flight, no result yet.
     pub(super) const fn begin(&mut self) {
         self.permits = [None; PROBES_MAX];
-        self.successes = 0;
+        self.results = Counts { calls: 0, failures: 0, slow: 0 };
     }
 
     /// `None` when a permit is free, else when the first one may come back.
@@ -56,12 +59,21 @@ impl Probes {
 
     /// Whether a probe of this phase succeeded.
     pub(super) const fn has_succeeded(&self) -> bool {
-        self.successes > 0
+        self.results.calls > 0
     }
 
-    /// Counts a success; returns how many there were in a row.
-    pub(super) const fn succeed(&mut self) -> u32 {
-        self.successes += 1;
-        self.successes
+    /// Keeps a permit from being used again in this phase: its probe has ended with a result.
+    pub(super) fn spend(&mut self, probe: u32) {
+        for permit in self.permits.iter_mut().flatten().filter(|permit| permit.probe == probe) {
+            permit.expires_at = Instant::NEVER;
+        }
+    }
+
+    /// Counts a result; returns all of this phase.
+    pub(super) const fn count(&mut self, failure: Weight, is_slow: bool) -> Counts {
+        self.results.calls += 1;
+        self.results.failures = self.results.failures.saturating_add(failure.hundredths as u32);
+        self.results.slow += is_slow as u32;
+        self.results
     }
 }

@@ -4,7 +4,7 @@
 //! fleet that learns within a second that the database is back would otherwise return as one wave. What this isolate
 //! sees for itself decides sooner: enough successes end the ramp, failures are counted as in a closed circuit.
 
-use super::{Breaker, BreakerAnswer, Change, State};
+use super::{Breaker, BreakerAnswer, Change, State, Weight};
 use crate::clock::{Instant, Millis};
 use crate::policy::Cx;
 use crate::rng::Rng;
@@ -45,15 +45,17 @@ impl Breaker {
         }
     }
 
-    pub(super) fn observe_ramping(&mut self, is_failure: bool, is_slow: bool, cx: &mut Cx<'_>) {
-        if !is_failure && let Some(ramp) = &mut self.ramp {
+    pub(super) fn observe_ramping(&mut self, failure: Weight, is_slow: bool, cx: &mut Cx<'_>) {
+        if failure == Weight::NONE
+            && let Some(ramp) = &mut self.ramp
+        {
             ramp.successes += 1;
             if ramp.successes >= self.config.successes_to_close {
                 self.enter(State::Closed, Change::Recovered, cx);
                 return;
             }
         }
-        self.observe_counted(is_failure, is_slow, cx);
+        self.observe_counted(failure, is_slow, cx);
     }
 }
 

@@ -2,7 +2,7 @@ use super::*;
 use crate::note::Notes;
 use crate::rng::SplitMix;
 
-const CONFIG: BreakerConfig = BreakerConfig {
+pub(super) const CONFIG: BreakerConfig = BreakerConfig {
     failures_max: 3,
     failure_ratio: 0.0,
     slow_ratio: 0.0,
@@ -12,22 +12,25 @@ const CONFIG: BreakerConfig = BreakerConfig {
     slow_is_failure: true,
     window_ms: 60_000,
     window_buckets: 12,
+    window_calls: 0,
+    weights: Weights::EQUAL,
     open: Backoff { initial_ms: 30_000, max_ms: 120_000, multiplier: 2.0, jitter: 0.0 },
     probes_max: 3,
     successes_to_close: 2,
+    corners: Corners::OURS,
     fleet: FleetConfig { expected: 0, probes: 1.0, ramp_ms: 2_000, has_near: false },
 };
 
 /// A breaker with a hand-set clock, a few minutes after an epoch that makes generations nonzero.
-struct Bench {
-    breaker: Breaker,
+pub(super) struct Bench {
+    pub(super) breaker: Breaker,
     rng: SplitMix,
-    notes: Notes,
-    now: Instant,
+    pub(super) notes: Notes,
+    pub(super) now: Instant,
 }
 
 impl Bench {
-    fn new(config: BreakerConfig) -> Self {
+    pub(super) fn new(config: BreakerConfig) -> Self {
         Self {
             breaker: Breaker::new(config, 42),
             rng: SplitMix::new(1),
@@ -36,42 +39,42 @@ impl Bench {
         }
     }
 
-    fn with<T>(&mut self, work: impl FnOnce(&mut Breaker, &mut Cx<'_>) -> T) -> T {
+    pub(super) fn with<T>(&mut self, work: impl FnOnce(&mut Breaker, &mut Cx<'_>) -> T) -> T {
         let mut cx = Cx { now: self.now, rng: &mut self.rng, notes: &mut self.notes };
         work(&mut self.breaker, &mut cx)
     }
 
-    fn later(&mut self, ms: Millis) -> &mut Self {
+    pub(super) fn later(&mut self, ms: Millis) -> &mut Self {
         self.now = self.now.plus(ms);
         self
     }
 
-    fn is_admitted(&mut self) -> bool {
+    pub(super) fn is_admitted(&mut self) -> bool {
         self.with(|breaker, cx| breaker.decide(cx)) == BreakerAnswer::Admit
     }
 
-    fn admit(&mut self) -> Admission {
+    pub(super) fn admit(&mut self) -> Admission {
         assert!(self.is_admitted(), "refused at {:?}", self.now);
         let expires_at = self.now.plus(15_000);
         self.with(|breaker, cx| breaker.admit(expires_at, cx))
     }
 
-    fn end(&mut self, admission: Admission, evidence: Evidence, duration_ms: Millis) {
+    pub(super) fn end(&mut self, admission: Admission, evidence: Evidence, duration_ms: Millis) {
         self.with(|breaker, cx| breaker.observe(admission, evidence, duration_ms, cx));
     }
 
-    fn call(&mut self, evidence: Evidence) {
+    pub(super) fn call(&mut self, evidence: Evidence) {
         let admission = self.admit();
         self.end(admission, evidence, 1);
     }
 
-    fn fail(&mut self, times: u32) {
+    pub(super) fn fail(&mut self, times: u32) {
         for _ in 0..times {
             self.call(Evidence::Failing);
         }
     }
 
-    fn state(&self) -> State {
+    pub(super) fn state(&self) -> State {
         self.breaker.state(self.now)
     }
 }

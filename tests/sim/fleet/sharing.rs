@@ -32,6 +32,14 @@ impl World<'_> {
                 None
             }
             Cold::Unread => {
+                if self.plan.policy == Policy::CellsNear {
+                    let (after_ms, text) = self.near.get(isolate.colo, at, &self.plan.faults, &mut isolate.rng);
+                    if text.is_some() {
+                        isolate.cold = Cold::Reading(at + after_ms);
+                        self.plan_event(slot, at + after_ms, What::Warm(text));
+                        return Some(at + after_ms);
+                    }
+                }
                 let key = usize::from(isolate.colo);
                 let reply = self.kv.get(key, isolate.colo, at, &self.plan.faults, &mut isolate.rng);
                 let ready_at = at + reply.after_ms.min(COLD_READ_MS);
