@@ -10,7 +10,7 @@ import { StepError } from "./progress.mjs";
 import { setup } from "./setup.mjs";
 
 const HEALTHY_MS = 3_000;
-const MENDED_MS = 12_000;
+const MENDED_MS = 20_000;
 /** How long after the repair every isolate must serve again, in milliseconds. */
 const RECOVERED_MS = 3_000;
 /** What the deployable Worker says of the database may be this old, in milliseconds. */
@@ -73,12 +73,20 @@ async function suffer(subject, { downMs, isolates, rate, faults, staleMs }) {
       const outage = await sufferOutage(fleet, load, fault, { downMs, mendedMs: MENDED_MS });
       outages.push(outage);
       console.log(row(outage, isOurs));
+      if (isOurs && isLate(outage)) console.log(`           ms of each: ${JSON.stringify(outage.recoveredMs)}`);
     }
     const ledger = await readLedger(fleet, await load.stop());
     return report(ledger, load.calls, fleet.rig.log(), outages, isOurs);
   } finally {
     await fleet.rig.stop();
   }
+}
+
+/** Whether an isolate did not serve in time after the repair. @param {Outage} outage */
+function isLate({ recoveredMs }) {
+  return Object.entries(recoveredMs).some(
+    ([name, ms = Number.POSITIVE_INFINITY]) => ms > RECOVERED_MS + (name === "watcher" ? SAID_MS : 0),
+  );
 }
 
 /** @param {Outage} outage @param {boolean} isOurs */
@@ -118,10 +126,6 @@ function report(ledger, calls, log, outages, isOurs) {
     console.log(`    ${String(count).padStart(7)}  ${name}`);
   }
   const hung = log.match(/code had hung|will never complete|different request/gi)?.length ?? 0;
-  const isLate = (/** @type {Outage} */ { recoveredMs }) =>
-    Object.entries(recoveredMs).some(
-      ([name, ms = Number.POSITIVE_INFINITY]) => ms > RECOVERED_MS + (name === "watcher" ? SAID_MS : 0),
-    );
   /** @type {[string, number][]} */
   const broken = [
     ["outages with more upstream calls than the budget", outages.filter((each) => each.upstream > each.budget).length],

@@ -119,7 +119,7 @@ export class Driver implements Guard {
       case Step.Attempt:
         return this.#callOnce(work, step >>> 3, handle);
       case Step.Refuse:
-        return rejectSoon(errorOf(CALL, step, handle, undefined));
+        return rejectSoon(this.#refused(CALL, step, handle, undefined));
       default:
         return this.#follow(CALL, work, step, handle);
     }
@@ -133,6 +133,7 @@ export class Driver implements Guard {
     if (this.#refusal?.retryAtMs !== retryAtMs) {
       this.#refusal = Object.freeze({ refused: true, code: "CIRCUIT_OPEN", retryAtMs });
     }
+    if (this.#shared !== undefined) this.#look(handle.look());
     return this.#refusal as Refusal;
   }
 
@@ -143,7 +144,7 @@ export class Driver implements Guard {
     let step = handle.begin(bitsOf(operation), operation.timeoutMs ?? -1, this.#platform.now());
     while ((step & 7) === Step.Wait) step = await this.#wait(operation, step >>> 3, handle);
     if ((step & 7) === Step.FailOpen) return UNGUARDED_LEASE;
-    if ((step & 7) !== Step.Attempt) throw errorOf(operation, step, handle, undefined);
+    if ((step & 7) !== Step.Attempt) throw this.#refused(operation, step, handle, undefined);
     return holdLease(step >>> 3, handle, this.#now, (look) => this.#look(look));
   }
 
@@ -244,9 +245,16 @@ export class Driver implements Guard {
           if (attempts > 1) throw failure;
           return attempt(unguarded());
         default:
-          throw errorOf(operation, step, handle, failure);
+          throw this.#refused(operation, step, handle, failure);
       }
     }
+  }
+
+  /** The error for a call that ended without a result. An isolate that only refuses learns of a recovery here alone. */
+  #refused(operation: Operation, step: number, handle: CoreHandle, failure: unknown): unknown {
+    const error = errorOf(operation, step, handle, failure);
+    if (this.#shared !== undefined) this.#look(handle.look());
+    return error;
   }
 
   /** The first attempt of `call`: without a signal, and with a timer only if it needs one. */
