@@ -22,6 +22,27 @@ const ENTRIES = [
   { name: "index", wasm: undefined, external: [] },
 ];
 
+/** Stores of hints that are imported by themselves: `seawall/stores/<name>`. Only `file` needs what only Node has. */
+const STORES = /^\.\/stores\/(.+)$/;
+
+/** Names of the stores that the package exports. @returns {string[]} */
+function storeNames() {
+  const { exports } = JSON.parse(readFileSync(join(ROOT, "js/package.json"), "utf8"));
+  return Object.keys(exports).flatMap((path) => STORES.exec(path)?.[1] ?? []);
+}
+
+/** @type {import("esbuild").BuildOptions} */
+const BUNDLE = {
+  bundle: true,
+  format: "esm",
+  platform: "neutral",
+  target: "es2022",
+  minifySyntax: true,
+  legalComments: "none",
+  charset: "utf8",
+  logLevel: "error",
+};
+
 /** Bundles the entries and writes the declarations into js/dist. */
 export async function buildPackage() {
   rmSync(DIST, { recursive: true, force: true });
@@ -29,19 +50,17 @@ export async function buildPackage() {
   const { build } = await import("esbuild");
   for (const { name, wasm, external } of ENTRIES) {
     await build({
+      ...BUNDLE,
       entryPoints: [join(SOURCE, "entrypoints", `${name}.ts`)],
       outfile: join(DIST, `${name}.js`),
-      bundle: true,
-      format: "esm",
-      platform: "neutral",
-      target: "es2022",
-      minifySyntax: true,
-      legalComments: "none",
-      charset: "utf8",
       external,
       plugins: wasm === undefined ? [] : [importWasm(wasm)],
-      logLevel: "error",
     });
+  }
+  for (const name of storeNames()) {
+    const outfile = join(DIST, "store", `${name}.js`);
+    await build({ ...BUNDLE, entryPoints: [join(SOURCE, "store", `${name}.ts`)], outfile, external: ["node:*"] });
+    writeFileSync(join(DIST, "store", `${name}.cjs`), `module.exports = require("./${name}.js");\n`);
   }
   copyFileSync(join(GENERATED, "core_bg.wasm"), join(DIST, "core.wasm"));
   // Node requires ES modules by itself; the file is for tools that judge by the name. Both ways lead to one instance.
@@ -71,7 +90,7 @@ async function buildDeclarations() {
   await runStep("type declarations", process.execPath, [compiler, "-p", join(ROOT, "js/tsconfig.build.json")], {
     cwd: ROOT,
   });
-  const reached = new Set(["index.d.ts"]);
+  const reached = new Set(["index.d.ts", ...storeNames().map((name) => `store/${name}.d.ts`)]);
   for (const file of reached) {
     const text = readFileSync(join(DIST, file), "utf8");
     for (const [, path] of text.matchAll(RELATIVE_IMPORT))

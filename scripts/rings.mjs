@@ -91,6 +91,11 @@ export const RINGS = [
     commands: () => [cargoTest(["--lib", ...rustRings().flatMap((name) => ["--test", name])]), cargoTest(["--doc"])],
   },
   {
+    name: "features",
+    what: "each feature of docs/features.md is named by a test",
+    commands: () => [check(process.execPath, [join(ROOT, "scripts/features.mjs")])],
+  },
+  {
     name: "types",
     what: "TypeScript compiles",
     commands: () => PROJECTS.map((project) => tool("typescript/bin/tsc", ["--noEmit", "-p", project])),
@@ -100,6 +105,11 @@ export const RINGS = [
     name: "contract",
     what: "the same assertions on @libsql/client and on ours; public types",
     commands: () => [vitest("tests/contract/vitest.config.ts")],
+  },
+  {
+    name: "stores",
+    what: "one suite for every store of hints, each on the real thing",
+    commands: () => [vitest("tests/stores/vitest.config.ts")],
   },
   {
     name: "packaging",

@@ -26,8 +26,8 @@ const LOCK_STAMP = join(ROOT, "node_modules", ".seawall-lock");
 /**
  * Prepares the machine.
  *
- * @param {{ quiet?: boolean, lints?: boolean }} [options] `quiet` prints only what has to be done; `lints` wants
- *   rustfmt and clippy as well.
+ * @param {{ quiet?: boolean, lints?: boolean, servers?: boolean }} [options] `quiet` prints only what has to be done;
+ *   `lints` wants rustfmt and clippy as well; `servers` wants what tests start besides what npm installs.
  * @throws {StepError} With one sentence on what is missing and how to get it.
  */
 export async function setup(options = {}) {
@@ -39,6 +39,7 @@ export async function setup(options = {}) {
   await addTarget(say);
   if (options.lints) await addLints(say);
   await installWasmBindgen(say);
+  if (options.servers) await installRedis(say);
 }
 
 /** @typedef {(name: string, state: string) => unknown} Say */
@@ -110,6 +111,24 @@ async function addLints(say) {
 }
 
 /** @param {Say} say */
+async function installRedis(say) {
+  const found = () => versionIn(firstLine("redis-server", ["--version"])?.replace(/^.*\bv=/, ""));
+  if (found() === undefined) {
+    const canInstall = process.getuid?.() === 0 && firstLine("apt-get", ["--version"]) !== undefined;
+    if (!canInstall) {
+      throw new StepError(
+        "redis-server was not found: the tests of the stores start one. Install it (Debian: apt install redis-server; macOS: brew install redis).",
+      );
+    }
+    const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
+    await runStep("Debian's list of packages", "apt-get", ["update", "-q"], { cwd: ROOT, env });
+    const args = ["install", "-y", "-q", "--no-install-recommends", "redis-server"];
+    await runStep("redis-server", "apt-get", args, { cwd: ROOT, env });
+  }
+  say(`redis-server ${found() ?? ""}`, "installed");
+}
+
+/** @param {Say} say */
 async function installWasmBindgen(say) {
   const version = wasmBindgenVersion();
   if (findWasmBindgen() === undefined) {
@@ -153,7 +172,7 @@ const QUICK_PROFILE = {
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   try {
-    await setup();
+    await setup({ servers: true });
   } catch (error) {
     if (!(error instanceof StepError)) throw error;
     console.error(error.message);

@@ -99,7 +99,7 @@ function chosen(args) {
 try {
   const rings = chosen(process.argv.slice(2));
   heading("set-up");
-  await setup({ lints: true });
+  await setup({ lints: true, servers: rings.some(({ name }) => name === "stores") });
   heading("build");
   // After the set-up: the build needs packages that it installs.
   const { build } = await import("./build.mjs");

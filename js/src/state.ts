@@ -4,6 +4,8 @@
 import type { StateOptions } from "./config/options.ts";
 import type { CoreHandle } from "./core.ts";
 import type { Platform } from "./platform/platform.ts";
+import { demandMethods } from "./store/checks.ts";
+import type { Store } from "./store/store.ts";
 
 const PREFIX = "seawall/v1/";
 const COLD_READ_TIMEOUT_MS = 100;
@@ -13,6 +15,8 @@ const STORE_TIMEOUT_MS = 5_000;
 const COLD_POLL_MS = 2;
 /** A hint that nobody renewed is forgotten after this, in seconds. */
 const TTL_S = 3_600;
+/** What a data centre may be called: it becomes a part of a key. */
+const COLO = /^[A-Za-z0-9_-]{1,32}$/;
 
 /** Resolves after `ms`, on a timer of the request that calls it. */
 export function sleep(ms: number): Promise<void> {
@@ -22,15 +26,23 @@ export function sleep(ms: number): Promise<void> {
 /** Shares what one database's policies learn. */
 export class SharedState {
   readonly #options: StateOptions;
-  readonly #key: string;
+  /** The key for isolates that do not know where they are. */
+  readonly #placeless: string;
+  readonly #colo: () => string | undefined;
   readonly #platform: Platform;
   readonly #handle: () => CoreHandle;
   /** 0 before the cold read, its deadline while it runs, -1 after it. */
   #coldUntil = 0;
 
+  /** @throws TypeError when a store is none, or the name of the data centre cannot be used. */
   constructor(options: StateOptions, database: string, platform: Platform, handle: () => CoreHandle) {
+    for (const name of ["store", "near"] as const) {
+      if (name === "near" && options.near === undefined) continue;
+      demandMethods(options[name], ["get", "put"], `seawall.state.${name}`, "a store, as memoryStore() makes one");
+    }
     this.#options = options;
-    this.#key = `${options.prefix ?? PREFIX}${database}`;
+    this.#placeless = `${options.prefix ?? PREFIX}${database}`;
+    this.#colo = coloOf(options.colo, platform);
     this.#platform = platform;
     this.#handle = handle;
     if (this.#coldReadTimeout === 0) this.#coldUntil = -1;
@@ -47,7 +59,7 @@ export class SharedState {
     if (this.#coldUntil === 0) {
       this.#coldUntil = now + this.#coldReadTimeout;
       if (this.#handle().claimColdRead(now)) {
-        await Promise.race([this.#read(), sleep(this.#coldReadTimeout)]);
+        await Promise.race([Promise.all([this.#read(), this.#readNear()]), sleep(this.#coldReadTimeout)]);
       }
       this.#coldUntil = -1;
       return;
@@ -64,6 +76,15 @@ export class SharedState {
     const writeDelay = handle.claimWrite(now);
     if (writeDelay >= 0) this.#platform.waitUntil(this.#write(writeDelay));
     if (handle.claimRead(now)) this.#platform.waitUntil(this.#read());
+    if (this.#options.near === undefined) return;
+    if (handle.claimNearWrite()) this.#platform.waitUntil(this.#writeNear(this.#options.near));
+    else if (handle.claimNearRead(now)) this.#platform.waitUntil(this.#readNear());
+  }
+
+  /** Asked each time: an isolate may learn where it is from its first request. */
+  get #key(): string {
+    const colo = this.#colo();
+    return colo === undefined ? this.#placeless : `${this.#placeless}/${colo}`;
   }
 
   get #coldReadTimeout(): number {
@@ -72,8 +93,7 @@ export class SharedState {
 
   async #read(): Promise<void> {
     try {
-      const text = await withTimeout(this.#options.store.get(this.#key));
-      this.#import(text);
+      this.#import(await get(this.#options.store, this.#key));
     } catch {
       this.#failed();
     }
@@ -83,19 +103,47 @@ export class SharedState {
   async #write(delay: number): Promise<void> {
     try {
       await sleep(delay);
-      this.#import(await withTimeout(this.#options.store.get(this.#key)).catch(() => null));
+      const { store, near } = this.#options;
+      const key = this.#key;
+      this.#import(await get(store, key).catch(() => null));
       const { core } = this.#handle();
       if (core.isStored()) return;
       const text = core.export();
-      await withTimeout(this.#options.store.put(this.#key, text, TTL_S));
+      await put(store, key, text);
       this.#handle().core.stored(text);
+      if (near !== undefined) await put(near, key, text).catch(() => {});
     } catch {
       this.#failed();
     }
   }
 
+  async #readNear(): Promise<void> {
+    const { near } = this.#options;
+    if (near === undefined) return;
+    try {
+      this.#importNear(await get(near, this.#key));
+    } catch {
+      // It may forget anything at any time; a failure says nothing of the far one.
+    }
+  }
+
+  /** Reads before it writes, so that what others near by know is not lost. */
+  async #writeNear(near: Store): Promise<void> {
+    try {
+      const key = this.#key;
+      this.#importNear(await get(near, key).catch(() => null));
+      await put(near, key, this.#handle().core.export());
+    } catch {
+      // The far one is told too.
+    }
+  }
+
   #import(text: unknown): void {
-    if (typeof text === "string" && text !== "") this.#handle().core.import(text, this.#platform.now());
+    if (isHint(text)) this.#handle().core.import(text, this.#platform.now());
+  }
+
+  #importNear(text: unknown): void {
+    if (isHint(text)) this.#handle().core.importNear(text, this.#platform.now());
   }
 
   #failed(): void {
@@ -107,14 +155,52 @@ export class SharedState {
   }
 }
 
-/** `work`, unless it takes longer than a store may. */
-async function withTimeout<T>(work: Promise<T>): Promise<T> {
+/**
+ * How to ask where this isolate is.
+ *
+ * @throws TypeError when a name was given that cannot be a part of a key.
+ */
+function coloOf(option: StateOptions["colo"], platform: Platform): () => string | undefined {
+  if (typeof option === "function") {
+    return () => {
+      try {
+        const colo = option();
+        return typeof colo === "string" && COLO.test(colo) ? colo : undefined;
+      } catch {
+        return undefined;
+      }
+    };
+  }
+  if (option !== undefined && option !== "" && !(typeof option === "string" && COLO.test(option))) {
+    throw new TypeError(
+      "seawall.state.colo must be 1 to 32 letters, digits, _ or -, a function that gives such a name, or empty.",
+    );
+  }
+  const colo = option ?? platform.colo();
+  const known = colo !== undefined && COLO.test(colo) ? colo : undefined;
+  return () => known;
+}
+
+function isHint(text: unknown): text is string {
+  return typeof text === "string" && text !== "";
+}
+
+function get(store: Store, key: string): Promise<unknown> {
+  return withTimeout(() => store.get(key));
+}
+
+function put(store: Store, key: string, text: string): Promise<void> {
+  return withTimeout(() => store.put(key, text, TTL_S));
+}
+
+/** What `work` gives, unless it takes longer than a store may. */
+async function withTimeout<T>(work: () => Promise<T>): Promise<T> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(new Error("the store did not answer")), STORE_TIMEOUT_MS);
   });
   try {
-    return await Promise.race([work, late]);
+    return await Promise.race([work(), late]);
   } finally {
     clearTimeout(timer);
   }

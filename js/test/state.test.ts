@@ -239,6 +239,9 @@ describe("a store that misbehaves", () => {
     expect(store.writes).toBe(0);
     await fail(guard);
     guard.resetBreaker();
+    // After a refusal others are given ten seconds to tell.
+    await vi.advanceTimersByTimeAsync(11_000);
+    await guard.run(READ, async () => 1);
     await vi.advanceTimersByTimeAsync(2_000);
     expect(put.mock.calls.length).toBeGreaterThan(1);
     expect(store.texts.has(KEY)).toBe(true);
@@ -298,10 +301,10 @@ describe("the schedule", () => {
       await vi.advanceTimersByTimeAsync(100);
     }
     expect(store.asked.every((what) => what === "get")).toBe(true);
-    expect(store.reads).toBeGreaterThanOrEqual(40);
-    expect(store.reads).toBeLessThanOrEqual(50);
+    expect(store.reads).toBeGreaterThanOrEqual(85);
+    expect(store.reads).toBeLessThanOrEqual(100);
     const distances = store.times.slice(1).map((time, index) => time - (store.times[index] as number));
-    expect(Math.min(...distances)).toBeGreaterThanOrEqual(2_000);
+    expect(Math.min(...distances)).toBeGreaterThanOrEqual(1_000);
   });
 
   test("it reads before it writes, after a delay of at most four seconds", async () => {

@@ -49,6 +49,7 @@ function platform(isPolling: boolean): Platform {
     connectionsMax: undefined,
     waitUntil: () => {},
     environment: () => "production",
+    colo: () => undefined,
   };
 }
 

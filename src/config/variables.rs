@@ -20,7 +20,9 @@ const ENVIRONMENT: &str = "ENVIRONMENT";
 const CONNECTIONS_MAX: u32 = 6;
 
 /// Which variable sets which setting.
-const SETTINGS: [(&str, &str, &str); 4] = [
+const SETTINGS: [(&str, &str, &str); 6] = [
+    ("ENABLE_CIRCUIT_BREAKER", "circuitBreaker", "enabled"),
+    ("DB_CIRCUIT_BREAKER", "circuitBreaker", "enabled"),
     ("DB_MAX_CONNECTIONS", "connectionPool", "maxConnections"),
     ("DB_ACQUIRE_TIMEOUT", "connectionPool", "acquireTimeout"),
     ("CB_FAILURE_THRESHOLD", "circuitBreaker", "failureThreshold"),
@@ -47,12 +49,13 @@ pub struct Settings {
     pub health_check_interval_ms: Millis,
 }
 
-/// Reads the variables that `read` finds; an empty one counts as not set.
+/// Reads the variables that `read` finds; an empty one counts as not set. `has_near` says that hints are shared near by as
+/// well.
 ///
 /// # Errors
 ///
 /// One sentence for each variable that is missing or cannot be used, without its value.
-pub fn read(read: impl Fn(&str) -> Option<String>) -> Result<Settings, String> {
+pub fn read(read: impl Fn(&str) -> Option<String>, has_near: bool) -> Result<Settings, String> {
     let read = |name: &str| read(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
     let mut problems = Vec::new();
     let mut keep = |problem: String| problems.push(problem);
@@ -74,11 +77,18 @@ pub fn read(read: impl Fn(&str) -> Option<String>) -> Result<Settings, String> {
     let mut settings = Map::new();
     for (variable, group, name) in SETTINGS {
         let Some(text) = read(variable) else { continue };
-        match whole(&text) {
-            Some(number) => settings.entry(group).or_insert_with(|| json!({}))[name] = Value::from(number),
-            None => keep(format!("{variable} must be a whole number.")),
+        let (value, must_be) = match name {
+            "enabled" => (switch(&text).map(Value::from), "true or false"),
+            _ => (whole(&text).map(Value::from), "a whole number"),
+        };
+        let group = settings.entry(group).or_insert_with(|| json!({}));
+        match value {
+            Some(value) if group[name].is_null() || group[name] == value => group[name] = value,
+            Some(_) => keep(format!("{variable} says something else than another variable for the same setting.")),
+            None => keep(format!("{variable} must be {must_be}.")),
         }
     }
+    settings.insert("state".to_owned(), json!({ "near": has_near }));
     settings.insert(
         "platform".to_owned(),
         json!({
@@ -101,6 +111,14 @@ pub fn read(read: impl Fn(&str) -> Option<String>) -> Result<Settings, String> {
 
 fn whole(text: &str) -> Option<u64> {
     text.parse().ok()
+}
+
+fn switch(text: &str) -> Option<bool> {
+    match text.to_ascii_lowercase().as_str() {
+        "true" | "1" => Some(true),
+        "false" | "0" => Some(false),
+        _ => None,
+    }
 }
 
 /// The parser names a setting by its path; who sets variables knows it by another name.
@@ -147,7 +165,7 @@ mod tests {
     use super::*;
 
     fn with(pairs: &[(&str, &str)]) -> Result<Settings, String> {
-        read(|name| pairs.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned()))
+        read(|name| pairs.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned()), false)
     }
 
     #[test]
@@ -165,6 +183,13 @@ mod tests {
             let expected = Address { base_url: base_url.to_owned(), name: name.to_owned() };
             assert_eq!(address(url), Ok(expected), "{url}");
         }
+    }
+
+    #[test]
+    fn a_store_near_by_is_the_host_s_to_say() {
+        let with = |has_near| read(|name| (name == DATABASE_URL).then(|| "libsql://db".to_owned()), has_near).unwrap();
+        assert!(with(true).config.sync.has_near);
+        assert!(!with(false).config.sync.has_near);
     }
 
     #[test]
@@ -216,6 +241,22 @@ mod tests {
         assert_eq!(leases(&[]), 5);
         assert_eq!(leases(&[("ENVIRONMENT", "development")]), 2);
         assert_eq!(leases(&[("DB_MAX_CONNECTIONS", "50")]), 6);
+    }
+
+    /// CB-25: the breaker is turned off by a variable, under either of its names; both must say the same.
+    #[test]
+    fn a_variable_turns_the_breaker_off() {
+        let with = |pairs: &[(&str, &str)]| {
+            let url = [(DATABASE_URL, "https://a.example")];
+            with(&[&url, pairs].concat()).map(|settings| settings.config.breaker.failures_max)
+        };
+        for name in ["ENABLE_CIRCUIT_BREAKER", "DB_CIRCUIT_BREAKER"] {
+            assert_eq!(with(&[(name, "false")]), Ok(0));
+            assert_eq!(with(&[(name, "1")]), Ok(5));
+            assert!(with(&[(name, "perhaps")]).unwrap_err().contains("true or false"));
+        }
+        let both = with(&[("ENABLE_CIRCUIT_BREAKER", "true"), ("DB_CIRCUIT_BREAKER", "false")]);
+        assert!(both.unwrap_err().contains("DB_CIRCUIT_BREAKER"));
     }
 
     #[test]

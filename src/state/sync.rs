@@ -32,7 +32,7 @@ pub struct SyncConfig {
 const NEAR_INTERVAL_MS: Millis = 1_000;
 
 /// Between two reads of one isolate of few, in milliseconds,
-const READ_INTERVAL_MIN_MS: Millis = 2_000;
+const READ_INTERVAL_MIN_MS: Millis = 1_000;
 /// behind a store near by,
 const READ_INTERVAL_BEHIND_MS: Millis = 30_000;
 /// and what each further isolate adds to it.
@@ -209,7 +209,7 @@ mod tests {
             let mut sync = Sync::new(CONFIG);
             (0..120_000).filter(|now| sync.claim_read(false, isolates, Instant(*now))).count()
         };
-        assert_eq!([0.0, 20.0, 100.0, 1e9].map(reads), [60, 60, 12, 4]);
+        assert_eq!([0.0, 20.0, 100.0, 1e9].map(reads), [120, 60, 12, 4]);
     }
 
     #[test]

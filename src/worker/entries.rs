@@ -4,6 +4,7 @@ use worker::{Context, Env, Request, Response, ScheduleContext, ScheduledEvent, e
 
 use super::clock;
 use super::isolate::{Isolate, Visit};
+use super::kv::Place;
 use crate::http::{self, routes};
 use crate::report::probe::INTERVAL_MS;
 
@@ -15,7 +16,7 @@ pub(super) async fn fetch(request: Request, env: Env, context: Context) -> worke
     let asked = http::Request { method: &method, path: &request.path(), accept: accept.as_deref() };
     let response = match routes::plan(&asked, routes::BASE_PATH, clock::now()) {
         routes::Plan::Respond(response) => response,
-        routes::Plan::Health(question) => match Isolate::of(&env) {
+        routes::Plan::Health(question) => match Isolate::of(&env, &Place::of(&request)) {
             Ok(isolate) => {
                 let visit = Visit::new(isolate, &env);
                 let facts = visit.health(INTERVAL_MS).await;
@@ -33,7 +34,7 @@ pub(super) async fn fetch(request: Request, env: Env, context: Context) -> worke
 /// Asks the database whether it is there, if nobody asked for a while, and shares what it learnt.
 #[event(scheduled)]
 pub(super) async fn scheduled(_event: ScheduledEvent, env: Env, _context: ScheduleContext) {
-    let Ok(isolate) = Isolate::of(&env) else { return };
+    let Ok(isolate) = Isolate::of(&env, &Place::default()) else { return };
     let visit = Visit::new(isolate, &env);
     visit.health(visit.health_check_interval_ms()).await;
     if visit.wants_store() {

@@ -9,7 +9,7 @@ use worker::js_sys::Reflect;
 
 use super::clock;
 use super::driver::{self, AttemptCx, Host};
-use super::kv::{Store, StoreFailed};
+use super::kv::{self, Place, Store, StoreFailed};
 use super::upstream::{self, Failure};
 use crate::clock::{Instant, Millis};
 use crate::config::variables::{self, Settings};
@@ -38,18 +38,27 @@ pub(super) struct Isolate {
     settings: Settings,
     engine: RefCell<Engine>,
     probe: Cell<Probe>,
+    has_near: bool,
+    /// Where it is: the first request that knows tells the others.
+    colo: OnceCell<String>,
 }
 
 impl Isolate {
-    /// This isolate, made by the first request that asks; or what is wrong with the settings.
-    pub(super) fn of(env: &Env) -> Result<Rc<Self>, Rc<str>> {
-        ISOLATE.with(|isolate| isolate.get_or_init(|| Self::new(env).map(Rc::new).map_err(Rc::from)).clone())
+    /// This isolate, made by the first event that asks; or what is wrong with the settings.
+    pub(super) fn of(env: &Env, place: &Place) -> Result<Rc<Self>, Rc<str>> {
+        let isolate = ISOLATE
+            .with(|isolate| isolate.get_or_init(|| Self::new(env, place).map(Rc::new).map_err(Rc::from)).clone())?;
+        if let Some(colo) = &place.colo {
+            isolate.colo.get_or_init(|| colo.clone());
+        }
+        Ok(isolate)
     }
 
-    fn new(env: &Env) -> Result<Self, String> {
-        let settings = variables::read(|name| variable(env, name))?;
+    fn new(env: &Env, place: &Place) -> Result<Self, String> {
+        let has_near = place.has_cache && kv::is_bound(env);
+        let settings = variables::read(|name| variable(env, name), has_near)?;
         let engine = Engine::new(settings.config.clone(), clock::seed(), clock::now());
-        Ok(Self { settings, engine: RefCell::new(engine), probe: Cell::default() })
+        Ok(Self { settings, engine: RefCell::new(engine), probe: Cell::default(), has_near, colo: OnceCell::new() })
     }
 }
 
@@ -70,7 +79,7 @@ impl Visit {
     /// A visit with the bindings of its own request.
     pub(super) fn new(isolate: Rc<Isolate>, env: &Env) -> Self {
         let token = variable(env, variables::AUTH_TOKEN).filter(|token| !token.is_empty());
-        let store = Store::bound(env, &isolate.settings.address.name);
+        let store = Store::bound(env, &isolate.settings.address.name, isolate.colo.get().map(String::as_str));
         Self { isolate, token, store }
     }
 
@@ -122,7 +131,15 @@ impl Visit {
         let Some(store) = &self.store else { return };
         let now = clock::now();
         let write = self.with_engine(|engine| engine.claim_write(now));
-        if self.with_engine(|engine| engine.claim_read(now)) {
+        let is_read_due = self.with_engine(|engine| engine.claim_read(now));
+        if self.with_engine(|engine| engine.claim_near_write()) {
+            self.read_near(store, STORE_MS).await;
+            let text = self.with_engine(|engine| engine.export());
+            self.write_near(store, &text).await;
+        } else if self.with_engine(|engine| engine.claim_near_read(now)) {
+            self.read_near(store, STORE_MS).await;
+        }
+        if is_read_due {
             self.read(store, STORE_MS).await;
         }
         if let Some(delay_ms) = write {
@@ -133,9 +150,27 @@ impl Visit {
 
     async fn read_if_cold(&self) {
         let Some(store) = &self.store else { return };
-        if self.with_engine(|engine| engine.claim_cold_read(clock::now())) {
-            self.read(store, COLD_READ_MS).await;
+        if !self.with_engine(|engine| engine.claim_cold_read(clock::now())) {
+            return;
         }
+        let began = clock::now();
+        if self.isolate.has_near {
+            self.read_near(store, COLD_READ_MS).await;
+        }
+        let left_ms = COLD_READ_MS.saturating_sub(clock::now().since(began));
+        self.read(store, left_ms).await;
+    }
+
+    async fn read_near(&self, store: &Store, limit_ms: Millis) {
+        // It may forget anything at any time; a failure says nothing of the far one.
+        if let Some(Ok(Some(text))) = driver::within(self, limit_ms, store.read_near()).await {
+            // Garbage is counted by the engine and changes nothing.
+            _ = self.with_engine(|engine| engine.import_near(&text, clock::now()));
+        }
+    }
+
+    async fn write_near(&self, store: &Store, text: &str) {
+        _ = driver::within(self, STORE_MS, store.write_near(text)).await;
     }
 
     async fn read(&self, store: &Store, limit_ms: Millis) {
@@ -157,6 +192,9 @@ impl Visit {
             Some(Ok(())) => engine.stored(&text),
             Some(Err(StoreFailed)) | None => engine.store_failed(clock::now()),
         });
+        if self.isolate.has_near && matches!(written, Some(Ok(()))) {
+            self.write_near(store, &text).await;
+        }
     }
 }
 

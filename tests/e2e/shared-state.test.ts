@@ -13,7 +13,7 @@ const OPTIONS = {
   circuitBreaker: { failureThreshold: 3, recoveryTimeout: RECOVERY_MS },
   retry: { attempts: 1 },
   timeouts: { query: 2_000 },
-  state: { coldReadTimeout: COLD_READ_MS, writeJitter: 50 },
+  state: { coldReadTimeout: COLD_READ_MS, writeJitter: 50, readInterval: 1_000 },
 };
 
 const BROKEN: Record<string, unknown> = {

@@ -38,6 +38,17 @@ beforeAll(async () => {
         kvNamespaces: { HINTS: "hints" },
       },
       garbage: { modules, bindings, kvNamespaces: { SEAWALL_KV: "garbage" } },
+      frankfurt: { modules, bindings, kvNamespaces: { SEAWALL_KV: "placed" } },
+      frankfurtToo: { modules, bindings, kvNamespaces: { SEAWALL_KV: "placed" } },
+      frankfurtWithoutHints: { modules, bindings, kvNamespaces: { SEAWALL_KV: "nothing here" } },
+      sydney: { modules, bindings, kvNamespaces: { SEAWALL_KV: "placed" } },
+      workersDev: { modules, bindings, kvNamespaces: { SEAWALL_KV: "nothing here either" } },
+      nowhere: { modules, bindings, kvNamespaces: { SEAWALL_KV: "odd" } },
+      packageNear: {
+        modules: hints,
+        bindings: { DATABASE_URL: url, OPTIONS, STORE: { kind: "kv" }, NEAR: true },
+        kvNamespaces: { HINTS: "nothing for the package" },
+      },
     };
   });
 });
@@ -101,6 +112,41 @@ describe("Workers that share a KV namespace", () => {
       expect((await health(worker)).database.connected).toBe(false);
     }
     expect(rig.proxy.requests).toBeGreaterThan(before + 1);
+    await rig.proxy.set({ kind: "pass" });
+  });
+});
+
+describe("Workers that are told where they are", () => {
+  async function healthAt(name: string, colo: string, host = "health.example"): Promise<Health> {
+    const worker = await rig.miniflare.getWorker(name);
+    return (await (await worker.fetch(`http://${host}/api/health`, { cf: { colo } as never })).json()) as Health;
+  }
+  const breaker = async (name: string, colo: string, host?: string) =>
+    (await healthAt(name, colo, host)).database.reliability.circuitBreaker;
+
+  test("one of another place asks the database itself; one of the same does not", async () => {
+    await rig.proxy.set({ kind: "status" });
+    await until("Frankfurt refuses", async () => (await breaker("frankfurt", "FRA")).state === "OPEN");
+    await until("the hint is in KV", async () => (await keys("frankfurt")).length === 1);
+    expect(await keys("frankfurt")).toEqual([`seawall/v1/127.0.0.1:${new URL(rig.proxy.url).port}/FRA`]);
+    expect((await breaker("sydney", "SYD")).requests).toBeGreaterThan(0);
+    expect(await breaker("frankfurtToo", "FRA")).toMatchObject({ state: "OPEN", requests: 0 });
+  });
+
+  test("the cache of a place tells what its KV does not, also to the npm package, but not on workers.dev", async () => {
+    expect(await breaker("frankfurtWithoutHints", "FRA")).toMatchObject({ state: "OPEN", requests: 0 });
+    const client = await rig.miniflare.getWorker("packageNear");
+    const before = rig.proxy.requests;
+    const answer = await client.fetch("http://health.example/", { cf: { colo: "FRA" } as never });
+    expect(await answer.json()).toMatchObject({ code: "CIRCUIT_OPEN" });
+    expect(rig.proxy.requests).toBe(before);
+    expect((await breaker("workersDev", "FRA", "health.example.workers.dev")).requests).toBeGreaterThan(0);
+  });
+
+  test("a name that could be another key is not taken", async () => {
+    await until("it refuses", async () => (await breaker("nowhere", "../FRA", "x.workers.dev")).state === "OPEN");
+    await until("the hint is in KV", async () => (await keys("nowhere")).length > 0);
+    expect(await keys("nowhere")).toEqual([`seawall/v1/127.0.0.1:${new URL(rig.proxy.url).port}`]);
     await rig.proxy.set({ kind: "pass" });
   });
 });

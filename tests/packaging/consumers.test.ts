@@ -90,6 +90,28 @@ it("import and require lead to one instance, which shares its state", async () =
   expect(JSON.parse(await run(process.execPath, [path], consumer.folder))).toEqual([true, true, true]);
 });
 
+it("each store of hints is imported and required by itself, and is the same function either way", async () => {
+  const { exports } = JSON.parse(readFileSync(join(consumer.installed, "package.json"), "utf8"));
+  const paths = Object.keys(exports).filter((path) => path.startsWith("./stores/"));
+  const path = write(
+    "stores.mjs",
+    `import { createRequire } from "node:module";
+    const require = createRequire(import.meta.url);
+    const found = {};
+    for (const path of ${JSON.stringify(paths)}) {
+      const name = path.replace(".", "seawall");
+      const [imported, required] = [await import(name), require(name)];
+      for (const key of Object.keys(imported)) found[key] = imported[key] === required[key] && typeof imported[key];
+    }
+    console.log(JSON.stringify(found));`,
+  );
+  const names = ["cacheApi", "denoKv", "file", "libsql", "memory", "netlifyBlobs", "redis", "upstash", "workersKv"];
+  const expected = Object.fromEntries(names.map((name) => [`${name}Store`, "function"]));
+  expect(JSON.parse(await run(process.execPath, [path], consumer.folder))).toEqual(expected);
+  const main = readFileSync(join(consumer.installed, "dist/workerd.js"), "utf8");
+  for (const name of ["redisStore", "upstashStore", "libsqlStore", "node:fs"]) expect(main).not.toContain(name);
+});
+
 it("Node resolves the core, for those who load it by hand", async () => {
   const path = write("core.mjs", `console.log(import.meta.resolve("seawall/core.wasm"));`);
   const url = new URL((await run(process.execPath, [path], consumer.folder)).trim());
@@ -186,7 +208,14 @@ it.each(["mts", "cts"])("TypeScript checks a .%s consumer, declarations included
   const source = write(
     `consumer.${extension}`,
     `import { createClient, memoryStore, type ResultSet, ResilienceError, type SeawallClient } from "seawall";
+    import { libsqlStore } from "seawall/stores/libsql";
+    import { memoryStore as alone } from "seawall/stores/memory";
+    import { upstashStore } from "seawall/stores/upstash";
     const client: SeawallClient = createClient({ url: "http://127.0.0.1:1", seawall: { state: { store: memoryStore() } } });
+    createClient({ url: "http://127.0.0.1:1", seawall: { state: { store: alone() } } });
+    createClient({ url: "http://127.0.0.1:1", seawall: { state: { store: libsqlStore({ client }) } } });
+    // @ts-expect-error: the token is not optional.
+    upstashStore({ url: "http://127.0.0.1:1" });
     export const result: Promise<ResultSet> = client.execute({ sql: "SELECT ?", args: [1] });
     export const isRefusal = (error: unknown): boolean => error instanceof ResilienceError && error.retry === "at";
     // @ts-expect-error: the address is not optional.

@@ -2,6 +2,7 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod balance;
+mod breaker;
 mod bulkhead;
 mod cache;
 mod engine;

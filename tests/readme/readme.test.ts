@@ -24,6 +24,8 @@ const RUN_LIMIT_MS = 20_000;
 
 const readme = readFileSync(join(ROOT, "README.md"), "utf8");
 const snippets = snippetsOf(readme);
+/** Other pages whose TypeScript must compile. */
+const PAGES = ["docs/stores.md"];
 const scripts = Object.keys(JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")).scripts);
 
 const require = createRequire(import.meta.url);
@@ -103,6 +105,12 @@ test("js: the first snippet prints what its query asks for", async () => {
 
 test("ts: every snippet compiles against the package's types", async () => {
   const files = written("ts").map(({ snippet }) => write(`line-${snippet.line}.ts`, snippet.text));
+  for (const [number, page] of PAGES.entries()) {
+    const found = snippetsOf(readFileSync(join(ROOT, page), "utf8"));
+    expect(found.length, page).toBeGreaterThan(0);
+    expect(new Set(found.map(({ language }) => language)), page).toEqual(new Set(["ts"]));
+    files.push(...found.map(({ line, text }) => write(`page-${number}-line-${line}.ts`, text)));
+  }
   const project = write(
     "tsconfig.json",
     JSON.stringify({

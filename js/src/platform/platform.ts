@@ -18,6 +18,10 @@ export interface Platform {
   waitUntil(work: Promise<unknown>): void;
   /** What `NODE_ENV` or the host's own variable says; undefined when nothing does. */
   environment(): string | undefined;
+  /** The data centre or region that this runs in; undefined where only a request tells it, or nothing does. */
+  colo(): string | undefined;
+  /** An environment variable; undefined where there are none. */
+  variable?(name: string): string | undefined;
 }
 
 /** Workers count six connections that wait for their headers; a seventh waits inside the runtime. */
@@ -55,6 +59,26 @@ function environment(): string | undefined {
   }
 }
 
+/**
+ * The region, as hosts document it: `VERCEL_REGION`, `FLY_REGION`, `DENO_REGION`, `RAILWAY_REPLICA_REGION`, and
+ * `AWS_REGION`, which Lambda and with it Netlify's functions set. On other machines it only says where the SDK asks.
+ */
+function colo(): string | undefined {
+  if (name === "workerd") return undefined;
+  try {
+    const region =
+      process.env.VERCEL_REGION ||
+      process.env.FLY_REGION ||
+      process.env.DENO_REGION ||
+      process.env.RAILWAY_REPLICA_REGION;
+    if (region) return region;
+    const isAws = process.env.AWS_LAMBDA_FUNCTION_NAME || process.env.AWS_EXECUTION_ENV;
+    return (isAws && process.env.AWS_REGION) || undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 type VercelContext = { get?(): { waitUntil?(work: Promise<unknown>): void } | undefined };
 
 /** Vercel's functions offer their `waitUntil` under this symbol, with no package to import. */
@@ -77,6 +101,15 @@ export const platform: Platform = {
   connectionsMax: name === "workerd" ? WORKERS_CONNECTIONS_MAX : undefined,
   waitUntil: (work) => keepAlive(work),
   environment,
+  colo,
+  variable(name) {
+    try {
+      return (globalThis as Globals).process?.env?.[name];
+    } catch {
+      // Deno asks for permission, and may be refused it.
+      return undefined;
+    }
+  },
 };
 
 /** Lets an entry point lend what only it can import, as `waitUntil` of `cloudflare:workers`. */

@@ -87,7 +87,7 @@ impl Breaker {
             Phase::Open if is_taking_calls && cell.is_fresh(cx.now) && !self.is_healthier_than(cell) => {
                 self.opened_at = cell.opened_at;
                 self.round = u32::from(cell.round);
-                self.until = Windows::of(&cell, &self.config.open).after(cx.now).start;
+                self.until = self.windows(&cell).after(cx.now).start;
                 self.schedule(Search::Running, cx.now);
                 self.enter(State::Open, Change::Advice, cx);
             }
@@ -97,12 +97,16 @@ impl Breaker {
         true
     }
 
+    const fn windows<'a>(&self, cell: &'a Cell) -> Windows<'a> {
+        Windows::of(cell, &self.config.open, self.config.fleet.has_near)
+    }
+
     /// Sets the next probe to this isolate's turn, when it is one of a fleet.
     pub(super) fn schedule(&mut self, search: Search, now: Instant) {
         let share = self.share();
         if share < 1.0 {
-            let windows = Windows::of(&self.cell, &self.config.open);
-            self.until = windows.next_ticket(self.writer, share, self.config.fleet.has_near, search, now);
+            let windows = self.windows(&self.cell);
+            self.until = windows.next_ticket(self.writer, share, search, now);
         }
     }
 
@@ -131,7 +135,7 @@ impl Breaker {
             return;
         }
         let (round, until) = if self.is_in_fleet() {
-            let next = Windows::of(&self.cell, &self.config.open).after(now);
+            let next = self.windows(&self.cell).after(now);
             (next.number, next.start)
         } else {
             (self.round, self.until)

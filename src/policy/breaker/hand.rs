@@ -20,7 +20,7 @@ impl Breaker {
     /// Holds the circuit in a state by hand, or lets it go. Let go, it is what it was learning to be: closed and
     /// empty after [`Forced::Closed`], ready to probe after [`Forced::Open`]. Every [`Breaker::isolate`] ends.
     pub fn force(&mut self, forced: Option<Forced>, cx: &mut Cx<'_>) {
-        let before = self.state(cx.now);
+        let before = self.state;
         let was_open = self.forced == Some(Forced::Open);
         self.forced = forced;
         self.holders = 0;
@@ -32,11 +32,10 @@ impl Breaker {
             self.state = if forced == Forced::Open { State::Open } else { State::Closed };
         } else if was_open {
             self.probes.begin();
-            self.state = State::HalfOpen;
+            self.state = if self.config.has_rule() { State::HalfOpen } else { State::Closed };
         }
-        let after = self.state(cx.now);
-        if before != after {
-            cx.notes.push(Note::CircuitChanged { from: before, to: after, change: Change::Forced }, cx.now);
+        if before != self.state {
+            cx.notes.push(Note::CircuitChanged { from: before, to: self.state, change: Change::Forced }, cx.now);
         }
     }
 

@@ -44,7 +44,7 @@ pub(super) enum Search {
 /// A window that was looked at and not found is further away than any outage.
 const WINDOWS_MAX: u32 = 10_000;
 /// Isolates that need not take turns.
-pub(super) const SMALL_FLEET: f64 = 8.0;
+pub(super) const SMALL_FLEET: f64 = 4.0;
 /// Each window in which nothing was told quadruples the share of ticket holders,
 const RISE: u32 = 2;
 /// up to 1,024 times: an estimate that is so wrong is mended.
@@ -74,7 +74,8 @@ pub(super) fn retelling_due(cell: &Cell) -> Instant {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Windows<'a> {
     cell: &'a Cell,
-    open: &'a Backoff,
+    open: Backoff,
+    has_near: bool,
 }
 
 /// One window.
@@ -89,9 +90,11 @@ pub(super) struct Window {
 }
 
 impl<'a> Windows<'a> {
-    /// The windows after `cell.until`.
-    pub(super) const fn of(cell: &'a Cell, open: &'a Backoff) -> Self {
-        Self { cell, open }
+    /// The windows after `cell.until`. With a store near by the first probe of a window that fails is the only one, so
+    /// windows can be half as long.
+    pub(super) const fn of(cell: &'a Cell, open: &Backoff, has_near: bool) -> Self {
+        let max_ms = if has_near { open.max_ms / 2 } else { open.max_ms };
+        Self { cell, open: Backoff { max_ms, ..*open }, has_near }
     }
 
     /// All of them, in order.
@@ -116,9 +119,9 @@ impl<'a> Windows<'a> {
     /// The next probe of `isolate`, when `share` of the fleet holds a ticket at level 0.
     ///
     /// There is always one, at most [`HINT_LIFE_MS`] away: whatever the hint and the estimate say.
-    pub(super) fn next_ticket(self, isolate: u32, share: f64, has_near: bool, search: Search, now: Instant) -> Instant {
+    pub(super) fn next_ticket(self, isolate: u32, share: f64, search: Search, now: Instant) -> Instant {
         let cell = self.cell;
-        let told_by = if has_near { self.after(cell.until).start } else { retelling_due(cell).plus(TELLING_MS) };
+        let told_by = if self.has_near { self.after(cell.until).start } else { retelling_due(cell).plus(TELLING_MS) };
         let alone = self.alone(isolate, now);
         let mut untold = 0;
         for window in self.iter().take_while(|window| window.start <= alone) {
@@ -194,7 +197,7 @@ mod tests {
     #[test]
     fn windows_follow_from_the_cell_alone() {
         let cell = cell();
-        let at = |now| Windows::of(&cell, &OPEN).after(Instant(now)).start.0;
+        let at = |now| Windows::of(&cell, &OPEN, false).after(Instant(now)).start.0;
         assert_eq!(at(100_000), 102_000);
         assert_eq!(at(102_000), 106_000);
         assert_eq!(at(106_500), 114_000);
@@ -205,11 +208,14 @@ mod tests {
     fn a_cell_told_again_cuts_time_at_the_same_points() {
         let jittered = Backoff { jitter: 0.2, ..OPEN };
         let first = cell();
-        let window = Windows::of(&first, &jittered).after(Instant(120_000));
+        let window = Windows::of(&first, &jittered, false).after(Instant(120_000));
         let again = Cell { round: window.number as u8, until: window.start, ..first };
         for now in [121_000, 140_000, 300_000] {
             let now = Instant(now).max(window.start);
-            assert_eq!(Windows::of(&again, &jittered).after(now), Windows::of(&first, &jittered).after(now));
+            assert_eq!(
+                Windows::of(&again, &jittered, false).after(now),
+                Windows::of(&first, &jittered, false).after(now)
+            );
         }
     }
 
@@ -226,9 +232,9 @@ mod tests {
     #[test]
     fn an_isolate_that_has_probed_waits_for_another_window() {
         let cell = cell();
-        let windows = Windows::of(&cell, &OPEN);
-        let first = windows.next_ticket(7, 0.9, false, Search::Running, Instant(100_000));
-        let second = windows.next_ticket(7, 0.9, false, Search::Next, first);
+        let windows = Windows::of(&cell, &OPEN, false);
+        let first = windows.next_ticket(7, 0.9, Search::Running, Instant(100_000));
+        let second = windows.next_ticket(7, 0.9, Search::Next, first);
         assert!(second > first);
         assert!(windows.after(first).start <= second);
     }
@@ -240,7 +246,7 @@ mod tests {
         let first = |generation| {
             let cell = Cell { generation, ..cell() };
             let tickets = (0..10).map(|isolate| {
-                Windows::of(&cell, &OPEN).next_ticket(isolate, share, false, Search::Running, cell.until)
+                Windows::of(&cell, &OPEN, false).next_ticket(isolate, share, Search::Running, cell.until)
             });
             tickets.map(|ticket| ticket.since(cell.until)).min().unwrap_or(Millis::MAX)
         };
@@ -251,11 +257,11 @@ mod tests {
     #[test]
     fn the_one_that_told_of_the_outage_probes_in_each_window() {
         let cell = cell();
-        let windows = Windows::of(&cell, &OPEN);
-        let first = windows.next_ticket(cell.writer, 1e-6, false, Search::Running, Instant(100_000));
+        let windows = Windows::of(&cell, &OPEN, false);
+        let first = windows.next_ticket(cell.writer, 1e-6, Search::Running, Instant(100_000));
         assert_eq!(first, cell.until);
         for now in [102_000, 106_000, 114_000] {
-            let next = windows.next_ticket(cell.writer, 1e-6, false, Search::Next, Instant(now));
+            let next = windows.next_ticket(cell.writer, 1e-6, Search::Next, Instant(now));
             let window = windows.after(Instant(now));
             assert!(next >= window.start && next < window.start.plus(window.length_ms));
         }
@@ -265,10 +271,10 @@ mod tests {
     fn however_wrong_the_estimate_everybody_probes_before_the_hint_is_stale() {
         let cell = cell();
         for isolate in 0..100 {
-            let windows = Windows::of(&cell, &OPEN);
+            let windows = Windows::of(&cell, &OPEN, false);
             let mut now = cell.until;
             for _ in 0..3 {
-                let ticket = windows.next_ticket(isolate, 1e-7, false, Search::Next, now);
+                let ticket = windows.next_ticket(isolate, 1e-7, Search::Next, now);
                 assert!(ticket > now && ticket.since(now) <= HINT_LIFE_MS, "{ticket:?}");
                 now = ticket;
             }

@@ -1,6 +1,7 @@
 // An isolate that shares what it learns, through KV or through a store that is out of order.
 import { env } from "cloudflare:workers";
 import { createClient, LibsqlError, type Store, workersKvStore } from "seawall";
+import { cacheApiStore } from "seawall/stores/cache-api";
 
 const counts = { gets: 0, puts: 0 };
 
@@ -36,13 +37,19 @@ function put(key: string, text: string, ttlSeconds: number): Promise<void> {
 }
 
 const store: Store = { name: "under test", caps: kv.caps, get, put };
+/** Where the isolate is, as its first request tells. */
+let colo: string | undefined;
 const db = createClient({
   url: env.DATABASE_URL,
-  seawall: { ...env.OPTIONS, state: { ...env.OPTIONS.state, store } },
+  seawall: {
+    ...env.OPTIONS,
+    state: { ...env.OPTIONS.state, store, ...(env.NEAR && { near: cacheApiStore() }), colo: () => colo },
+  },
 });
 
 export default {
-  async fetch(request: Request): Promise<Response> {
+  async fetch(request: Request & { cf?: { colo?: string } }): Promise<Response> {
+    colo = request.cf?.colo;
     if (new URL(request.url).pathname === "/state") return Response.json({ ...db.seawall.status(), store: counts });
     const began = Date.now();
     try {

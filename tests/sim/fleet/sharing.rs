@@ -87,18 +87,14 @@ impl World<'_> {
     /// A part of a read or a write happens.
     pub(super) fn share(&mut self, slot: u32, what: What, at: Ms) {
         match what {
-            What::Warm(text) => {
-                if let Some(text) = text {
-                    self.import(slot, &text, at);
-                }
-            }
+            What::Warm(None) => {}
+            What::Warm(Some(text)) => self.import(slot, &text, at),
             What::Get { by, .. } | What::Got { by, .. } | What::Kept { by, .. } if at > Ms::from(by) => {}
             What::Get { why, by } => self.get(slot, why, by, at),
-            What::Got { why: Why::Poll, read, .. } => {
-                if let Ok(Some(text)) = read {
-                    naive::follow(&mut self.isolates[slot as usize], &text, at);
-                }
+            What::Got { why: Why::Poll, read: Ok(Some(text)), .. } => {
+                naive::follow(&mut self.isolates[slot as usize], &text, at);
             }
+            What::Got { why: Why::Poll, .. } => {}
             What::Got { why: Why::Know, read, .. } => match read {
                 Ok(Some(text)) => self.import(slot, &text, at),
                 Ok(None) => {}
