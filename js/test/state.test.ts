@@ -86,6 +86,30 @@ async function outage(): Promise<string> {
   return store.texts.get(KEY) as string;
 }
 
+describe("an isolate that only refuses, for it is not its turn to probe", () => {
+  const run = (guard: Driver) => guard.run(READ, async () => 1).catch((error) => error.code);
+  const call = (guard: Driver) => guard.call(async () => 1).catch((error) => error.code);
+  const tryCall = async (guard: Driver) => ((await guard.tryCall(async () => 1)) as { code?: string }).code;
+  const lease = (guard: Driver) => guard.lease({ class: "transaction", kind: "write" }).catch((error) => error.code);
+
+  test.each(Object.entries({ run, call, tryCall, lease }))("learns of the recovery: %s", async (_, ask) => {
+    const store = new Recorded();
+    const other = guardOf({ store, writeJitter: 0 });
+    await openCircuit(other);
+    await vi.advanceTimersByTimeAsync(0);
+    const guard = guardOf({ store, writeJitter: 0, expectedIsolates: 10_000 });
+    expect(await run(guard)).toBe("CIRCUIT_OPEN");
+    await vi.advanceTimersByTimeAsync(0);
+    await recover(other);
+    await vi.advanceTimersByTimeAsync(30_000);
+    expect(guard.status().breaker.state).toBe("OPEN");
+
+    expect(await ask(guard)).toBe("CIRCUIT_OPEN");
+    await finish();
+    expect(guard.status().breaker.state).not.toBe("OPEN");
+  });
+});
+
 describe("a cold isolate", () => {
   test("refuses before any failure of its own when others found the database failing", async () => {
     const store = new Recorded();

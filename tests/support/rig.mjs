@@ -1,0 +1,105 @@
+// Workers in workerd, a real libSQL server, and a proxy between them that breaks on demand.
+import { Miniflare } from "miniflare";
+import { startFaultProxy } from "./fault-proxy.mjs";
+import { startSqld } from "./sqld.mjs";
+import { COMPATIBILITY_DATE } from "./workerd.mjs";
+
+/**
+ * A Worker for {@link startRig}. `kvNamespaces` maps a binding to a namespace, and the same namespace is the same store;
+ * `serviceBindings` maps a binding to another Worker's name.
+ *
+ * @typedef {{
+ *   modules: import("./workerd.mjs").Module[],
+ *   bindings?: Record<string, unknown>,
+ *   kvNamespaces?: Record<string, string>,
+ *   serviceBindings?: Record<string, string>,
+ * }} TestWorker
+ *
+ * What a test plays with. `log` is everything that workerd has written to its standard error; `ask` asks a Worker.
+ *
+ * @typedef {{
+ *   readonly sqld: import("./sqld.mjs").Sqld,
+ *   readonly proxy: import("./fault-proxy.mjs").FaultProxy,
+ *   readonly miniflare: Miniflare,
+ *   readonly log: () => string,
+ *   ask(worker: string, path?: string, init?: RequestInit): Promise<Response>,
+ *   stop(): Promise<void>,
+ * }} Rig
+ */
+
+/**
+ * Starts everything.
+ *
+ * @param {(databaseUrl: string) => Record<string, TestWorker>} workersFor The Workers by name, given the address at
+ *   which they find the database.
+ * @returns {Promise<Rig>}
+ */
+export async function startRig(workersFor) {
+  const sqld = await startSqld();
+  const proxy = await startFaultProxy(sqld.url);
+  let log = "";
+  const workers = Object.entries(workersFor(proxy.url)).map(
+    ([name, { modules, bindings, kvNamespaces, serviceBindings }]) => ({
+      name,
+      compatibilityDate: COMPATIBILITY_DATE,
+      modulesRoot: "/",
+      modules: modules.map((module) => ({ ...module, path: `/${module.path}` })),
+      bindings: /** @type {NonNullable<import("miniflare").WorkerOptions["bindings"]>} */ (bindings ?? {}),
+      kvNamespaces: kvNamespaces ?? {},
+      serviceBindings: serviceBindings ?? {},
+      unsafeDirectSockets: [{ host: "127.0.0.1", port: 0 }],
+    }),
+  );
+  const miniflare = new Miniflare({
+    cf: false,
+    host: "127.0.0.1",
+    handleRuntimeStdio: (
+      /** @type {import("node:stream").Readable} */ stdout,
+      /** @type {import("node:stream").Readable} */ stderr,
+    ) => {
+      stdout.resume();
+      stderr.on("data", (chunk) => {
+        log += chunk;
+      });
+    },
+    workers,
+  });
+  const stop = async () => {
+    await miniflare.dispose().catch(() => {});
+    await proxy.close();
+    await sqld.stop();
+  };
+  try {
+    await miniflare.ready;
+    /** @type {Map<string, URL>} */
+    const urls = new Map();
+    for (const { name } of workers) urls.set(name, await miniflare.unsafeGetDirectURL(name));
+    return {
+      sqld,
+      proxy,
+      miniflare,
+      log: () => log,
+      ask: (worker, path = "/", init) => fetch(new URL(path, urls.get(worker)), init),
+      stop,
+    };
+  } catch (error) {
+    await stop();
+    throw new Error(`workerd did not start:\n${log}`, { cause: error });
+  }
+}
+
+/**
+ * Resolves once `isTrue`; fails after `limitMs`.
+ *
+ * @param {string} what
+ * @param {() => boolean | Promise<boolean>} isTrue
+ * @param {number} [limitMs]
+ * @returns {Promise<void>}
+ */
+export async function until(what, isTrue, limitMs = 10_000) {
+  const limit = Date.now() + limitMs;
+  while (!(await isTrue())) {
+    if (Date.now() > limit) throw new Error(`not within ${limitMs} ms: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
