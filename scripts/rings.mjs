@@ -91,6 +91,11 @@ export const RINGS = [
     commands: () => [cargoTest(["--lib", ...rustRings().flatMap((name) => ["--test", name])]), cargoTest(["--doc"])],
   },
   {
+    name: "features",
+    what: "each feature of docs/features.md is named by a test",
+    commands: () => [check(process.execPath, [join(ROOT, "scripts/features.mjs")])],
+  },
+  {
     name: "types",
     what: "TypeScript compiles",
     commands: () => PROJECTS.map((project) => tool("typescript/bin/tsc", ["--noEmit", "-p", project])),

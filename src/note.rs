@@ -31,6 +31,10 @@ pub enum Note {
     Queued,
     /// A failed attempt is made again.
     Retried,
+    /// A slow read got a second leg.
+    Hedged,
+    /// A second leg answered before the first.
+    HedgeWon,
     /// A retry was wanted and the budget was empty.
     RetryBudgetSpent,
     /// The breaker changed its state.
@@ -69,6 +73,10 @@ pub struct Tally {
     pub queued: u64,
     /// Attempts beyond a call's first.
     pub retries: u64,
+    /// Second legs of slow reads.
+    pub hedged: u64,
+    /// Second legs that answered before the first.
+    pub hedges_won: u64,
     /// Retries that the budget did not allow.
     pub retries_denied: u64,
     /// Leases that lapsed.
@@ -142,6 +150,14 @@ impl Notes {
                 tally.retries += 1;
                 return;
             }
+            Note::Hedged => {
+                tally.hedged += 1;
+                return;
+            }
+            Note::HedgeWon => {
+                tally.hedges_won += 1;
+                return;
+            }
             Note::RetryBudgetSpent => tally.retries_denied += 1,
             Note::CircuitChanged { .. } => tally.circuit_changes += 1,
             Note::LeaseLapsed => tally.leases_lapsed += 1,
@@ -161,6 +177,22 @@ impl Notes {
     #[must_use]
     pub const fn tally(&self) -> &Tally {
         &self.tally
+    }
+
+    /// Whether rare notes wait to be taken.
+    #[must_use]
+    pub fn has_events(&self) -> bool {
+        !self.events.is_empty()
+    }
+
+    /// Hands over the oldest change of the circuit, and drops the rare notes before it.
+    pub fn take_change(&mut self) -> Option<(Instant, State, State, Change)> {
+        while let Some((at, note)) = self.events.pop_front() {
+            if let Note::CircuitChanged { from, to, change } = note {
+                return Some((at, from, to, change));
+            }
+        }
+        None
     }
 
     /// Hands over the kept notes, oldest first, with how many had to make room since the last time.

@@ -77,13 +77,29 @@ pub struct Query {
     pub uses_breaker: bool,
     /// Replaces the deadline of the class; in milliseconds.
     pub timeout_ms: Option<Millis>,
+    /// Number of the retry policy: 0 for the client's own, else one that the engine was told of.
+    pub retry: u8,
+    /// `false` keeps it from having a second leg.
+    pub may_have_second_leg: bool,
 }
+
+/// Retry policies beside the client's own, at most.
+pub const RETRY_POLICIES_MAX: usize = 15;
 
 impl Query {
     /// A query of a class and kind with the policies' defaults.
     #[must_use]
     pub const fn new(class: Class, kind: Kind) -> Self {
-        Self { class, kind, is_idempotent: false, is_held: false, uses_breaker: true, timeout_ms: None }
+        Self {
+            class,
+            kind,
+            is_idempotent: false,
+            is_held: false,
+            uses_breaker: true,
+            timeout_ms: None,
+            retry: 0,
+            may_have_second_leg: true,
+        }
     }
 
     /// Whether sending it twice is as good as once.
@@ -92,12 +108,20 @@ impl Query {
         self.is_idempotent || matches!(self.kind, Kind::Read)
     }
 
+    /// Whether a second copy may be sent while the first is out: only of a read that waits for nobody else's lease.
+    #[must_use]
+    pub const fn may_hedge(&self) -> bool {
+        let is_read = matches!(self.kind, Kind::Read) && !matches!(self.class, Class::HealthCheck);
+        is_read && !self.is_held && self.may_have_second_leg
+    }
+
     /// Reads the packed form that crosses the boundary; `None` for bits that mean nothing.
     ///
-    /// Bits 0 to 3 hold the class, 4 and 5 the kind, 6 "idempotent", 7 "held", 8 "bypass the breaker".
+    /// Bits 0 to 3 hold the class, 4 and 5 the kind, 6 "idempotent", 7 "held", 8 "bypass the breaker", 9 to 12 the
+    /// retry policy, 13 "no second leg".
     #[must_use]
     pub const fn from_bits(bits: u32, timeout_ms: Option<Millis>) -> Option<Self> {
-        if bits >> 9 != 0 {
+        if bits >> 14 != 0 {
             return None;
         }
         match (Class::from_number(bits & 0xF), Kind::from_number(bits >> 4 & 3)) {
@@ -108,6 +132,8 @@ impl Query {
                 is_held: bits & 1 << 7 != 0,
                 uses_breaker: bits & 1 << 8 == 0,
                 timeout_ms,
+                retry: (bits >> 9 & 0xF) as u8,
+                may_have_second_leg: bits & 1 << 13 == 0,
             }),
             _ => None,
         }
@@ -288,8 +314,8 @@ mod tests {
         assert_eq!(Query::from_bits(0, None), Some(Query::new(Class::Query, Kind::Read)));
         assert_eq!(Query::from_bits(4, None), None);
         assert_eq!(Query::from_bits(3 << 4, None), None);
-        assert_eq!(Query::from_bits(1 << 9, None), None);
-        let held = Query::from_bits(1 | 1 << 4 | 1 << 6 | 1 << 7 | 1 << 8, Some(5));
+        assert_eq!(Query::from_bits(1 << 14, None), None);
+        let held = Query::from_bits(1 | 1 << 4 | 1 << 6 | 1 << 7 | 1 << 8 | 3 << 9, Some(5));
         assert_eq!(
             held,
             Some(Query {
@@ -298,7 +324,9 @@ mod tests {
                 is_idempotent: true,
                 is_held: true,
                 uses_breaker: false,
-                timeout_ms: Some(5)
+                timeout_ms: Some(5),
+                retry: 3,
+                may_have_second_leg: true
             })
         );
     }

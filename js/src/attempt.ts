@@ -11,14 +11,14 @@ export const TIMER_MAX_MS = 2_147_483_647;
 export type Ended<T> = { readonly value: T } | { readonly error: unknown; readonly judgement: number };
 
 /** An error that nobody attached facts to came from our caller's own code: it says the database did not do its part. */
-export function judgementOf(error: unknown): number {
-  const failure = failureOf(error);
+export function judgementOf(error: unknown, factsOf?: Operation["factsOf"]): number {
+  const failure = failureOf(error) ?? factsOf?.(error);
   return failure === undefined ? judge(0, "", true) : judge(failure.status, failure.code, failure.sent);
 }
 
 /**
- * Makes attempt number `number` of a call. The timer renews its lease, and at the deadline ends the attempt, as does
- * the caller's signal; both abort the request. Never rejects.
+ * Makes attempt number `number` of a call. The timer renews its lease, asks for a second leg if it is a read that may
+ * have one, and at the deadline ends the attempt, as does the caller's signal; both abort the request. Never rejects.
  */
 export function attemptOnce<T>(
   operation: Operation,
@@ -29,48 +29,73 @@ export function attemptOnce<T>(
   now: () => number,
 ): Promise<Ended<T>> {
   const timeoutMs = handle.read(Place.TimeoutMs);
-  const renewMs = handle.read(Place.RenewMs);
+  const renewMs = Math.max(handle.read(Place.RenewMs), 1);
+  let hedgeMs = handle.read(Place.HedgeMs) || Number.POSITIVE_INFINITY;
   const { signal } = operation;
   return new Promise((resolve) => {
-    const controller = new AbortController();
+    const first = new AbortController();
+    let second: AbortController | undefined;
+    /** Legs that are out. */
+    let out = 1;
     let timer: ReturnType<typeof setTimeout>;
     let left = timeoutMs > 0 ? timeoutMs : Number.POSITIVE_INFINITY;
     let isSettled = false;
     const settle = (ended: Ended<T>) => {
-      if (isSettled) return;
       isSettled = true;
       clearTimeout(timer);
       signal?.removeEventListener("abort", onAbort);
       resolve(ended);
     };
     const end = (outcome: number, reason: unknown) => {
+      if (isSettled) return;
       settle({ error: reason, judgement: judgeClass(outcome) });
-      controller.abort(reason);
+      first.abort(reason);
+      second?.abort(reason);
     };
     const onAbort = () => end(OutcomeClass.Aborted, signal?.reason);
+    const legEnded = (ended: Ended<T>, own: AbortController) => {
+      if (isSettled) return;
+      if (out === 2) {
+        out = 1;
+        const judgement = "value" in ended ? judgeClass(OutcomeClass.Success) : ended.judgement;
+        if (handle.endLeg(call, own === second, judgement, now())) return;
+        (own === first ? second : first)?.abort();
+      }
+      settle(ended);
+    };
+    const start = (own: AbortController) => {
+      let running: Promise<T>;
+      try {
+        running = attempt({ signal: own.signal, timeoutMs, attempt: number });
+      } catch (error) {
+        running = Promise.reject(error);
+      }
+      running.then(
+        (value) => legEnded({ value }, own),
+        (error) => legEnded({ error, judgement: judgementOf(error, operation.factsOf) }, own),
+      );
+    };
+    const hedge = () => {
+      const answer = handle.hedge(call, now());
+      hedgeMs = answer > 0 ? answer : Number.POSITIVE_INFINITY;
+      if (answer !== 0) return;
+      out = 2;
+      second = new AbortController();
+      start(second);
+    };
     const arm = () => {
-      const delay = Math.min(left, Math.max(renewMs, 1), TIMER_MAX_MS);
+      const delay = Math.min(left, renewMs, hedgeMs, TIMER_MAX_MS);
       timer = setTimeout(() => {
         left -= delay;
-        if (left <= 0) {
-          end(OutcomeClass.Timeout, undefined);
-        } else {
-          handle.renew(call, now());
-          arm();
-        }
+        hedgeMs -= delay;
+        if (left <= 0) return end(OutcomeClass.Timeout, undefined);
+        handle.renew(call, now());
+        if (hedgeMs <= 0) hedge();
+        arm();
       }, delay);
     };
     arm();
     signal?.addEventListener("abort", onAbort, { once: true });
-    let running: Promise<T>;
-    try {
-      running = attempt({ signal: controller.signal, timeoutMs, attempt: number });
-    } catch (error) {
-      running = Promise.reject(error);
-    }
-    running.then(
-      (value) => settle({ value }),
-      (error) => settle({ error, judgement: judgementOf(error) }),
-    );
+    start(first);
   });
 }

@@ -1,9 +1,12 @@
 import type { Client, Config as UpstreamConfig } from "./api.ts";
+import { Circuit } from "./circuit.ts";
 import type { SeawallOptions } from "./config/options.ts";
 import { parseConfig } from "./config.ts";
 import { type Controls, controlsOf } from "./controls.ts";
 import { createGuard, type Driver } from "./driver.ts";
+import { platform } from "./platform/platform.ts";
 import { RemoteClient } from "./remote-client.ts";
+import type { IgnoredSetting } from "./status.ts";
 
 /** Settings of {@link createClient}: those of `@libsql/client`, and Seawall's own under one key. */
 export interface Config extends UpstreamConfig {
@@ -28,13 +31,33 @@ export function createClient(config: Config): SeawallClient {
   const options = withConcurrency(config.seawall ?? {}, config.concurrency);
   const { host, pathname } = checked.baseUrl;
   const databaseName = `${host}${pathname === "/" ? "" : pathname}`;
-  // Reconnecting makes another driver; the controls follow.
+  // Reconnecting makes another driver; the controls follow, and so do listeners and what is forced.
+  const circuit = new Circuit(databaseName, platform);
   let driver: Driver;
   const client = new RemoteClient(checked, options, () => {
-    driver = createGuard(options, databaseName);
+    driver = createGuard(options, databaseName, platform, circuit);
     return driver;
   });
-  return Object.assign(client, { seawall: controlsOf(() => driver) });
+  return Object.assign(client, { seawall: controlsOf(() => driver, ignoredOf(config)) });
+}
+
+const NO_REPLICA = "there is no embedded replica";
+const NO_FILE = "it belongs to a local file; the server of a remote database waits for locks by its own rule";
+/** Settings that have no meaning over HTTP, and why. */
+const WITHOUT_MEANING = [
+  ["syncUrl", NO_REPLICA],
+  ["syncInterval", NO_REPLICA],
+  ["readYourWrites", NO_REPLICA],
+  ["offline", NO_REPLICA],
+  ["timeout", NO_FILE],
+] as const;
+
+/** What the caller set without effect. */
+function ignoredOf(config: Config): IgnoredSetting[] {
+  const set = WITHOUT_MEANING.filter(([name]) => config[name] !== undefined);
+  const ignored: IgnoredSetting[] = set.map(([name, why]) => ({ name, why }));
+  if (config.seawall?.busyTimeout !== undefined) ignored.push({ name: "seawall.busyTimeout", why: NO_FILE });
+  return ignored;
 }
 
 /** Leases are what limits concurrency, so upstream's option sets their number, unless Seawall's own does. */

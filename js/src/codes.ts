@@ -115,3 +115,18 @@ export const CODES: readonly CodeFacts[] = [
       "The caller's signal was aborted. Nothing: this was asked for. A write that was already sent may have been applied.",
   },
 ];
+
+/** Why the circuit changed, in the order of the reasons' numbers, from 0. */
+export const CHANGES = [
+  "failure_count",
+  "failure_ratio",
+  "slow_ratio",
+  "consecutive_failures",
+  "open_time_elapsed",
+  "probe_failed",
+  "recovered",
+  "forced",
+  "reset",
+  "shared_state",
+  "health_check_failed",
+] as const;

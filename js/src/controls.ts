@@ -1,26 +1,55 @@
-// What Seawall adds to a client: to look at the policies and to hold them by hand.
+// Seawall's own surface of a client: what it shows, and the hand on the breaker.
 
+import type { CircuitEventName, CircuitListener, Why } from "./circuit.ts";
 import type { Driver } from "./driver.ts";
-import type { ConnectionStatus, Status } from "./status.ts";
+import type { ConnectionStatus, IgnoredSetting, OperationStatus, Status } from "./status.ts";
 
 /** The states of a circuit. */
 export const CircuitState = { CLOSED: "CLOSED", HALF_OPEN: "HALF_OPEN", OPEN: "OPEN" } as const;
 export type CircuitState = (typeof CircuitState)[keyof typeof CircuitState];
 
-/** The breaker, to look at and to hold. */
+/** The breaker's counts. */
+export interface CircuitMetrics {
+  state: CircuitState;
+  /** Failures in the window. */
+  failures: number;
+  /** Attempts that found the database healthy, since the start or the last reset. */
+  successes: number;
+  /** Admitted attempts, since the start or the last reset. */
+  requests: number;
+}
+
+/**
+ * The breaker, to look at, to listen to and to hold.
+ *
+ * Whoever holds it may say why: text, or `{ reason, by }`. The last 50 such acts are in `status().breaker.hands`.
+ */
 export interface CircuitBreakerControls {
-  /** State, failures in the window, successes and admitted attempts since the start or the last reset. */
-  getMetrics(): { state: CircuitState; failures: number; successes: number; requests: number };
+  getMetrics(): CircuitMetrics;
   /**
    * Holds the circuit open (everything is refused) or closed (nothing is counted) until {@link release} or {@link reset}.
    *
    * @throws `RangeError` for `HALF_OPEN`, which is a passage and not a place to stay.
    */
-  forceState(state: CircuitState): void;
+  forceState(state: CircuitState, why?: string | Why): void;
   /** Lets go of a forced state: open goes on to probing, closed starts to count. */
-  release(): void;
+  release(why?: string | Why): void;
   /** Closes the circuit with zero counters, and tells other isolates. */
-  reset(): void;
+  reset(why?: string | Why): void;
+  /** Turns the breaker off in this isolate: nothing is refused and nothing opens it until {@link enable}. */
+  disable(why?: string | Why): void;
+  /** Turns the breaker on again. A circuit that was open when it was turned off goes on from there. */
+  enable(why?: string | Why): void;
+  /**
+   * Calls `listener` once for each change: `open`, `close`, `halfOpen`. Listen where the client is made, not in each
+   * request. A change is found by the next operation that meets it, never by a timer. The listener runs in a microtask
+   * of the request that found the change; what it throws or rejects with harms nothing and is counted.
+   *
+   * @throws `RangeError` for another event, and at the 101st listener of one event.
+   */
+  on(event: CircuitEventName, listener: CircuitListener): CircuitBreakerControls;
+  /** Takes a listener away. */
+  off(event: CircuitEventName, listener: CircuitListener): CircuitBreakerControls;
 }
 
 /** Seawall's own surface of a client. */
@@ -29,30 +58,63 @@ export interface Controls {
   status(): Status;
   /** The pool's connections with their last changes. */
   connections(): ConnectionStatus[];
+  /** Operations that were given an `operationName` or a `tableName`, with their counts. */
+  operations(): OperationStatus[];
   readonly circuitBreaker: CircuitBreakerControls;
+  /** Another name for `circuitBreaker.on`. */
+  on(event: CircuitEventName, listener: CircuitListener): Controls;
+  /** Another name for `circuitBreaker.off`. */
+  off(event: CircuitEventName, listener: CircuitListener): Controls;
   /** Refuses new operations and waits, at most `deadlineMs` (10,000), until those in flight have ended. */
   drain(deadlineMs?: number): Promise<void>;
 }
 
 /** Controls over whichever driver the client has at the moment. */
-export function controlsOf(driver: () => Driver): Controls {
-  return {
-    status: () => driver().status(),
+export function controlsOf(driver: () => Driver, ignored: readonly IgnoredSetting[] = []): Controls {
+  const circuitBreaker = breakerControlsOf(driver);
+  const controls: Controls = {
+    status: () => ({ ...driver().status(), ignored: [...ignored] }),
     connections: () => driver().connections(),
+    operations: () => driver().operations(),
     drain: (deadlineMs) => driver().drain(deadlineMs),
-    circuitBreaker: {
-      getMetrics() {
-        const { state, failures, successes, requests } = driver().status().breaker;
-        return { state, failures, successes, requests };
-      },
-      forceState(state) {
-        if (state !== CircuitState.OPEN && state !== CircuitState.CLOSED) {
-          throw new RangeError(`A circuit can be forced OPEN or CLOSED, got ${JSON.stringify(state)}`);
-        }
-        driver().forceState(state);
-      },
-      release: () => driver().forceState(undefined),
-      reset: () => driver().resetBreaker(),
+    circuitBreaker,
+    on(event, listener) {
+      circuitBreaker.on(event, listener);
+      return controls;
+    },
+    off(event, listener) {
+      circuitBreaker.off(event, listener);
+      return controls;
     },
   };
+  return controls;
+}
+
+/** The same of the breaker alone. */
+export function breakerControlsOf(driver: () => Driver): CircuitBreakerControls {
+  const controls: CircuitBreakerControls = {
+    getMetrics() {
+      const { state, failures, successes, requests } = driver().status().breaker;
+      return { state, failures, successes, requests };
+    },
+    forceState(state, why) {
+      if (state !== CircuitState.OPEN && state !== CircuitState.CLOSED) {
+        throw new RangeError(`A circuit can be forced OPEN or CLOSED, got ${JSON.stringify(state)}`);
+      }
+      driver().forceState(state, why);
+    },
+    release: (why) => driver().forceState(undefined, why),
+    reset: (why) => driver().resetBreaker(why),
+    disable: (why) => driver().enableBreaker(false, why),
+    enable: (why) => driver().enableBreaker(true, why),
+    on(event, listener) {
+      driver().circuit.on(event, listener);
+      return controls;
+    },
+    off(event, listener) {
+      driver().circuit.off(event, listener);
+      return controls;
+    },
+  };
+  return controls;
 }

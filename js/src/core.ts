@@ -8,15 +8,24 @@ import * as wasm from "./generated/core.js";
  */
 export const Step = { Attempt: 0, Wait: 1, Refuse: 2, Done: 3, FailOpen: 4 } as const;
 /** Places in the register. */
-export const Place = { TimeoutMs: 0, RenewMs: 1, AtMs: 2, Detail: 3, Attempts: 4, State: 5 } as const;
+export const Place = {
+  TimeoutMs: 0,
+  RenewMs: 1,
+  AtMs: 2,
+  Detail: 3,
+  Attempts: 4,
+  State: 5,
+  ChangedAtMs: 6,
+  HedgeMs: 7,
+} as const;
 /** What `succeed` and `look` ask the host to look at. */
-export const Look = { Waiter: 1, Store: 2 } as const;
+export const Look = { Waiter: 1, Store: 2, Notes: 4 } as const;
 /** How a call ended that was not refused. */
 export const Ending = { AsReported: 0, OutcomeUnknown: 1, DeadlineExceeded: 2, RetriesExhausted: 3 } as const;
 /** Outcomes that the driver reports without an answer of the server. */
-export const OutcomeClass = { Timeout: 2, Aborted: 11 } as const;
+export const OutcomeClass = { Success: 0, Timeout: 2, Aborted: 11 } as const;
 
-const REGISTER_LENGTH = 6;
+const REGISTER_LENGTH = 8;
 
 let generation = 0;
 
@@ -136,6 +145,24 @@ export class CoreHandle {
     }
   }
 
+  /** Whether a second leg starts: 0 now, -1 never, else the milliseconds to wait before asking again. */
+  hedge(call: number, nowMs: number): number {
+    try {
+      return this.core.hedge(call, nowMs);
+    } catch (error) {
+      return this.trapped(error, -1);
+    }
+  }
+
+  /** Whether the call goes on with its other leg after the end of this one. */
+  endLeg(call: number, isSecond: boolean, judgement: number, nowMs: number): boolean {
+    try {
+      return this.core.endLeg(call, isSecond, judgement, nowMs);
+    } catch (error) {
+      return this.trapped(error, 0) !== 0;
+    }
+  }
+
   /** Renews all leases; false when no call is running any more. */
   renewAll(nowMs: number): boolean {
     try {
@@ -170,6 +197,15 @@ export class CoreHandle {
       return this.core.breakerState(nowMs);
     } catch (error) {
       return this.trapped(error, 0);
+    }
+  }
+
+  /** The oldest change of the circuit that was not taken yet, packed as `takeChange` in src/bindings says; or -1. */
+  takeChange(): number {
+    try {
+      return this.core.takeChange();
+    } catch (error) {
+      return this.trapped(error, -1);
     }
   }
 

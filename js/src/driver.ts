@@ -3,24 +3,16 @@
 // Twin of src/worker/driver.rs; tests/conformance/steps holds both to the same stories.
 
 import { attemptOnce, judgementOf, TIMER_MAX_MS } from "./attempt.ts";
+import { Circuit, type Why } from "./circuit.ts";
 import type { SeawallOptions } from "./config/options.ts";
-import {
-  CoreHandle,
-  checkSettings,
-  coreGeneration,
-  judgeClass,
-  kindOf,
-  Look,
-  OutcomeClass,
-  Place,
-  Step,
-} from "./core.ts";
+import { type CoreHandle, judgeClass, kindOf, Look, OutcomeClass, Place, Step } from "./core.ts";
 import { holdLease, RENEWAL_MAX_MS } from "./held-lease.ts";
+import { LabelledCounts } from "./labels.ts";
+import { LiveCore } from "./live-core.ts";
 import type { Attempt, AttemptContext, Guard, Lease, Operation, StatementKind } from "./operation.ts";
 import { type Platform, platform as thisPlatform } from "./platform/platform.ts";
-import { settingsOf } from "./settings.ts";
 import { SharedState, sleep } from "./state.ts";
-import type { ConnectionStatus, Status } from "./status.ts";
+import type { ConnectionStatus, OperationStatus, Status } from "./status.ts";
 import { aborted, CLASS_BITS, errorOf, outcomeOfLoss } from "./verdict.ts";
 
 const KINDS: readonly StatementKind[] = ["read", "write", "unknown"];
@@ -28,6 +20,8 @@ const KIND_BITS = { read: 0, write: 1 << 4, unknown: 2 << 4 } as const;
 const IDEMPOTENT = 1 << 6;
 const HELD = 1 << 7;
 const BYPASS_BREAKER = 1 << 8;
+const RETRY_POLICY = 9;
+const NO_SECOND_LEG = 1 << 13;
 
 const OPEN = 2;
 
@@ -47,6 +41,8 @@ export interface Refusal {
 /** A running call of {@link Driver.call} and what happens when its work has ended. */
 interface Slot {
   call: number;
+  /** Of the core that knows the call: to another one its number means nothing. */
+  handle: CoreHandle;
   work: (() => Promise<unknown>) | undefined;
   succeeded(value: unknown): unknown;
   failed(error: unknown): Promise<never>;
@@ -55,36 +51,44 @@ interface Slot {
 /** The part of a call's id that is its place in the core's table. */
 const CALL_INDEX_MASK = (1 << 14) - 1;
 
-/** Makes the policies for one database; `database` names it in the shared state, and carries no credentials. */
-export function createGuard(options: SeawallOptions, database: string, platform: Platform = thisPlatform): Driver {
-  return new Driver(options, database, platform);
+/**
+ * Makes the policies for one database; `database` names it in the shared state, and carries no credentials.
+ *
+ * @param circuit Listeners and operators' hands of an earlier guard of the same database, to go on with.
+ */
+export function createGuard(
+  options: SeawallOptions,
+  database: string,
+  platform: Platform = thisPlatform,
+  circuit: Circuit = new Circuit(database, platform),
+): Driver {
+  return new Driver(options, database, platform, circuit);
 }
 
 /** Drives the policies of one database in one isolate. */
 export class Driver implements Guard {
   readonly #platform: Platform;
   readonly #now: () => number;
-  readonly #settings: string;
+  readonly #live: LiveCore;
+  /** Who listens to the circuit, and who holds it. */
+  readonly circuit: Circuit;
+  readonly #labelled = new LabelledCounts();
   readonly #shared: SharedState | undefined;
   /** Waiting calls to resume when a lease is free; empty where requests must not resume each other. */
   readonly #waiters = new Map<number, () => void>();
   readonly #kinds = new Map<string, StatementKind>();
   readonly #slots: Slot[] = [];
   #renewal: ReturnType<typeof setTimeout> | undefined;
-  #handle: CoreHandle | undefined;
-  /** What the core knew at its last change, for the case that it traps. */
-  #snapshot = "";
   #refusal: Refusal | undefined;
-  #recoveries = 0;
   #isClosed = false;
 
-  constructor(options: SeawallOptions, database: string, platform: Platform) {
+  constructor(options: SeawallOptions, database: string, platform: Platform, circuit: Circuit) {
     this.#platform = platform;
     this.#now = platform.now;
-    this.#settings = settingsOf(options, database, platform);
-    checkSettings(this.#settings);
+    this.circuit = circuit;
+    this.#live = new LiveCore(options, database, platform, circuit);
     if (options.state !== undefined) {
-      this.#shared = new SharedState(options.state, database, platform, () => this.#live());
+      this.#shared = new SharedState(options.state, database, platform, () => this.#live.get());
     }
   }
 
@@ -103,7 +107,8 @@ export class Driver implements Guard {
   }
 
   run<T>(operation: Operation, attempt: Attempt<T>): Promise<T> {
-    return this.#shared?.isCold ? this.#runCold(operation, attempt) : this.#drive(operation, attempt);
+    const running = this.#shared?.isCold ? this.#runCold(operation, attempt) : this.#drive(operation, attempt);
+    return operation.labels === undefined ? running : this.#count(operation, running);
   }
 
   /**
@@ -112,9 +117,10 @@ export class Driver implements Guard {
    * It is not repeated after a lost answer, because nothing is known of what it does.
    */
   call<T>(work: () => Promise<T>): Promise<T> {
-    const handle = this.#handle;
+    const { handle } = this.#live;
     if (handle === undefined || this.#shared?.isCold) return this.run(CALL, work);
     const step = handle.begin(CALL_BITS, -1, this.#now());
+    this.#heed(step, handle);
     switch (step & 7) {
       case Step.Attempt:
         return this.#callOnce(work, step >>> 3, handle);
@@ -127,7 +133,7 @@ export class Driver implements Guard {
 
   /** Like {@link Driver.call}, but a refusal by an open circuit is a value: no promise, no error, no throw. */
   tryCall<T>(work: () => Promise<T>): Promise<T> | Refusal {
-    const handle = this.#handle;
+    const { handle } = this.#live;
     if (handle === undefined || handle.breakerState(this.#platform.now()) !== OPEN) return this.call(work);
     if (this.#shared !== undefined) this.#look(handle.look());
     const retryAtMs = handle.core.retryAt();
@@ -140,8 +146,9 @@ export class Driver implements Guard {
   async lease(operation: Operation): Promise<Lease> {
     if (this.#shared?.isCold) await this.#shared.warmUp();
     if (operation.signal?.aborted) throw aborted(operation.signal, "not_executed");
-    const handle = this.#live();
-    let step = handle.begin(bitsOf(operation), operation.timeoutMs ?? -1, this.#platform.now());
+    const handle = this.#live.get();
+    let step = handle.begin(this.#bitsOf(operation), operation.timeoutMs ?? -1, this.#platform.now());
+    this.#heed(step, handle);
     while ((step & 7) === Step.Wait) step = await this.#wait(operation, step >>> 3, handle);
     if ((step & 7) === Step.FailOpen) return UNGUARDED_LEASE;
     if ((step & 7) !== Step.Attempt) throw this.#ended(operation, step, handle, undefined);
@@ -151,56 +158,52 @@ export class Driver implements Guard {
   async drain(deadlineMs = DRAIN_DEADLINE_MS): Promise<void> {
     this.close();
     const deadline = this.#platform.now() + deadlineMs;
-    while (this.#ask((core) => core.running()) > 0 && this.#platform.now() < deadline) await sleep(DRAIN_POLL_MS);
+    while (this.#live.ask((core) => core.running()) > 0 && this.#platform.now() < deadline) await sleep(DRAIN_POLL_MS);
   }
 
   /** Refuses new operations; those in flight go on, those that wait are refused. */
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    this.#ask((core, now) => core.close(now));
+    this.#live.close();
     for (const resume of [...this.#waiters.values()]) resume();
   }
 
   /** Accepts operations again. */
   reopen(): void {
     this.#isClosed = false;
-    this.#ask((core) => core.reopen());
+    this.#live.reopen();
   }
 
   /** The status document. */
   status(): Status {
-    const status = JSON.parse(this.#ask((core, now) => core.status(now))) as Status;
-    status.coreRecoveries = this.#recoveries;
-    return status;
+    return this.#live.status();
   }
 
   /** Connections with their histories. */
   connections(): ConnectionStatus[] {
-    return JSON.parse(this.#ask((core, now) => core.connections(now))) as ConnectionStatus[];
+    return this.#live.connections();
+  }
+
+  /** What was counted of operations that their callers named. */
+  operations(): OperationStatus[] {
+    return this.#labelled.list();
   }
 
   /** Holds the circuit open or closed by hand; undefined lets it go. */
-  forceState(state: "OPEN" | "CLOSED" | undefined): void {
-    this.#ask((core, now) => core.force(state === undefined ? 0 : state === "CLOSED" ? 1 : 2, now));
+  forceState(state: "OPEN" | "CLOSED" | undefined, why?: string | Why): void {
+    this.#live.force(state, why);
   }
 
   /** Closes the circuit and forgets its counts. */
-  resetBreaker(): void {
-    this.#ask((core, now) => core.resetBreaker(now));
-    this.#look(this.#live().look());
+  resetBreaker(why?: string | Why): void {
+    this.#live.reset(why);
+    this.#look(this.#live.get().look());
   }
 
-  /** Asks what is not on the path of an operation: again of the next core, if this one traps. */
-  #ask<T>(what: (core: CoreHandle["core"], now: number) => T): T {
-    const handle = this.#live();
-    const now = this.#platform.now();
-    try {
-      return what(handle.core, now);
-    } catch (error) {
-      handle.trapped(error, 0);
-      return what(this.#live().core, now);
-    }
+  /** Turns the breaker off, or on again, while it runs. */
+  enableBreaker(isOn: boolean, why?: string | Why): void {
+    this.#live.enable(isOn, why);
   }
 
   async #runCold<T>(operation: Operation, attempt: Attempt<T>): Promise<T> {
@@ -210,8 +213,9 @@ export class Driver implements Guard {
 
   async #drive<T>(operation: Operation, attempt: Attempt<T>): Promise<T> {
     if (operation.signal?.aborted) throw aborted(operation.signal, "not_executed");
-    const handle = this.#live();
-    const step = handle.begin(bitsOf(operation), operation.timeoutMs ?? -1, this.#platform.now());
+    const handle = this.#live.get();
+    const step = handle.begin(this.#bitsOf(operation), operation.timeoutMs ?? -1, this.#platform.now());
+    this.#heed(step, handle);
     return this.#follow(operation, attempt, step, handle);
   }
 
@@ -263,8 +267,9 @@ export class Driver implements Guard {
       running = Promise.reject(error);
     }
     if (timeoutMs === 0 && !isAlone) {
-      const slot = this.#slot(call);
+      const slot = this.#slot(call, handle);
       slot.call = call;
+      slot.handle = handle;
       slot.work = work;
       return running.then(slot.succeeded as (value: T) => T, slot.failed);
     }
@@ -306,7 +311,7 @@ export class Driver implements Guard {
     const delay = Math.min(Math.max(handle.read(Place.RenewMs), 1), RENEWAL_MAX_MS);
     const timer = setTimeout(() => {
       this.#renewal = undefined;
-      const live = this.#live();
+      const live = this.#live.get();
       if (live.renewAll(this.#now())) this.#keepLeases(live);
     }, delay);
     (timer as { unref?(): void }).unref?.();
@@ -314,22 +319,23 @@ export class Driver implements Guard {
   }
 
   /** The continuations of one place in the core's table of calls, made once: making them for each call costs as much again. */
-  #slot(call: number): Slot {
+  #slot(call: number, handle: CoreHandle): Slot {
     const index = call & CALL_INDEX_MASK;
     const known = this.#slots[index];
     if (known !== undefined) return known;
     const slot: Slot = {
       call,
+      handle,
       work: undefined,
       succeeded: (value) => {
         slot.work = undefined;
-        return this.#succeeded(value, slot.call, this.#live());
+        return this.#succeeded(value, slot.call, slot.handle);
       },
       failed: (error) => {
         const { work } = slot;
         slot.work = undefined;
         const ended = { error, judgement: judgementOf(error) };
-        return this.#settle(CALL, work as () => Promise<never>, ended, slot.call, this.#live());
+        return this.#settle(CALL, work as () => Promise<never>, ended, slot.call, slot.handle);
       },
     };
     this.#slots[index] = slot;
@@ -377,6 +383,7 @@ export class Driver implements Guard {
       throw aborted(signal, "not_executed");
     }
     const step = handle.wake(call, this.#platform.now());
+    this.#heed(step, handle);
     // Somebody else may go on as well: two leases can have come free before the first waiter woke.
     if ((step & 7) !== Step.Wait) this.#nudge(handle);
     return step;
@@ -390,7 +397,8 @@ export class Driver implements Guard {
 
   #look(look: number): void {
     if (look === 0) return;
-    const handle = this.#live();
+    const handle = this.#live.get();
+    if ((look & Look.Notes) !== 0) this.#live.tell(handle);
     if ((look & Look.Waiter) !== 0) this.#nudge(handle);
     if ((look & Look.Store) !== 0) this.#shared?.tick();
   }
@@ -402,28 +410,33 @@ export class Driver implements Guard {
     return error;
   }
 
+  /** After a question: an attempt may have begun half-open, and a refusal may be the first sign of what others found. */
+  #heed(step: number, handle: CoreHandle): void {
+    if (this.circuit.isTroubled !== ((step & 7) === Step.Refuse)) this.#look(handle.look());
+  }
+
   /** After a failure: the state may have changed, which the fallback and the store should know. */
   #remember(handle: CoreHandle): void {
     this.#look(handle.look());
-    const snapshot = handle.export();
-    if (snapshot !== "") this.#snapshot = snapshot;
+    this.#live.remember(handle);
   }
 
-  /** The handle of the current instance, made anew from the last snapshot when the instance was replaced. */
-  #live(): CoreHandle {
-    const handle = this.#handle;
-    if (handle !== undefined && handle.generation === coreGeneration()) return handle;
-    const platform = this.#platform;
-    const now = platform.now();
-    const fresh = new CoreHandle(this.#settings, platform.randomBits(), platform.randomBits(), now, (trapped) => {
-      if (this.#handle !== trapped) return;
-      this.#handle = undefined;
-      this.#recoveries += 1;
-    });
-    if (this.#snapshot !== "") fresh.core.import(this.#snapshot, now);
-    if (this.#isClosed) fresh.core.close(now);
-    this.#handle = fresh;
-    return fresh;
+  async #count<T>(operation: Operation, running: Promise<T>): Promise<T> {
+    const began = this.#platform.now();
+    let isFailure = true;
+    try {
+      const value = await running;
+      isFailure = false;
+      return value;
+    } finally {
+      if (operation.labels !== undefined) {
+        this.#labelled.record(operation.labels, isFailure, this.#platform.now() - began);
+      }
+    }
+  }
+
+  #bitsOf(operation: Operation): number {
+    return bitsOf(operation) | (this.#live.policyOf(operation.retry) << RETRY_POLICY);
   }
 }
 
@@ -448,6 +461,7 @@ function bitsOf(operation: Operation): number {
   let bits = CLASS_BITS[operation.class] | KIND_BITS[operation.kind];
   if (operation.idempotent === true || operation.undoable === true) bits |= IDEMPOTENT;
   if (operation.held === true) bits |= HELD;
+  if (operation.hedge === false) bits |= NO_SECOND_LEG;
   if (operation.useCircuitBreaker === false) bits |= BYPASS_BREAKER;
   return bits;
 }

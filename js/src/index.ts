@@ -11,17 +11,21 @@ export type {
   TransactionMode,
   Value,
 } from "./api.ts";
+export type { CircuitChange, CircuitEvent, CircuitEventName, CircuitListener, Why } from "./circuit.ts";
+export { DatabaseCircuitBreaker, type DatabaseCircuitBreakerOptions } from "./circuit-breaker.ts";
 export { type Config, createClient, type SeawallClient } from "./client.ts";
 export type {
   CircuitBreakerOptions,
   ConnectionPoolOptions,
+  HedgeOptions,
   OperationOptions,
+  OperationRetry,
   RetryOptions,
   SeawallOptions,
   StateOptions,
   TimeoutOptions,
 } from "./config/options.ts";
-export { type CircuitBreakerControls, CircuitState, type Controls } from "./controls.ts";
+export { type CircuitBreakerControls, type CircuitMetrics, CircuitState, type Controls } from "./controls.ts";
 export { createGuard, type Driver, type Refusal } from "./driver.ts";
 export {
   DatabaseCircuitBreakerError,
@@ -36,8 +40,29 @@ export {
   ResilienceError,
   type RetryAdvice,
 } from "./errors.ts";
-export type { BreakerState, ConnectionStatus, Status } from "./status.ts";
+export type { AttemptContext } from "./operation.ts";
+export type { DatabaseType } from "./protect/profiles.ts";
+export { controlsOfProtected, type ProtectOptions, protect, unprotected, withOperation } from "./protect/protect.ts";
+export { Registry, type RegistryEntry, type RegistryOptions, type SharedOptions } from "./registry.ts";
+export type {
+  BreakerState,
+  ConnectionStatus,
+  HandOnBreaker,
+  IgnoredSetting,
+  OperationStatus,
+  Status,
+} from "./status.ts";
 export { memoryStore } from "./store/memory.ts";
 export type { Store } from "./store/store.ts";
 export { type KvNamespace, workersKvStore } from "./store/workers-kv.ts";
+export {
+  type BatchScaling,
+  DatabaseTimeoutHandler,
+  DEFAULT_TIMEOUTS,
+  TIER_QUERY_TIMEOUTS,
+  type TierName,
+  type TimeoutClass,
+  TimeoutUtils,
+  tierTimeouts,
+} from "./timeouts.ts";
 export type { Compression } from "./transport/transport.ts";

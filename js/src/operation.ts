@@ -1,6 +1,8 @@
 // What the client asks of the policies: the seam between the `@libsql/client` surface and the driver.
 
-import type { OperationOptions } from "./config/options.ts";
+import type { OperationOptions, OperationRetry } from "./config/options.ts";
+import type { Failure } from "./errors.ts";
+import type { Labels } from "./labels.ts";
 
 /** What a statement does, as far as its first keyword tells. */
 export type StatementKind = "read" | "write" | "unknown";
@@ -24,8 +26,18 @@ export interface Operation {
   /** Overrides the class's deadline, in milliseconds. */
   timeoutMs?: number | undefined;
   signal?: AbortSignal | undefined;
-  /** Names the operation in errors and metrics. */
+  /** Names the operation in errors. */
   name?: string | undefined;
+  /** Names that its caller gave it, to count it by. */
+  labels?: Labels | undefined;
+  /** `false`: no second leg. */
+  hedge?: boolean | undefined;
+  /** Its own retries. */
+  retry?: OperationRetry | undefined;
+  /** Says what is known of an attempt's error that carries no facts of its own. */
+  factsOf?: ((error: unknown) => Failure | undefined) | undefined;
+  /** Which errors of the last attempt are handed on unchanged, whatever the policies make of them: all, or lost answers. */
+  handsOnErrors?: "all" | "losses" | undefined;
 }
 
 /** What one attempt must respect. */
@@ -67,13 +79,18 @@ export interface Guard {
 /** `operation` as its caller wants it. Options that are not set leave it as it is. */
 export function withOptions(operation: Operation, options: OperationOptions | undefined): Operation {
   if (options === undefined) return operation;
-  const { timeout, signal, useCircuitBreaker, idempotent, operationName } = options;
+  const { timeout, signal, useCircuitBreaker, idempotent, operationName, tableName, retry, hedge } = options;
+  const isNamed = operationName !== undefined || tableName !== undefined;
+  const name = operationName ?? operation.name;
   return {
     ...operation,
     timeoutMs: timeout ?? operation.timeoutMs,
     signal: signal ?? operation.signal,
     useCircuitBreaker: useCircuitBreaker ?? operation.useCircuitBreaker,
     idempotent: idempotent ?? operation.idempotent,
-    name: operationName ?? operation.name,
+    retry: retry ?? operation.retry,
+    hedge: hedge ?? operation.hedge,
+    name,
+    labels: isNamed ? { operation: name ?? operation.class, table: tableName ?? "" } : operation.labels,
   };
 }

@@ -6,6 +6,37 @@ export const STATES = ["CLOSED", "HALF_OPEN", "OPEN"] as const;
 /** Name of the circuit's state. */
 export type BreakerState = (typeof STATES)[number];
 
+/** Something that an operator did to a breaker. */
+export interface HandOnBreaker {
+  /** `RELEASED` ends a forced state; `DISABLED` and `ENABLED` turn the whole breaker off and on. */
+  action: "OPEN" | "CLOSED" | "RELEASED" | "RESET" | "DISABLED" | "ENABLED";
+  /** When, in milliseconds since the epoch. */
+  atMs: number;
+  /** Why, as the operator said; at most 200 characters. */
+  reason?: string;
+  /** Who, as the operator said; at most 200 characters. */
+  by?: string;
+}
+
+/** Operations that their callers named, counted since the client was made. */
+export interface OperationStatus {
+  /** `operationName`; `other` for what came after the hundredth pair of names. */
+  operation: string;
+  /** `tableName`, or empty. */
+  table: string;
+  calls: number;
+  /** Calls that gave no value, whoever ended them. */
+  failures: number;
+  /** Sum of their times, waits and retries included. */
+  durationMs: number;
+}
+
+/** A setting that is accepted and does nothing here. */
+export interface IgnoredSetting {
+  name: string;
+  why: string;
+}
+
 /** State and counters of all policies of one database in one isolate. */
 export interface Status {
   uptimeMs: number;
@@ -17,6 +48,10 @@ export interface Status {
     retryAtMs?: number;
     forced?: "OPEN" | "CLOSED";
     generation: number;
+    /** What operators did to the breaker, oldest first: the last 50. */
+    hands: HandOnBreaker[];
+    /** How often a listener of its events threw or rejected. */
+    listenerFailures: number;
   };
   pool: {
     size: number;
@@ -35,6 +70,8 @@ export interface Status {
     byRefusal: [string, number][];
     slow: number;
     retries: number;
+    hedged: number;
+    hedgesWon: number;
     retriesDenied: number;
     queued: number;
     circuitChanges: number;
@@ -45,6 +82,8 @@ export interface Status {
   recent: { healthy: number; failing: number; slow: number; averageMs: number };
   /** How often the core had to be replaced after a trap. */
   coreRecoveries: number;
+  /** Settings that are accepted and do nothing here. */
+  ignored: IgnoredSetting[];
 }
 
 /** One connection with its history. */

@@ -27,6 +27,8 @@ export function errorOf(operation: Operation, step: number, handle: CoreHandle, 
   const detail = handle.read(Place.Detail);
   const attempts = handle.read(Place.Attempts);
   if ((step & 7) === Step.Refuse) return refused(operation, detail, attempts, handle, cause);
+  const handsOn = cause === undefined ? undefined : operation.handsOnErrors;
+  if (handsOn === "all" || (handsOn === "losses" && detail !== Ending.RetriesExhausted)) return cause;
   switch (detail) {
     case Ending.OutcomeUnknown:
       return failed(operation, facts(Code.OutcomeUnknown), "unknown", attempts, cause);

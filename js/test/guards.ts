@@ -30,7 +30,12 @@ let seed = 7;
 
 /** A guard of its own, in development unless told otherwise. */
 export function guardOf(options: SeawallOptions = {}, overrides: Partial<Platform> = {}, database = "driver"): Driver {
-  return createGuard(options, database, {
+  return createGuard(options, database, platformOf(overrides));
+}
+
+/** The hand-set clock as a platform. */
+export function platformOf(overrides: Partial<Platform> = {}): Platform {
+  return {
     name: "unknown",
     now: () => Date.now(),
     randomBits: () => {
@@ -43,7 +48,7 @@ export function guardOf(options: SeawallOptions = {}, overrides: Partial<Platfor
     environment: () => "development",
     colo: () => undefined,
     ...overrides,
-  });
+  };
 }
 
 /** An attempt that ends when the test says so. */

@@ -12,6 +12,7 @@ use crate::engine::Engine;
 use crate::engine::step::{CallId, Step};
 use crate::outcome::{self, Judgement, Outcome};
 use crate::policy::breaker::Forced;
+use crate::policy::hedge::HedgeAnswer;
 use crate::query::{self, Query};
 use crate::report::status::{ConnectionStatus, Status};
 
@@ -37,14 +38,20 @@ mod place {
     pub(super) const ATTEMPTS: usize = 4;
     /// Refuse: the breaker's state.
     pub(super) const STATE: usize = 5;
+    /// Change: when it happened.
+    pub(super) const CHANGED_AT_MS: usize = 6;
+    /// Attempt: ask for a second leg after so many milliseconds, 0 for never.
+    pub(super) const HEDGE_MS: usize = 7;
     /// Number of places.
-    pub(super) const COUNT: usize = 6;
+    pub(super) const COUNT: usize = 8;
 }
 
 /// Something for the host to look at after a report: somebody waits for a lease that is free.
 const LOOK_WAITER: u32 = 1;
 /// The same: the store may have to be read or written.
 const LOOK_STORE: u32 = 2;
+/// The same: something rare was noted, which `takeChange` empties.
+const LOOK_NOTES: u32 = 4;
 
 /// The memory of this instance, for a view on the register.
 #[wasm_bindgen(js_name = wasmMemory, unchecked_return_type = "WebAssembly.Memory")]
@@ -118,7 +125,7 @@ impl Core {
         })
     }
 
-    /// Address of the register in `wasmMemory()`, in bytes: 6 numbers of 64 bits.
+    /// Address of the register in `wasmMemory()`, in bytes: 8 numbers of 64 bits.
     #[wasm_bindgen(js_name = registerAddress)]
     pub fn register_address(&self) -> usize {
         self.register.as_ptr() as usize
@@ -149,7 +156,7 @@ impl Core {
         self.put(step)
     }
 
-    /// Reports a success. Nonzero when the host has something to look at: 1 a waiter, 2 the store.
+    /// Reports a success. Nonzero when the host has something to look at, as `look` says.
     pub fn succeed(&mut self, call: u32, #[wasm_bindgen(js_name = nowMs)] now_ms: f64) -> u32 {
         let now = self.at(now_ms);
         self.engine.report(CallId::from_number(call), Judgement::SUCCESS, now);
@@ -170,6 +177,31 @@ impl Core {
         self.engine.cancel(CallId::from_number(call), now);
     }
 
+    /// Asks for a second leg of an attempt that is out: 0 to start it, -1 for never, else the milliseconds to wait first.
+    pub fn hedge(&mut self, call: u32, #[wasm_bindgen(js_name = nowMs)] now_ms: f64) -> f64 {
+        let now = self.at(now_ms);
+        match self.engine.hedge(CallId::from_number(call), now) {
+            HedgeAnswer::Start => 0.0,
+            HedgeAnswer::At(at) => at.since(now).max(1) as f64,
+            HedgeAnswer::Never => -1.0,
+        }
+    }
+
+    /// Reports how one of two legs ended; true when the call goes on with the other one, false when this leg's end is
+    /// now to be reported as the attempt's.
+    #[wasm_bindgen(js_name = endLeg)]
+    pub fn end_leg(
+        &mut self,
+        call: u32,
+        #[wasm_bindgen(js_name = isSecond)] is_second: bool,
+        judgement: u32,
+        #[wasm_bindgen(js_name = nowMs)] now_ms: f64,
+    ) -> bool {
+        let now = self.at(now_ms);
+        let judgement = Judgement::from_number(judgement).unwrap_or(Judgement::TIMEOUT);
+        self.engine.end_leg(CallId::from_number(call), is_second, judgement, now)
+    }
+
     /// Keeps a running attempt's lease; false when it has lapsed.
     pub fn renew(&mut self, call: u32, #[wasm_bindgen(js_name = nowMs)] now_ms: f64) -> bool {
         let now = self.at(now_ms);
@@ -183,11 +215,12 @@ impl Core {
         self.engine.renew_all(now);
     }
 
-    /// What to look at: 1 a waiter could go on, 2 the store may have to be read or written.
+    /// What to look at: 1 a waiter could go on, 2 the store may have to be read or written, 4 notes to take.
     pub fn look(&self) -> u32 {
         let waiter = if self.engine.next_waiter().is_some() { LOOK_WAITER } else { 0 };
         let store = if self.engine.wants_store() { LOOK_STORE } else { 0 };
-        waiter | store
+        let notes = if self.engine.notes().has_events() { LOOK_NOTES } else { 0 };
+        waiter | store | notes
     }
 
     /// The call to wake, or -1.
@@ -216,6 +249,23 @@ impl Core {
     pub fn reconfigure(&mut self, settings: &str) -> Result<(), JsError> {
         self.engine.reconfigure(parse::parse(settings)?);
         Ok(())
+    }
+
+    /// Learns of a retry policy, the `retry` of these settings, for single operations: its number, or 0 beyond the bound.
+    /// Throws as the constructor does.
+    #[wasm_bindgen(js_name = addRetryPolicy)]
+    pub fn add_retry_policy(&mut self, settings: &str) -> Result<u32, JsError> {
+        let policy = parse::parse(settings)?.retry;
+        Ok(self.engine.add_retry_policy(policy).map_or(0, u32::from))
+    }
+
+    /// Takes the oldest change of the circuit that was not taken yet, or -1: the state before in bits 0 and 1, the one
+    /// after in 2 and 3, the number of the reason above. `CHANGED_AT_MS` in the register says when; the step's places stay as they are.
+    #[wasm_bindgen(js_name = takeChange)]
+    pub fn take_change(&mut self) -> i32 {
+        let Some((at, from, to, change)) = self.engine.notes_mut().take_change() else { return -1 };
+        self.register[place::CHANGED_AT_MS] = at.to_host();
+        from as i32 | (to as i32) << 2 | (change as i32) << 4
     }
 
     /// Holds the circuit: 0 lets go, 1 closed, 2 open.
@@ -361,9 +411,10 @@ impl Core {
             register[place::STATE] = f64::from(self.engine.breaker().state(self.latest) as u32);
         }
         match step {
-            Step::Attempt { call, timeout_ms, renew_ms } => {
+            Step::Attempt { call, timeout_ms, renew_ms, hedge_ms } => {
                 register[place::TIMEOUT_MS] = timeout_ms as f64;
                 register[place::RENEW_MS] = renew_ms as f64;
+                register[place::HEDGE_MS] = hedge_ms as f64;
                 call.to_number() << 3 | kind::ATTEMPT
             }
             Step::Wait { call, until, what } => {

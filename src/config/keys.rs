@@ -61,64 +61,80 @@ pub struct Alias {
     pub path: &'static str,
     /// Path of the setting.
     pub of: &'static str,
-    /// What it is measured in.
-    pub measure: Measure,
+    /// What it is counted in.
+    pub scale: Scale,
 }
 
-/// What a value under another name is measured in.
+/// What a value under another name is counted in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Measure {
-    /// As the setting.
+pub enum Scale {
+    /// The setting's own unit.
     Same,
-    /// In seconds, fractions included, where the setting takes milliseconds.
+    /// Seconds, fractions included, where the setting takes milliseconds.
     Seconds,
-    /// In per cent, where the setting takes a share from 0 to 1.
+    /// Percent, 0 to 100, where the setting takes a share from 0 to 1.
     Percent,
 }
 
+impl Scale {
+    /// How many of the setting's own units one of these is.
+    const fn factor(self) -> f64 {
+        match self {
+            Self::Same => 1.0,
+            Self::Seconds => 1_000.0,
+            Self::Percent => 0.01,
+        }
+    }
+
+    const fn unit(self, own: &'static str) -> &'static str {
+        match self {
+            Self::Same => own,
+            Self::Seconds => "s",
+            Self::Percent => "%",
+        }
+    }
+}
+
 /// Every other name.
-pub const ALIASES: [Alias; 6] = [
-    alias("circuitBreaker.timeout", "circuitBreaker.recoveryTimeout", Measure::Same),
-    alias("circuitBreaker.failure_threshold", "circuitBreaker.failureThreshold", Measure::Same),
-    alias("circuitBreaker.recovery_timeout", "circuitBreaker.recoveryTimeout", Measure::Seconds),
-    alias("circuitBreaker.half_open_max_calls", "circuitBreaker.halfOpenMaxCalls", Measure::Same),
-    alias("circuitBreaker.errorThresholdPercentage", "circuitBreaker.failureRate", Measure::Percent),
-    alias("circuitBreaker.volumeThreshold", "circuitBreaker.minimumCalls", Measure::Same),
+pub const ALIASES: [Alias; 9] = [
+    alias("circuitBreaker.timeout", "circuitBreaker.recoveryTimeout", Scale::Same),
+    alias("circuitBreaker.resetTimeout", "circuitBreaker.recoveryTimeout", Scale::Same),
+    alias("circuitBreaker.rollingCountTimeout", "circuitBreaker.monitorWindow", Scale::Same),
+    alias("circuitBreaker.rollingCountBuckets", "circuitBreaker.monitorBuckets", Scale::Same),
+    alias("circuitBreaker.volumeThreshold", "circuitBreaker.minimumCalls", Scale::Same),
+    alias("circuitBreaker.errorThresholdPercentage", "circuitBreaker.failureRate", Scale::Percent),
+    alias("circuitBreaker.failure_threshold", "circuitBreaker.failureThreshold", Scale::Same),
+    alias("circuitBreaker.recovery_timeout", "circuitBreaker.recoveryTimeout", Scale::Seconds),
+    alias("circuitBreaker.half_open_max_calls", "circuitBreaker.halfOpenMaxCalls", Scale::Same),
 ];
 
 impl Alias {
     /// What `key`, whose other name this is, takes under this name.
     #[must_use]
     pub const fn takes(&self, key: &Key) -> Key {
-        match (self.measure, key.shape) {
-            (Measure::Seconds, Shape::Whole { min, max }) => {
-                let shape = Shape::Number { min: min as f64 / MS_PER_S, max: max as f64 / MS_PER_S };
-                Key { path: self.path, unit: "s", shape, ..*key }
-            }
-            (Measure::Percent, Shape::Number { min, max }) => {
-                let shape = Shape::Number { min: min * PERCENT, max: max * PERCENT };
-                Key { path: self.path, unit: "%", shape, ..*key }
-            }
-            _ => Key { path: self.path, ..*key },
-        }
+        let factor = self.scale.factor();
+        let shape = match (key.shape, self.scale) {
+            (shape, Scale::Same) => shape,
+            (Shape::Whole { min, max }, _) => Shape::Number { min: min as f64 / factor, max: max as f64 / factor },
+            (Shape::Number { min, max }, _) => Shape::Number { min: min / factor, max: max / factor },
+            (Shape::Switch, _) => Shape::Switch,
+        };
+        Key { path: self.path, unit: self.scale.unit(key.unit), shape, ..*key }
     }
 
     /// A value under this name in the setting's own unit, to the millisecond.
     #[must_use]
     pub fn to_setting(&self, value: f64) -> f64 {
-        match self.measure {
-            Measure::Same => value,
-            Measure::Seconds => (value * MS_PER_S).round(),
-            Measure::Percent => value / PERCENT,
+        match self.scale {
+            Scale::Same => value,
+            Scale::Seconds => (value * self.scale.factor()).round(),
+            Scale::Percent => value * self.scale.factor(),
         }
     }
 }
 
-const MS_PER_S: f64 = 1_000.0;
-const PERCENT: f64 = 100.0;
-
-const fn alias(path: &'static str, of: &'static str, measure: Measure) -> Alias {
-    Alias { path, of, measure }
+const fn alias(path: &'static str, of: &'static str, scale: Scale) -> Alias {
+    Alias { path, of, scale }
 }
 
 const DAY_MS: u64 = 86_400_000;
@@ -152,7 +168,7 @@ const fn by_environment(production: f64, development: f64) -> Default {
 }
 
 /// Every setting.
-pub const KEYS: [Key; 50] = [
+pub const KEYS: [Key; 52] = [
     switch("connectionPool.enabled", true, "Whether operations need a lease."),
     count(
         "connectionPool.maxConnections",
@@ -172,7 +188,7 @@ pub const KEYS: [Key; 50] = [
         0,
         1_000_000,
         by_environment(5.0, 3.0),
-        "Failures in the window that open it; 0 turns the rule off.",
+        "Failures in the window that open it; 0 turns the rule off. Without it, failureRate turns it off too.",
     ),
     number(
         "circuitBreaker.failureRate",
@@ -256,6 +272,14 @@ pub const KEYS: [Key; 50] = [
     ),
     number("retry.budgetMax", 0.0, 1_000_000.0, 10.0, "Retries that can be saved up."),
     number("retry.budgetRatio", 0.0, 1.0, 0.2, "Retries that each success pays in."),
+    span("hedge.delay", 0, 0, "A read that has not answered after this may be sent a second time; 0 turns it off."),
+    number(
+        "hedge.maxRatio",
+        0.0,
+        1.0,
+        0.05,
+        "Reads sent a second time for each success; retries' budget bounds them too.",
+    ),
     span("timeouts.query", 0, 15_000, "Deadline of one statement, waits and retries included; 0 means none."),
     span("timeouts.transaction", 0, 30_000, "Deadline of an interactive transaction; 0 means none."),
     span("timeouts.batchInsert", 0, 60_000, "Deadline of a batch, a migration or executeMultiple; 0 means none."),
@@ -270,7 +294,7 @@ pub const KEYS: [Key; 50] = [
     span(
         "state.writeJitter",
         0,
-        4_000,
+        6_000,
         "Longest delay before a write; few of many isolates wait for much less, and the others then need not write.",
     ),
     count(

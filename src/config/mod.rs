@@ -6,6 +6,7 @@ pub mod variables;
 
 use crate::policy::breaker::BreakerConfig;
 use crate::policy::deadline::DeadlineConfig;
+use crate::policy::hedge::HedgeConfig;
 use crate::policy::lease::PoolConfig;
 use crate::policy::retry::RetryConfig;
 use crate::state::sync::SyncConfig;
@@ -21,6 +22,10 @@ pub struct Config {
     pub pool: PoolConfig,
     /// Breaker.
     pub breaker: BreakerConfig,
+    /// Second legs of slow reads; without a delay there are none.
+    pub hedge: HedgeConfig,
+    /// Second legs for each success, at most.
+    pub hedge_ratio: f64,
     /// Retries.
     pub retry: RetryConfig,
     /// Deadlines.

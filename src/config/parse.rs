@@ -12,6 +12,7 @@ use super::keys::{ALIASES, Default, KEYS, Key, Shape};
 use crate::policy::backoff::Backoff;
 use crate::policy::breaker::{BreakerConfig, Corners, FleetConfig, Weights};
 use crate::policy::deadline::DeadlineConfig;
+use crate::policy::hedge::HedgeConfig;
 use crate::policy::lease::PoolConfig;
 use crate::policy::retry::RetryConfig;
 use crate::state::codec::checksum;
@@ -19,6 +20,9 @@ use crate::state::sync::SyncConfig;
 
 /// Longer settings are refused unread, in bytes.
 const BYTES_MAX: usize = 65_536;
+
+/// A read and one copy of it: a third would find the database no faster.
+const LEGS_MAX: u32 = 2;
 
 /// Settings that cannot be used, with every reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,7 +100,7 @@ impl<'a> Reader<'a> {
                 is_polling: self.platform.is_polling,
             },
             breaker: BreakerConfig {
-                failures_max: if is_breaker_on { small(self.whole("circuitBreaker.failureThreshold")) } else { 0 },
+                failures_max: if is_breaker_on { self.failures_max() } else { 0 },
                 failure_ratio: if is_breaker_on { self.number("circuitBreaker.failureRate") } else { 0.0 },
                 slow_ratio: if is_breaker_on { self.number("circuitBreaker.slowRate") } else { 0.0 },
                 consecutive_max: if is_breaker_on {
@@ -134,6 +138,8 @@ impl<'a> Reader<'a> {
                     has_near: self.switch("state.near"),
                 },
             },
+            hedge: HedgeConfig { delay_ms: self.whole("hedge.delay"), legs_max: LEGS_MAX },
+            hedge_ratio: self.number("hedge.maxRatio"),
             retry: RetryConfig {
                 attempts_max: small(self.whole("retry.attempts")),
                 backoff: Backoff {
@@ -168,6 +174,19 @@ impl<'a> Reader<'a> {
             ));
         }
         config
+    }
+
+    /// Who sets a share and no count wants the share alone: five failures of a thousand calls must not open it.
+    fn failures_max(&mut self) -> u32 {
+        let count = small(self.whole("circuitBreaker.failureThreshold"));
+        let is_set = self.is_set("circuitBreaker.failureThreshold");
+        if !is_set && self.number("circuitBreaker.failureRate") > 0.0 { 0 } else { count }
+    }
+
+    /// Whether a setting has a value of its own, under any of its names.
+    fn is_set(&self, path: &str) -> bool {
+        let mut aliases = ALIASES.iter().filter(|alias| alias.of == path);
+        self.find(path).is_some() || aliases.any(|alias| self.find(alias.path).is_some())
     }
 
     fn refuse_unknown(&mut self) {

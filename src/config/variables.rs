@@ -20,7 +20,9 @@ const ENVIRONMENT: &str = "ENVIRONMENT";
 const CONNECTIONS_MAX: u32 = 6;
 
 /// Which variable sets which setting.
-const SETTINGS: [(&str, &str, &str); 4] = [
+const SETTINGS: [(&str, &str, &str); 6] = [
+    ("ENABLE_CIRCUIT_BREAKER", "circuitBreaker", "enabled"),
+    ("DB_CIRCUIT_BREAKER", "circuitBreaker", "enabled"),
     ("DB_MAX_CONNECTIONS", "connectionPool", "maxConnections"),
     ("DB_ACQUIRE_TIMEOUT", "connectionPool", "acquireTimeout"),
     ("CB_FAILURE_THRESHOLD", "circuitBreaker", "failureThreshold"),
@@ -75,9 +77,15 @@ pub fn read(read: impl Fn(&str) -> Option<String>, has_near: bool) -> Result<Set
     let mut settings = Map::new();
     for (variable, group, name) in SETTINGS {
         let Some(text) = read(variable) else { continue };
-        match whole(&text) {
-            Some(number) => settings.entry(group).or_insert_with(|| json!({}))[name] = Value::from(number),
-            None => keep(format!("{variable} must be a whole number.")),
+        let (value, must_be) = match name {
+            "enabled" => (switch(&text).map(Value::from), "true or false"),
+            _ => (whole(&text).map(Value::from), "a whole number"),
+        };
+        let group = settings.entry(group).or_insert_with(|| json!({}));
+        match value {
+            Some(value) if group[name].is_null() || group[name] == value => group[name] = value,
+            Some(_) => keep(format!("{variable} says something else than another variable for the same setting.")),
+            None => keep(format!("{variable} must be {must_be}.")),
         }
     }
     settings.insert("state".to_owned(), json!({ "near": has_near }));
@@ -103,6 +111,14 @@ pub fn read(read: impl Fn(&str) -> Option<String>, has_near: bool) -> Result<Set
 
 fn whole(text: &str) -> Option<u64> {
     text.parse().ok()
+}
+
+fn switch(text: &str) -> Option<bool> {
+    match text.to_ascii_lowercase().as_str() {
+        "true" | "1" => Some(true),
+        "false" | "0" => Some(false),
+        _ => None,
+    }
 }
 
 /// The parser names a setting by its path; who sets variables knows it by another name.
@@ -225,6 +241,22 @@ mod tests {
         assert_eq!(leases(&[]), 5);
         assert_eq!(leases(&[("ENVIRONMENT", "development")]), 2);
         assert_eq!(leases(&[("DB_MAX_CONNECTIONS", "50")]), 6);
+    }
+
+    /// CB-25: the breaker is turned off by a variable, under either of its names; both must say the same.
+    #[test]
+    fn a_variable_turns_the_breaker_off() {
+        let with = |pairs: &[(&str, &str)]| {
+            let url = [(DATABASE_URL, "https://a.example")];
+            with(&[&url, pairs].concat()).map(|settings| settings.config.breaker.failures_max)
+        };
+        for name in ["ENABLE_CIRCUIT_BREAKER", "DB_CIRCUIT_BREAKER"] {
+            assert_eq!(with(&[(name, "false")]), Ok(0));
+            assert_eq!(with(&[(name, "1")]), Ok(5));
+            assert!(with(&[(name, "perhaps")]).unwrap_err().contains("true or false"));
+        }
+        let both = with(&[("ENABLE_CIRCUIT_BREAKER", "true"), ("DB_CIRCUIT_BREAKER", "false")]);
+        assert!(both.unwrap_err().contains("DB_CIRCUIT_BREAKER"));
     }
 
     #[test]

@@ -32,6 +32,9 @@ pub(super) struct Call {
     pub(super) is_repeatable: bool,
     pub(super) is_held: bool,
     pub(super) uses_breaker: bool,
+    pub(super) retry: u8,
+    /// Whether it may have a second leg.
+    pub(super) is_hedged: bool,
     pub(super) doing: Doing,
 }
 
@@ -46,6 +49,8 @@ impl Call {
             is_repeatable: query.is_repeatable(),
             is_held: query.is_held,
             uses_breaker: query.uses_breaker,
+            retry: query.retry,
+            is_hedged: query.may_hedge(),
             doing: Doing::Queueing(None),
         }
     }

@@ -12,6 +12,8 @@
 //! One mutation at a time: a step is carried out before the next call into the engine for the same `CallId`.
 
 mod call;
+mod hedging;
+mod legs;
 pub mod step;
 
 use crate::clock::{Instant, Millis};
@@ -23,7 +25,7 @@ use crate::policy::Cx;
 use crate::policy::breaker::{Admission, Breaker, BreakerAnswer, Forced, State};
 use crate::policy::deadline::Deadlines;
 use crate::policy::lease::{Lease, LeaseAnswer, LeasePool};
-use crate::policy::retry::{Retries, RetryAnswer, RetryQuestion};
+use crate::policy::retry::{Retries, RetryAnswer, RetryConfig, RetryQuestion};
 use crate::query::Query;
 use crate::rng::{Rng, SplitMix};
 use crate::state::codec::{self, Malformed};
@@ -31,6 +33,7 @@ use crate::state::recorder::Recorder;
 use crate::state::schema::{Cell, Health, Phase, Snapshot};
 use crate::state::sync::{News, Sync};
 use call::{Call, Calls, Doing, FORGET_MS};
+use legs::Legs;
 use step::{CallId, Ending, Step, Wait};
 
 /// The policies of one database in one isolate.
@@ -42,6 +45,7 @@ pub struct Engine {
     pool: LeasePool,
     retries: Retries,
     calls: Calls,
+    legs: Legs,
     rng: SplitMix,
     notes: Notes,
     health: Recorder,
@@ -74,6 +78,7 @@ impl Engine {
             pool: LeasePool::new(config.pool),
             retries: Retries::new(config.retry),
             calls: Calls::default(),
+            legs: Legs::default(),
             rng,
             notes: Notes::default(),
             health: Recorder::new(id),
@@ -94,7 +99,8 @@ impl Engine {
         }
         let deadline = self.deadlines.decide(&query, now);
         let acquire_by = now.plus(self.config.pool.acquire_timeout_ms).min(deadline);
-        let call = Call::new(&query, now, deadline, acquire_by);
+        let mut call = Call::new(&query, now, deadline, acquire_by);
+        call.is_hedged &= self.config.hedge.delay_ms > 0;
         match self.calls.reserve(now) {
             Some(id) => self.proceed(id, call, now),
             None => self.refuse(Code::Overloaded, Instant::NEVER, 0, now),
@@ -111,6 +117,9 @@ impl Engine {
 
     /// Takes in how an attempt ended. Reporting an unknown call changes nothing.
     pub fn report(&mut self, id: CallId, judgement: Judgement, now: Instant) -> Step {
+        if !self.legs.is_empty() {
+            self.drop_leg(id, now);
+        }
         let Some(call) = self.calls.get(id) else {
             return Step::Done { ending: Ending::AsReported, attempts: 0 };
         };
@@ -142,6 +151,9 @@ impl Engine {
 
     /// Keeps a running attempt's lease for another while; false when the lease has lapsed.
     pub fn renew(&mut self, id: CallId, now: Instant) -> bool {
+        if let Some(lease) = self.legs.of(id).and_then(|leg| leg.out.lease) {
+            self.pool.renew(lease, now);
+        }
         match self.calls.get(id).map(|call| call.doing) {
             Some(Doing::Attempting { lease: Some(lease), .. }) => self.pool.renew(lease, now),
             Some(Doing::Attempting { lease: None, .. }) => true,
@@ -157,6 +169,7 @@ impl Engine {
     /// Ends a call whose caller went away. It counts for nothing; its lease and its probe permit are free again.
     pub fn cancel(&mut self, id: CallId, now: Instant) {
         let Some(doing) = self.calls.get(id).map(|call| call.doing) else { return };
+        self.drop_leg(id, now);
         self.calls.remove(id);
         match doing {
             Doing::Queueing(ticket) => self.pool.leave_queue(ticket),
@@ -199,6 +212,11 @@ impl Engine {
         self.retries.reconfigure(config.retry);
         self.sync.reconfigure(config.sync);
         self.config = config;
+    }
+
+    /// Learns of a retry policy for single operations; returns its number for [`Query::retry`], `None` beyond the bound.
+    pub fn add_retry_policy(&mut self, policy: RetryConfig) -> Option<u8> {
+        self.retries.add(policy)
     }
 
     /// Holds the circuit in a state by hand, or lets it go.
@@ -426,7 +444,8 @@ impl Engine {
         call.doing = Doing::Attempting { admission, lease, since: now };
         self.calls.put(id, call);
         let timeout_ms = if call.deadline == Instant::NEVER { 0 } else { call.deadline.since(now) };
-        Step::Attempt { call: id, timeout_ms, renew_ms: self.config.pool.lease_ttl_ms / 3 }
+        let hedge_ms = if call.is_hedged { self.config.hedge.delay_ms } else { 0 };
+        Step::Attempt { call: id, timeout_ms, renew_ms: self.config.pool.lease_ttl_ms / 3, hedge_ms }
     }
 
     fn lease(
@@ -478,6 +497,7 @@ impl Engine {
             return RetryAnswer::Spent;
         }
         let question = RetryQuestion {
+            policy: call.retry,
             attempts: call.attempts,
             judgement,
             is_repeatable: call.is_repeatable,

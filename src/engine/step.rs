@@ -72,6 +72,8 @@ pub enum Step {
         timeout_ms: Millis,
         /// Report [`Engine::renew`](super::Engine::renew) this often while it runs.
         renew_ms: Millis,
+        /// Ask [`Engine::hedge`](super::Engine::hedge) for a second leg after so long; 0 for never.
+        hedge_ms: Millis,
     },
     /// Wait beside a timer of the caller's own request; then [`Engine::wake`](super::Engine::wake).
     Wait {

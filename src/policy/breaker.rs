@@ -36,7 +36,7 @@ use probes::Probes;
 use ramp::Ramp;
 pub use schedule::FleetConfig;
 use schedule::{Search, Windows};
-pub use state::{Change, State};
+pub use state::{CHANGES, Change, State};
 use tally::Tally;
 use weights::Weight;
 pub use weights::{WHOLE, Weights};

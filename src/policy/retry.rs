@@ -12,6 +12,7 @@ use super::backoff::{Backoff, Delays, Pace};
 use crate::clock::{Instant, Millis};
 use crate::note::Note;
 use crate::outcome::{Effect, Judgement};
+use crate::query::RETRY_POLICIES_MAX;
 use crate::rng::Rng;
 
 /// How often, how soon, and how much in all.
@@ -35,6 +36,8 @@ pub struct RetryConfig<D = Backoff> {
 /// A failed attempt that may be made again.
 #[derive(Clone, Copy, Debug)]
 pub struct RetryQuestion {
+    /// Number of the policy; see [`Query::retry`](crate::query::Query::retry).
+    pub policy: u8,
     /// Attempts made, at least 1.
     pub attempts: u32,
     /// How the last one ended.
@@ -59,9 +62,12 @@ pub enum RetryAnswer {
 }
 
 /// Decides about retries and keeps the budget.
+///
+/// Single operations may have a policy of their own: other attempts, other delays. The budget is one for all of them.
 #[derive(Clone, Debug)]
 pub struct Retries<D = Backoff> {
     config: RetryConfig<D>,
+    others: Vec<RetryConfig<D>>,
     tokens: f64,
     /// How long an attempt that succeeds takes, in milliseconds; 0 while nothing is known.
     typical_ms: f64,
@@ -78,7 +84,21 @@ impl<D: Delays> Retries<D> {
     /// A full birth allowance.
     #[must_use]
     pub const fn new(config: RetryConfig<D>) -> Self {
-        Self { tokens: config.budget_initial, typical_ms: 0.0, config }
+        Self { tokens: config.budget_initial, typical_ms: 0.0, others: Vec::new(), config }
+    }
+
+    /// Learns of another policy and returns its number, from 1; `None` when there are [`RETRY_POLICIES_MAX`].
+    pub fn add(&mut self, config: RetryConfig<D>) -> Option<u8> {
+        if self.others.len() == RETRY_POLICIES_MAX {
+            return None;
+        }
+        self.others.push(config);
+        Some(self.others.len() as u8)
+    }
+
+    /// The policy with this number; an unknown one is the client's own.
+    fn policy(&self, number: u8) -> &RetryConfig<D> {
+        self.others.get(usize::from(number).wrapping_sub(1)).unwrap_or(&self.config)
     }
 
     /// [`Retries::decide`] for delays that remember: `pace` is the call's own, and starts as the default.
@@ -98,11 +118,12 @@ impl<D: Delays> Retries<D> {
         if !judgement.outcome.is_transient() || !is_safe {
             return RetryAnswer::No;
         }
-        let left_ms = match self.config.total_max_ms {
+        let policy = self.policy(question.policy);
+        let left_ms = match policy.total_max_ms {
             0 => Millis::MAX,
             total => total.saturating_sub(now.since(question.began_at)),
         };
-        if question.attempts >= self.config.attempts_max || left_ms == 0 {
+        if question.attempts >= policy.attempts_max || left_ms == 0 {
             return RetryAnswer::Spent;
         }
         if self.tokens < 1.0 {
@@ -110,7 +131,7 @@ impl<D: Delays> Retries<D> {
             return RetryAnswer::Spent;
         }
         let retry = question.attempts.saturating_sub(1);
-        let delay_ms = self.config.backoff.delay_ms(retry, pace, rng).min(left_ms);
+        let delay_ms = policy.backoff.delay_ms(retry, pace, rng).min(left_ms);
         // At least a millisecond must be left, and what an attempt usually takes.
         if now.plus(delay_ms).plus((self.typical_ms as Millis).max(1)) > question.deadline {
             return RetryAnswer::Spent;
@@ -171,6 +192,7 @@ mod tests {
 
     fn ask(retries: &mut Retries, attempts: u32, now: u64, deadline: u64) -> RetryAnswer {
         let question = RetryQuestion {
+            policy: 0,
             attempts,
             judgement: Judgement::TIMEOUT,
             is_repeatable: true,

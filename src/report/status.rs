@@ -87,6 +87,10 @@ pub struct Totals {
     pub slow: u64,
     /// Attempts beyond a call's first.
     pub retries: u64,
+    /// Second legs of slow reads.
+    pub hedged: u64,
+    /// Second legs that answered before the first.
+    pub hedges_won: u64,
     /// Retries that the budget did not allow.
     pub retries_denied: u64,
     /// Calls that had to wait for a lease.
@@ -214,6 +218,8 @@ impl Totals {
             by_refusal: CODES.iter().map(|it| (it.name, tally.refused(it.code))).filter_map(counted).collect(),
             slow: tally.slow,
             retries: tally.retries,
+            hedged: tally.hedged,
+            hedges_won: tally.hedges_won,
             retries_denied: tally.retries_denied,
             queued: tally.queued,
             circuit_changes: tally.circuit_changes,

@@ -15,6 +15,7 @@ use crate::engine::Engine;
 use crate::engine::step::{CallId, Ending, Step, Wait};
 use crate::error::Code;
 use crate::outcome::Judgement;
+use crate::policy::hedge::HedgeAnswer;
 use crate::query::Query;
 
 /// What the loop needs of the platform, for one request.
@@ -89,15 +90,12 @@ pub async fn run<H: Host>(host: &H, query: Query) -> Result<H::Value, Failed<H::
     let mut step = host.with_engine(|engine| engine.begin(query, host.now()));
     loop {
         step = match step {
-            Step::Attempt { call, timeout_ms, renew_ms } => {
+            Step::Attempt { call, timeout_ms, renew_ms, hedge_ms } => {
                 running.call = Some(call);
                 number += 1;
-                let ended = once(host, call, AttemptCx { timeout_ms, number }, renew_ms).await;
-                let judgement = match &ended {
-                    Some(Ok(_)) => Judgement::SUCCESS,
-                    Some(Err(failure)) => host.judge(failure),
-                    None => Judgement::TIMEOUT,
-                };
+                let hedge_ms = if hedge_ms == 0 { Millis::MAX } else { hedge_ms };
+                let ended = once(host, call, AttemptCx { timeout_ms, number }, renew_ms, hedge_ms).await;
+                let judgement = ended.as_ref().map_or(Judgement::TIMEOUT, |ended| judgement_of(host, ended));
                 let step = host.with_engine(|engine| engine.report(call, judgement, host.now()));
                 failure = match ended {
                     Some(Ok(value)) => {
@@ -141,24 +139,81 @@ fn ended<F>(ending: Ending, attempts: u32, failure: Option<F>) -> Failed<F> {
     Failed::Ended { code, attempts, cause: None }
 }
 
-/// One attempt beside one timer, which renews the lease and takes the attempt back at its deadline: then `None`.
+fn judgement_of<H: Host>(host: &H, ended: &Result<H::Value, H::Failure>) -> Judgement {
+    match ended {
+        Ok(_) => Judgement::SUCCESS,
+        Err(failure) => host.judge(failure),
+    }
+}
+
+/// What ended, or what is due.
+enum Event<T> {
+    First(T),
+    Second(T),
+    Timer,
+}
+
+/// One attempt beside one timer, which renews the lease, asks for a second leg, and takes the attempt back at its
+/// deadline: then `None`.
 async fn once<H: Host>(
     host: &H,
     call: CallId,
     cx: AttemptCx,
     renew_ms: Millis,
+    hedge_ms: Millis,
 ) -> Option<Result<H::Value, H::Failure>> {
-    let mut attempt = pin!(host.attempt(cx));
+    let mut one = pin!(host.attempt(cx));
+    // None yet, of the type that it will have.
+    let mut other = pin!(false.then(|| host.attempt(cx)));
+    let mut is_one_out = true;
     let mut left_ms = if cx.timeout_ms == 0 { Millis::MAX } else { cx.timeout_ms };
+    let mut hedge_ms = hedge_ms;
     loop {
-        let delay_ms = left_ms.min(renew_ms.max(1));
-        match first(attempt.as_mut(), pin!(host.sleep(delay_ms))).await {
-            Some(ended) => return Some(ended),
-            None if left_ms == delay_ms => return None,
-            None => {
-                left_ms -= delay_ms;
-                host.with_engine(|engine| engine.renew(call, host.now()));
+        let delay_ms = left_ms.min(renew_ms.max(1)).min(hedge_ms);
+        let mut timer = pin!(host.sleep(delay_ms));
+        // Asked in this order, so an answer at the last moment counts.
+        let event = poll_fn(|task| {
+            if is_one_out && let Poll::Ready(ended) = one.as_mut().poll(task) {
+                return Poll::Ready(Event::First(ended));
             }
+            if let Some(second) = other.as_mut().as_pin_mut()
+                && let Poll::Ready(ended) = second.poll(task)
+            {
+                return Poll::Ready(Event::Second(ended));
+            }
+            timer.as_mut().poll(task).map(|()| Event::Timer)
+        })
+        .await;
+        let (ended, is_second) = match event {
+            Event::First(ended) => (ended, false),
+            Event::Second(ended) => (ended, true),
+            Event::Timer => {
+                left_ms = left_ms.saturating_sub(delay_ms);
+                hedge_ms = if hedge_ms == Millis::MAX { hedge_ms } else { hedge_ms - delay_ms };
+                if left_ms == 0 {
+                    return None;
+                }
+                host.with_engine(|engine| engine.renew(call, host.now()));
+                if hedge_ms == 0 {
+                    hedge_ms = Millis::MAX;
+                    match host.with_engine(|engine| engine.hedge(call, host.now())) {
+                        HedgeAnswer::Start => other.set(Some(host.attempt(cx))),
+                        HedgeAnswer::At(at) => hedge_ms = at.since(host.now()).max(1),
+                        HedgeAnswer::Never => {}
+                    }
+                }
+                continue;
+            }
+        };
+        let are_both_out = is_one_out && other.is_some();
+        let judgement = judgement_of(host, &ended);
+        if !are_both_out || !host.with_engine(|engine| engine.end_leg(call, is_second, judgement, host.now())) {
+            return Some(ended);
+        }
+        if is_second {
+            other.set(None);
+        } else {
+            is_one_out = false;
         }
     }
 }

@@ -426,3 +426,66 @@ fn failed_probings_make_it_stay_open_for_longer() {
         host.later(open_ms).fail(1);
     }
 }
+
+/// CB-27: a database that is down for a minute under load sees the threshold and the probes, and nothing else.
+#[test]
+fn an_outage_under_load_costs_the_threshold_and_the_probes() {
+    let mut host = Host::new(r#"{"circuitBreaker":{"recoveryTimeout":2000},"platform":{"isProduction":true}}"#);
+    let (down_ms, every_ms) = (60_000, 10);
+    let (mut sent, mut openings) = (0, 0);
+    for _ in 0..down_ms / every_ms {
+        if let Step::Attempt { call, .. } = host.begin(READ) {
+            sent += 1;
+            let before = host.state();
+            host.report(call, unavailable());
+            openings += u32::from(host.state() == State::Open && before != State::Open);
+        }
+        host.later(every_ms);
+    }
+    assert!(openings >= 20, "{openings}");
+    assert!(sent <= 5 + 3 * openings, "{sent} of 6000 calls were sent in {openings} openings");
+    let back = host.now;
+    while host.state() != State::Closed {
+        if let Step::Attempt { call, .. } = host.begin(READ) {
+            host.succeed(call);
+        }
+        host.later(every_ms);
+    }
+    assert!(host.now.since(back) <= 3_000, "recovered after {} ms", host.now.since(back));
+}
+
+/// CB-09: a share replaces the default count, unless a count is set as well.
+#[test]
+fn a_share_that_is_set_alone_replaces_the_count() {
+    let breaker = |text: &str| settings(text).breaker;
+    let share = breaker(r#"{"circuitBreaker":{"errorThresholdPercentage":50,"volumeThreshold":20}}"#);
+    assert_eq!((share.failures_max, share.failure_ratio, share.calls_min), (0, 0.5, 20));
+    let both = breaker(r#"{"circuitBreaker":{"failureRate":0.5,"failure_threshold":7}}"#);
+    assert_eq!((both.failures_max, both.failure_ratio), (7, 0.5));
+    let opossum = breaker(
+        r#"{"circuitBreaker":{"resetTimeout":7,"rollingCountTimeout":8,"rollingCountBuckets":4,"errorThresholdPercentage":0}}"#,
+    );
+    assert_eq!((opossum.open.initial_ms, opossum.window_ms, opossum.window_buckets), (7, 8, 4));
+    assert_eq!(opossum.failures_max, 3, "no share, so the count stands");
+}
+
+/// CB-12: a host takes the changes one by one, oldest first, with their times and reasons.
+#[test]
+fn changes_are_handed_over_once() {
+    let mut host = ready_to_probe(r#"{"circuitBreaker":{"recoveryJitter":0}}"#);
+    host.call(Judgement::SUCCESS);
+    host.call(Judgement::SUCCESS);
+    let notes = host.engine.notes_mut();
+    assert!(notes.has_events());
+    let taken: Vec<_> =
+        std::iter::from_fn(|| notes.take_change()).map(|(_, from, to, change)| (from, to, change)).collect();
+    assert_eq!(
+        taken,
+        [
+            (State::Closed, State::Open, Change::FailureCount),
+            (State::Open, State::HalfOpen, Change::Elapsed),
+            (State::HalfOpen, State::Closed, Change::Recovered),
+        ]
+    );
+    assert!(!notes.has_events() && notes.take_change().is_none());
+}

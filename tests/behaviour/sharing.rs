@@ -49,7 +49,7 @@ fn isolate(store: &mut Store, text: &str, seed: u64, now: seawall::clock::Instan
     host
 }
 
-/// A new isolate refuses before any failure of its own, until the same time.
+/// CB-26: a new isolate refuses before any failure of its own, until the same time.
 #[test]
 fn a_newcomer_refuses_what_others_found_failing() {
     let mut store = Store::default();

@@ -6,6 +6,7 @@ use std::path::Path;
 use seawall::config::keys::{ALIASES, Default, KEYS};
 use seawall::config::parse::expected;
 use seawall::error::CODES;
+use seawall::policy::breaker::CHANGES;
 use seawall::policy::connection::TRANSITIONS;
 
 fn same(path: &str, generated: &str) {
@@ -42,7 +43,12 @@ fn the_table_of_codes_for_typescript_is_current() {
         )
         .unwrap();
     }
-    text.push_str("];\n");
+    text.push_str("];\n\n/** Why the circuit changed, in the order of the reasons' numbers, from 0. */\nexport const CHANGES = [\n");
+    for (number, change) in CHANGES.iter().enumerate() {
+        assert_eq!(*change as usize, number, "{}", change.name());
+        writeln!(text, "  \"{}\",", change.name()).unwrap();
+    }
+    text.push_str("] as const;\n");
     same("js/src/codes.ts", &text);
 }
 

@@ -132,7 +132,7 @@ impl Host for Actor<'_> {
         self.trace.borrow_mut().push(format!("attempt {}", cx.timeout_ms));
         let attempt = self.told.attempts.get(self.made.get()).expect("an attempt that the story tells of");
         self.made.set(self.made.get() + 1);
-        assert_eq!(cx.number as usize, self.made.get());
+        assert!(cx.number as usize <= self.made.get());
         if attempt.hangs {
             pending::<()>().await;
         }

@@ -23,14 +23,14 @@ export interface CircuitBreakerOptions {
   enabled?: boolean;
   /** Failures within the window that open it: 5 in production, 3 elsewhere; 0 turns the rule off. */
   failureThreshold?: number;
-  /** Share of failures, 0 to 1, that opens it; 0 turns the rule off. */
+  /** Share of failures, 0 to 1, that opens it; 0 turns the rule off. Set alone, it replaces the count of failures. */
   failureRate?: number;
+  /** Another name for `failureRate`, in per cent. It opens at the threshold, where opossum's opens above it. */
+  errorThresholdPercentage?: number;
   /** Share of slow calls, 0 to 1, that opens it; 0 turns the rule off. */
   slowRate?: number;
   /** Failures in a row that open it; 0 turns the rule off. */
   consecutiveFailures?: number;
-  /** Another name for `failureRate`, in per cent. It opens at the threshold, where opossum's opens above it. */
-  errorThresholdPercentage?: number;
   /** Calls in the window before a share counts. */
   minimumCalls?: number;
   /** Another name for `minimumCalls`. */
@@ -55,9 +55,13 @@ export interface CircuitBreakerOptions {
   badResponseWeight?: number;
   /** Whether HTTP 429 counts in the window only, and leaves a row of failures as it is. */
   rateLimitedIsSoft?: boolean;
-  /** Milliseconds that it stays open. `timeout` is another name for it. */
+  /** Other names for `monitorWindow` and `monitorBuckets`. */
+  rollingCountTimeout?: number;
+  rollingCountBuckets?: number;
+  /** Milliseconds that it stays open. `timeout` and `resetTimeout` are other names for it. */
   recoveryTimeout?: number;
   timeout?: number;
+  resetTimeout?: number;
   /** Another name for `recoveryTimeout`, in seconds. */
   recovery_timeout?: number;
   /** Another name for `failureThreshold`. */
@@ -71,6 +75,8 @@ export interface CircuitBreakerOptions {
   halfOpenMaxCalls?: number;
   /** Successful probes in a row that close it. */
   successThreshold?: number;
+  /** Another place for `retry`. */
+  retry?: RetryOptions;
 }
 
 /** Which failures are tried again, and how much in all. */
@@ -87,6 +93,17 @@ export interface RetryOptions {
   budgetInitial?: number;
   budgetMax?: number;
   budgetRatio?: number;
+}
+
+/** What one operation may say of its retries: a policy, a number of attempts, or `false` for one attempt. */
+export type OperationRetry = RetryOptions | number | false;
+
+/** A second copy of a slow read: the first success wins, the other one is aborted. Never of a write. */
+export interface HedgeOptions {
+  /** Milliseconds without an answer after which a read may be sent again; 0 turns it off. */
+  delay?: number;
+  /** Reads sent again for each success, 0 to 1. Each also takes a token of the retries' budget. */
+  maxRatio?: number;
 }
 
 /** Deadlines in milliseconds, waits and retries included; 0 means none. */
@@ -129,6 +146,8 @@ export interface SeawallOptions {
   connectionPool?: ConnectionPoolOptions;
   circuitBreaker?: CircuitBreakerOptions;
   retry?: RetryOptions;
+  /** Off unless `delay` is set. */
+  hedge?: HedgeOptions;
   timeouts?: TimeoutOptions;
   /** Without it, each isolate learns for itself. */
   state?: StateOptions;
@@ -136,6 +155,11 @@ export interface SeawallOptions {
   authToken?: () => string | Promise<string>;
   /** Overrides what the runtime says: `production` has larger defaults. */
   environment?: "production" | "preview" | "development" | "test";
+  /**
+   * Milliseconds that local SQLite waits for a lock. Accepted and ignored, because the server of a remote database has
+   * its own; `status().ignored` says so.
+   */
+  busyTimeout?: number;
   /** Encoding of answers; the default is what measured fastest on this runtime. */
   compression?: "identity" | "gzip" | "auto";
 }
@@ -150,6 +174,12 @@ export interface OperationOptions {
   useCircuitBreaker?: boolean;
   /** Vouches that repeating the operation is harmless, so that it may be retried like a read. */
   idempotent?: boolean;
-  /** Names the operation in errors. */
+  /** Its own retries; what is not set is as the client has it. At most 15 different ones for one client. */
+  retry?: OperationRetry;
+  /** `false` keeps a read from being sent a second time while the first is out. */
+  hedge?: boolean;
+  /** Names the operation, in errors and in `operations()`. Beyond 100 different pairs of names, it counts as `other`. */
   operationName?: string;
+  /** Names the table that the operation is about, in `operations()`. */
+  tableName?: string;
 }

@@ -20,6 +20,8 @@ export interface Platform {
   environment(): string | undefined;
   /** The data centre or region that this runs in; undefined where only a request tells it, or nothing does. */
   colo(): string | undefined;
+  /** An environment variable; undefined where there are none. */
+  variable?(name: string): string | undefined;
 }
 
 /** Workers count six connections that wait for their headers; a seventh waits inside the runtime. */
@@ -100,6 +102,14 @@ export const platform: Platform = {
   waitUntil: (work) => keepAlive(work),
   environment,
   colo,
+  variable(name) {
+    try {
+      return (globalThis as Globals).process?.env?.[name];
+    } catch {
+      // Deno asks for permission, and may be refused it.
+      return undefined;
+    }
+  },
 };
 
 /** Lets an entry point lend what only it can import, as `waitUntil` of `cloudflare:workers`. */

@@ -51,6 +51,21 @@ pub enum Change {
     HealthCheck,
 }
 
+/// Every reason, in the order of its number.
+pub const CHANGES: [Change; 11] = [
+    Change::FailureCount,
+    Change::FailureRatio,
+    Change::SlowRatio,
+    Change::Consecutive,
+    Change::Elapsed,
+    Change::ProbeFailed,
+    Change::Recovered,
+    Change::Forced,
+    Change::Reset,
+    Change::Advice,
+    Change::HealthCheck,
+];
+
 impl Change {
     /// The name used outside Rust.
     #[must_use]

@@ -235,6 +235,7 @@ impl Caller {
             return;
         }
         let question = RetryQuestion {
+            policy: 0,
             attempts: call.attempts,
             judgement: *judgement,
             is_repeatable: true,

@@ -68,7 +68,7 @@ impl World<'_> {
 
     fn carry_out(&mut self, slot: u32, step: Step, at: Ms) {
         match step {
-            Step::Attempt { call, timeout_ms, renew_ms } => {
+            Step::Attempt { call, timeout_ms, renew_ms, hedge_ms: _ } => {
                 self.mark(at, slot, ATTEMPTED);
                 let (timeout_ms, renew_ms) = (timeout_ms as u32, renew_ms as u32);
                 if at == self.queue.now() {

@@ -1,0 +1,163 @@
+// The core of one driver: made when it is first needed, and made anew from what is known when it has trapped.
+
+import type { Circuit, CircuitChange, Why } from "./circuit.ts";
+import type { OperationRetry, RetryOptions, SeawallOptions } from "./config/options.ts";
+import { CoreHandle, checkSettings, coreGeneration, Place } from "./core.ts";
+import type { Platform } from "./platform/platform.ts";
+import { RetryPolicies } from "./retry-policies.ts";
+import { settingsOf } from "./settings.ts";
+import { type BreakerState, type ConnectionStatus, STATES, type Status } from "./status.ts";
+
+const FORCED = { CLOSED: 1, OPEN: 2 } as const;
+
+/** The core in use, and all that a new one must be told. */
+export class LiveCore {
+  /** The handle last in use; undefined before the first and after a trap. */
+  handle: CoreHandle | undefined;
+  readonly circuit: Circuit;
+  readonly #options: SeawallOptions;
+  readonly #database: string;
+  readonly #platform: Platform;
+  readonly #policies = new RetryPolicies();
+  #settings: string;
+  /** What the core knew at its last change, for the case that it traps. */
+  #snapshot = "";
+  #recoveries = 0;
+  #isClosed = false;
+
+  /** @throws Error that names every setting that cannot be used. */
+  constructor(options: SeawallOptions, database: string, platform: Platform, circuit: Circuit) {
+    this.#options = options;
+    this.#database = database;
+    this.#platform = platform;
+    this.circuit = circuit;
+    this.#settings = this.#settingsWith();
+    checkSettings(this.#settings);
+  }
+
+  /** The handle of the current instance, made anew from the last snapshot when the instance was replaced. */
+  get(): CoreHandle {
+    const handle = this.handle;
+    if (handle !== undefined && handle.generation === coreGeneration()) return handle;
+    const { circuit } = this;
+    const platform = this.#platform;
+    const now = platform.now();
+    const fresh = new CoreHandle(this.#settings, platform.randomBits(), platform.randomBits(), now, (trapped) => {
+      if (this.handle !== trapped) return;
+      this.handle = undefined;
+      this.#recoveries += 1;
+    });
+    this.#policies.teach((retry) => fresh.core.addRetryPolicy(this.#settingsWith(retry)));
+    if (this.#snapshot !== "") fresh.core.import(this.#snapshot, now);
+    if (circuit.forced !== undefined) fresh.core.force(FORCED[circuit.forced], now);
+    if (this.#isClosed) fresh.core.close(now);
+    this.handle = fresh;
+    if (circuit.isTroubled || circuit.forced !== undefined) this.#compare("core_replaced");
+    return fresh;
+  }
+
+  /** Asks what is not on the path of an operation: again of the next core, if this one traps. */
+  ask<T>(what: (core: CoreHandle["core"], now: number) => T): T {
+    const handle = this.get();
+    const now = this.#platform.now();
+    try {
+      return what(handle.core, now);
+    } catch (error) {
+      handle.trapped(error, 0);
+      return what(this.get().core, now);
+    }
+  }
+
+  /** Keeps what the core knows, for the case that it traps. */
+  remember(handle: CoreHandle): void {
+    const snapshot = handle.export();
+    if (snapshot !== "") this.#snapshot = snapshot;
+  }
+
+  /** Hands the circuit's changes on to those who listen. */
+  tell(handle: CoreHandle): void {
+    for (;;) {
+      const change = handle.takeChange();
+      if (change < 0) return;
+      this.circuit.changed(change, handle.read(Place.ChangedAtMs));
+    }
+  }
+
+  /** The number of an operation's own retry policy; 0 without one. */
+  policyOf(retry: OperationRetry | undefined): number {
+    if (retry === undefined) return 0;
+    return this.#policies.numberOf(retry, (policy) => {
+      const settings = this.#settingsWith(policy);
+      checkSettings(settings);
+      return this.ask((core) => core.addRetryPolicy(settings));
+    });
+  }
+
+  /** Refuses new calls. */
+  close(): void {
+    this.#isClosed = true;
+    this.ask((core, now) => core.close(now));
+  }
+
+  /** Accepts calls again. */
+  reopen(): void {
+    this.#isClosed = false;
+    this.ask((core) => core.reopen());
+  }
+
+  /** Holds the circuit by hand; undefined lets it go. */
+  force(state: "OPEN" | "CLOSED" | undefined, why: string | Why | undefined): void {
+    this.ask((core, now) => core.force(state === undefined ? 0 : FORCED[state], now));
+    this.circuit.hand(state ?? "RELEASED", why);
+    this.tell(this.get());
+  }
+
+  /** Closes the circuit and forgets its counts. */
+  reset(why: string | Why | undefined): void {
+    this.ask((core, now) => core.resetBreaker(now));
+    this.circuit.hand("RESET", why);
+    this.tell(this.get());
+  }
+
+  /** Turns the breaker off or on while it runs. */
+  enable(isOn: boolean, why: string | Why | undefined): void {
+    this.circuit.hand(isOn ? "ENABLED" : "DISABLED", why);
+    this.#settings = this.#settingsWith(undefined, isOn);
+    this.ask((core) => core.reconfigure(this.#settings));
+    this.tell(this.get());
+    this.#compare(isOn ? "enabled" : "disabled");
+  }
+
+  /** The status document. */
+  status(): Status {
+    const status = JSON.parse(this.ask((core, now) => core.status(now))) as Status;
+    const { hands, listenerFailures } = this.circuit;
+    Object.assign(status.breaker, { hands: hands.map((hand) => ({ ...hand })), listenerFailures });
+    return Object.assign(status, { coreRecoveries: this.#recoveries, ignored: [] });
+  }
+
+  /** Connections with their histories. */
+  connections(): ConnectionStatus[] {
+    return JSON.parse(this.ask((core, now) => core.connections(now))) as ConnectionStatus[];
+  }
+
+  /** A state can change without a note: settings change, and a new core begins closed. */
+  #compare(reason: CircuitChange): void {
+    const state = STATES[this.get().breakerState(this.#platform.now())] as BreakerState;
+    this.circuit.found(state, reason);
+  }
+
+  #settingsWith(retry?: RetryOptions, isBreakerOn?: boolean): string {
+    const { circuit } = this;
+    const { circuitBreaker = {} } = this.#options;
+    const options = { ...this.#options };
+    const enabled = isBreakerOn ?? (circuit.isDisabled ? false : undefined);
+    if (enabled !== undefined) options.circuitBreaker = { ...circuitBreaker, enabled };
+    if (retry !== undefined) {
+      const { retry: nested, ...breaker } = options.circuitBreaker ?? {};
+      if (nested !== undefined) options.circuitBreaker = breaker;
+      options.retry = { ...(options.retry ?? nested), ...retry };
+    }
+    return settingsOf(options, this.#database, this.#platform);
+  }
+}
