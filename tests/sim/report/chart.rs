@@ -7,7 +7,7 @@ use super::table::grouped;
 use crate::fleet::plan::Policy;
 
 const WIDTH: f64 = 960.0;
-const HEIGHT: f64 = 430.0;
+const HEIGHT: f64 = 456.0;
 const PANEL_WIDTH: f64 = 380.0;
 const PANEL_HEIGHT: f64 = 260.0;
 const TOP: f64 = 56.0;
@@ -148,7 +148,7 @@ pub(crate) fn svg(rows: &[Row]) -> String {
         };
         load.curve(&mut svg, policy, &of(|row| Some(row.load_mean)));
         recovery.curve(&mut svg, policy, &of(|row| row.recovery_s));
-        let (x, y) = (76.0 + 290.0 * (index % 3) as f64, HEIGHT - 36.0 + 22.0 * (index / 3) as f64);
+        let (x, y) = (76.0 + 476.0 * (index / 3) as f64, HEIGHT - 62.0 + 22.0 * (index % 3) as f64);
         let _ = writeln!(
             svg,
             r#"<g class="{}">{}</g><text class="ink" x="{}" y="{y}">{}</text>"#,
