@@ -394,6 +394,13 @@ impl Core {
         self.engine.store_failed(now);
     }
 
+    /// The same for a write.
+    #[wasm_bindgen(js_name = writeFailed)]
+    pub fn write_failed(&mut self, #[wasm_bindgen(js_name = nowMs)] now_ms: f64) {
+        let now = self.at(now_ms);
+        self.engine.write_failed(now);
+    }
+
     fn at(&mut self, now_ms: f64) -> Instant {
         // Most calls come within the millisecond of the one before: comparing is cheaper than converting.
         if now_ms != self.latest_ms

@@ -385,6 +385,12 @@ impl Engine {
     /// Counts that the store failed: only the hint is lost.
     pub fn store_failed(&mut self, now: Instant) {
         self.notes.push(Note::StoreFailed, now);
+    }
+
+    /// The same for a write, which may have been refused because another isolate was just served: an outage is told
+    /// again later, if others did not tell of it.
+    pub fn write_failed(&mut self, now: Instant) {
+        self.store_failed(now);
         self.sync.write_failed(self.news(), now);
     }
 
