@@ -1,6 +1,7 @@
 //! The memory of running calls: a bounded slab whose entries expire.
 //!
-//! A cancelled request never reports, so an entry that is long past its end is reclaimed when room is needed.
+//! A cancelled request never reports. Each new call therefore looks at a few entries in turn and forgets those that are
+//! long past their end, so that callers who left neither fill the table nor count as running for ever.
 
 use super::step::{CALLS_MAX, CallId};
 use crate::clock::{Instant, Millis};
@@ -8,8 +9,12 @@ use crate::policy::breaker::Admission;
 use crate::policy::lease::{Lease, Ticket};
 use crate::query::Query;
 
-/// A call that was not heard of for this long after its end is forgotten, in milliseconds.
+/// A call without a deadline that was not heard of for this long is forgotten, in milliseconds.
 pub(super) const FORGET_MS: Millis = 600_000;
+/// One with a deadline is forgotten this long after it, in milliseconds: its host has a timer that ends it there.
+const GRACE_MS: Millis = 60_000;
+/// Entries that each new call looks at. More than one, or the table could not shrink.
+const LOOKS: usize = 2;
 
 /// What a call is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,7 +62,7 @@ impl Call {
 
     /// Nobody can still be waiting for it after this.
     fn forgotten_at(&self) -> Instant {
-        if self.deadline == Instant::NEVER { self.began_at } else { self.deadline }.plus(FORGET_MS)
+        if self.deadline == Instant::NEVER { self.began_at.plus(FORGET_MS) } else { self.deadline.plus(GRACE_MS) }
     }
 }
 
@@ -73,13 +78,16 @@ pub(super) struct Calls {
     entries: Vec<Entry>,
     vacant: Vec<u32>,
     running: usize,
+    /// The entry to look at next.
+    hand: usize,
 }
 
 impl Calls {
     /// Sets a place aside for [`Calls::put`]; `None` when the table is full of calls that still live at `now`.
     pub(super) fn reserve(&mut self, now: Instant) -> Option<CallId> {
-        if self.vacant.is_empty() && self.entries.len() == CALLS_MAX {
-            self.reclaim(now);
+        for _ in 0..LOOKS.min(self.entries.len()) {
+            self.hand = (self.hand + 1) % self.entries.len();
+            self.reclaim(self.hand, now);
         }
         let index = match self.vacant.pop() {
             Some(index) => index as usize,
@@ -122,14 +130,14 @@ impl Calls {
         self.running
     }
 
-    fn reclaim(&mut self, now: Instant) {
-        for (index, entry) in self.entries.iter_mut().enumerate() {
-            if entry.call.is_some_and(|call| call.forgotten_at() < now) {
-                entry.call = None;
-                entry.age = entry.age.wrapping_add(1);
-                self.running -= 1;
-                self.vacant.push(index as u32);
-            }
+    /// Forgets the call in a place if nobody can still be waiting for it.
+    fn reclaim(&mut self, index: usize, now: Instant) {
+        let Some(entry) = self.entries.get_mut(index) else { return };
+        if entry.call.is_some_and(|call| call.forgotten_at() < now) {
+            entry.call = None;
+            entry.age = entry.age.wrapping_add(1);
+            self.running -= 1;
+            self.vacant.push(index as u32);
         }
     }
 }

@@ -308,3 +308,23 @@ fn the_table_of_running_calls_has_a_bound() {
     host.attempt(READ);
     assert_eq!(refused(host.begin(READ)), Code::Overloaded);
 }
+
+/// A cancelled request runs no `finally`: its call never ends by itself.
+#[test]
+fn callers_that_leave_do_not_make_it_refuse_the_others_for_overload() {
+    let mut host = Host::new(r#"{"connectionPool":{"maxConnections":1000}}"#);
+    for _ in 0..20_000 {
+        let step = host.later(30).begin(READ);
+        assert!(matches!(step, Step::Attempt { .. }), "{step:?}");
+    }
+}
+
+/// As above.
+#[test]
+fn a_call_whose_caller_left_is_not_running_for_ever() {
+    let mut host = Host::new(TWO);
+    host.attempt(READ);
+    // Its deadline was after 15 s.
+    host.later(90_000).call(Judgement::SUCCESS);
+    assert_eq!(host.engine.running(), 0);
+}
