@@ -5,7 +5,7 @@ use std::cell::Cell;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::Poll;
+use std::task::{Poll, Waker};
 
 use worker::wasm_bindgen::JsCast;
 use worker::wasm_bindgen::closure::Closure;
@@ -13,24 +13,32 @@ use worker::worker_sys::web_sys::{AbortSignal, Request};
 
 type Work<T> = Pin<Box<dyn Future<Output = T>>>;
 
-/// Carries out `work` for the caller of `request`, and drops it at once when the caller leaves: then this never ends.
+/// Carries out `work` for the caller of `request`; `None` as soon as the caller has left, and `work` is dropped.
 ///
 /// It is dropped by the request's own `abort` event, so in its own context, where it may still take back its timers and
-/// fetches. The event needs the compatibility flag `enable_request_signal`.
-pub(super) async fn unless_gone<T: 'static>(request: &Request, work: impl Future<Output = T> + 'static) -> T {
+/// fetches. The event needs the compatibility flag `enable_request_signal`. The future that awaits this must then end:
+/// one that is only never woken again holds itself.
+pub(super) async fn unless_gone<T: 'static>(request: &Request, work: impl Future<Output = T> + 'static) -> Option<T> {
     let work: Work<T> = Box::pin(work);
     let place = Rc::new(Cell::new(Some(work)));
+    let waker: Rc<Cell<Option<Waker>>> = Rc::default();
     let _ear = Ear::new(request.signal(), {
-        let place = Rc::clone(&place);
-        move || drop(place.take())
+        let (place, waker) = (Rc::clone(&place), Rc::clone(&waker));
+        move || {
+            drop(place.take());
+            if let Some(waker) = waker.take() {
+                waker.wake();
+            }
+        }
     });
     poll_fn(|cx| {
-        let Some(mut work) = place.take() else { return Poll::Pending };
+        let Some(mut work) = place.take() else { return Poll::Ready(None) };
         let polled = work.as_mut().poll(cx);
         if polled.is_pending() {
             place.set(Some(work));
+            waker.set(Some(cx.waker().clone()));
         }
-        polled
+        polled.map(Some)
     })
     .await
 }

@@ -21,7 +21,9 @@ pub(super) async fn fetch(request: Request, env: Env, context: Context) -> worke
             Ok(isolate) => {
                 let visit = Visit::new(isolate, &env);
                 let work = async move { (visit.health(INTERVAL_MS).await, visit) };
-                let (facts, visit) = caller::unless_gone(request.inner(), work).await;
+                let Some((facts, visit)) = caller::unless_gone(request.inner(), work).await else {
+                    return Response::empty();
+                };
                 if visit.wants_store() {
                     context.wait_until(async move { visit.share().await });
                 }
