@@ -444,7 +444,7 @@ export class Driver implements Guard {
 const CALL: Operation = { class: "query", kind: "unknown" };
 const CALL_BITS = bitsOf(CALL);
 /** For a transaction that no policy watches. */
-const UNGUARDED_LEASE: Lease = { leftMs: undefined, lapsed: false, release() {} };
+const UNGUARDED_LEASE: Lease = { leftMs: undefined, lapsed: false, vanished: false, release() {} };
 
 /** For an attempt that no policy watches. Made when needed: Workers allow no signal at module scope. */
 function unguarded(): AttemptContext {
