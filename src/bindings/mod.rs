@@ -240,9 +240,10 @@ impl Core {
         self.engine.reopen();
     }
 
-    /// Calls that have begun and not ended.
-    pub fn running(&self) -> u32 {
-        self.engine.running() as u32
+    /// Calls that have begun and not ended, without those of callers who left.
+    pub fn running(&mut self, #[wasm_bindgen(js_name = nowMs)] now_ms: f64) -> u32 {
+        let now = self.at(now_ms);
+        self.engine.running_at(now) as u32
     }
 
     /// Takes other settings, whole. Throws as the constructor does; nothing is changed then.

@@ -405,7 +405,8 @@ impl LeasePool {
         }
     }
 
-    fn take_back_lapsed(&mut self, cx: &mut Cx<'_>) {
+    /// Takes back what nobody renewed in time.
+    pub(crate) fn take_back_lapsed(&mut self, cx: &mut Cx<'_>) {
         for slot in &mut self.slots {
             if slot.held.is_some_and(|held| held.expires_at <= cx.now) {
                 slot.held = None;

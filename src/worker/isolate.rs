@@ -117,7 +117,7 @@ impl Visit {
         let now = clock::now();
         self.with_engine(|engine| {
             let status = Status::of(engine, now);
-            HealthFacts::of(&status, is_connected, engine.running(), now)
+            HealthFacts::of(&status, is_connected, engine.running_at(now), now)
         })
     }
 
