@@ -2,7 +2,7 @@
 //!
 //! Nothing while healthy: no reads, no writes. A read is wanted once at a cold start, after a failure (suspicion),
 //! shortly before the first probe, and while the circuit is not closed. Isolates read the less often the more of them
-//! there are, up to `read_interval_ms`, so that they ask a store together no more than ten times a second. A write is wanted when something happened here that the store does not know,
+//! there are, up to `read_interval_ms`, so that they ask a store together no more than twenty times a second. A write is wanted when something happened here that the store does not know,
 //! never sooner than `write_interval_ms` after the last, and the host waits first and reads before it writes. A refused
 //! write is dropped: what it said is said again by the next news, or learnt again.
 //!
@@ -32,14 +32,17 @@ pub struct SyncConfig {
 const NEAR_INTERVAL_MS: Millis = 1_000;
 
 /// Between two reads of one isolate of few, in milliseconds,
-const READ_INTERVAL_MIN_MS: Millis = 1_000;
+const READ_INTERVAL_MIN_MS: Millis = 500;
 /// behind a store near by,
 const READ_INTERVAL_BEHIND_MS: Millis = 30_000;
 /// and what each further isolate adds to it.
-const READ_INTERVAL_PER_ISOLATE_MS: f64 = 100.0;
+const READ_INTERVAL_PER_ISOLATE_MS: f64 = 50.0;
 
 /// A write of an outage that failed is tried again this much later, in milliseconds.
 const RETRY_MS: Millis = 10_000;
+
+/// Few isolates find a recovery, and all wait for it: they need so many times less of a delay.
+const RECOVERY_FACTOR: Millis = 10;
 
 /// Isolates for which the delays are made: of more, several wait for nothing.
 const ISOLATES_MAX: f64 = 10_000.0;
@@ -143,7 +146,7 @@ impl Sync {
             return None;
         }
         let longest_ms = match news {
-            News::Recovery => self.config.write_jitter_ms / 8,
+            News::Recovery => self.config.write_jitter_ms / RECOVERY_FACTOR,
             News::Outage | News::None => self.config.write_jitter_ms,
         };
         let delay_ms = (longest_ms as f64 * (1.0 + place.ln() / ISOLATES_MAX.ln()).max(0.0)) as Millis;
@@ -209,7 +212,7 @@ mod tests {
             let mut sync = Sync::new(CONFIG);
             (0..120_000).filter(|now| sync.claim_read(false, isolates, Instant(*now))).count()
         };
-        assert_eq!([0.0, 20.0, 100.0, 1e9].map(reads), [120, 60, 12, 4]);
+        assert_eq!([0.0, 20.0, 200.0, 1e9].map(reads), [240, 120, 12, 4]);
     }
 
     #[test]
@@ -217,7 +220,7 @@ mod tests {
         let mut sync = Sync::new(CONFIG);
         assert_eq!(sync.claim_write(News::Outage, 0.01, Instant(0)), Some(1_000));
         assert_eq!(sync.claim_write(News::Outage, 0.01, Instant(1_999)), None);
-        assert_eq!(sync.claim_write(News::Recovery, 0.01, Instant(2_000)), Some(125));
+        assert_eq!(sync.claim_write(News::Recovery, 0.01, Instant(2_000)), Some(100));
     }
 
     #[test]

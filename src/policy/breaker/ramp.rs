@@ -9,6 +9,8 @@ use crate::clock::{Instant, Millis};
 use crate::policy::Cx;
 use crate::rng::Rng;
 
+/// So few isolates are no wave.
+const ISOLATES_MIN: f64 = 32.0;
 /// Doublings on the way.
 const DOUBLINGS: f64 = 3.0;
 
@@ -23,7 +25,7 @@ impl Breaker {
     /// Starts to take up traffic, at once where there is no fleet to come back with.
     pub(super) fn take_up(&mut self, change: Change, cx: &mut Cx<'_>) {
         self.settle();
-        if self.is_in_fleet() && self.config.fleet.ramp_ms > 0 {
+        if self.fleet_size() >= ISOLATES_MIN && self.config.fleet.ramp_ms > 0 {
             self.until = cx.now.plus(self.config.fleet.ramp_ms);
             self.enter(State::HalfOpen, change, cx);
             self.ramp = Some(Ramp { began_at: cx.now, successes: 0 });
