@@ -13,13 +13,19 @@ const SAMPLE_MS = 10_000;
 /** Healthy and broken by turns, each for at most this long, in milliseconds. */
 const HEALTHY_MS = 15_000;
 const BROKEN_MS = 8_000;
-/** After the last call, leases of callers who left lapse within this time, in milliseconds. */
-const SETTLE_MS = 12_000;
+/** After the last call, callers who left are forgotten within this time, in milliseconds. */
+const SETTLE_MS = 20_000;
 const DRAIN_MS = 5_000;
 /** A run of this many minutes says something about growth. */
 const TELLING_MINUTES = 20;
-/** What a call may leave behind in workerd, in bytes: one of a Worker that only fetches leaves 2,000 to 3,000 behind. */
-const LEFT_MAX = 4_000;
+/**
+ * A call may leave behind in workerd, in bytes, so many times what one of the control leaves behind, and so much more.
+ * The control is a Worker that only fetches, in a workerd of its own, under the same load and the same faults.
+ */
+const LEFT_RATIO = 1.5;
+const LEFT_MORE = 500;
+/** The memory of a core grows by steps of this many bytes. */
+const WASM_STEP = 65_536;
 
 /** @typedef {import("../tests/support/chaos/samples.mjs").Sample} Sample */
 /** @typedef {import("../tests/support/chaos/fleet.mjs").Fleet} Fleet */
@@ -37,19 +43,24 @@ function chosen() {
 
 /** @param {{ minutes: number, seed: number }} options @returns {Promise<boolean>} Whether nothing is off. */
 async function soak({ minutes, seed }) {
-  const [{ startFleet, stateOf }, { chance, Mixture }, outage, { takeSample }, { readLedger }] = await Promise.all([
-    import("../tests/support/chaos/fleet.mjs"),
-    import("../tests/support/chaos/mixture.mjs"),
-    import("../tests/support/chaos/outage.mjs"),
-    import("../tests/support/chaos/samples.mjs"),
-    import("../tests/support/chaos/ledger.mjs"),
-  ]);
+  const [{ startFleet, stateOf }, { chance, Mixture }, outage, { takeSample, workerds }, { readLedger }] =
+    await Promise.all([
+      import("../tests/support/chaos/fleet.mjs"),
+      import("../tests/support/chaos/mixture.mjs"),
+      import("../tests/support/chaos/outage.mjs"),
+      import("../tests/support/chaos/samples.mjs"),
+      import("../tests/support/chaos/ledger.mjs"),
+    ]);
   const random = chance(seed);
+  const control = await startFleet({ subject: "fetch", size: ISOLATES + 1 });
+  const [controlPid = ""] = workerds();
   const fleet = await startFleet({ subject: "seawall", size: ISOLATES });
+  const pid = workerds().find((other) => other !== controlPid) ?? "";
   try {
     console.log(`\n${fleet.all.length} isolates, ${USERS} users each, ${minutes} minutes, seed ${seed}`);
     const endsAt = Date.now() + minutes * 60_000;
     const mixture = new Mixture(fleet, USERS, random);
+    const controlMixture = new Mixture(control, USERS, chance(seed + 1));
     let fault = "";
     const faults = (async () => {
       for (;;) {
@@ -57,25 +68,28 @@ async function soak({ minutes, seed }) {
         if (Date.now() >= endsAt) return;
         const next = outage.FAULTS[Math.floor(random() * outage.FAULTS.length)] ?? "503";
         fault = next;
-        await outage.breakDatabase(fleet.rig, next);
+        await Promise.all([fleet, control].map(({ rig }) => outage.breakDatabase(rig, next)));
         await pause(random() * BROKEN_MS);
-        await outage.mendDatabase(fleet.rig);
+        await Promise.all([fleet, control].map(({ rig }) => outage.mendDatabase(rig)));
         fault = "";
       }
     })();
     /** @type {Sample[]} */
     const samples = [];
+    /** @type {Sample[]} */
+    const controlSamples = [];
     while (Date.now() < endsAt) {
-      samples.push(await takeSample(fleet));
+      samples.push(await takeSample(fleet, pid));
+      controlSamples.push(await takeSample(control, controlPid));
       if (samples.length % 6 === 1) console.log(line(samples, mixture.calls.length, fault));
       const watcher = await fleet.rig.miniflare.getWorker("watcher");
       await watcher.scheduled({ cron: "* * * * *" });
       await pause(Math.min(SAMPLE_MS, Math.max(endsAt - Date.now(), 0)));
     }
     await faults;
-    const calls = await mixture.stop();
+    const [calls, controlCalls] = await Promise.all([mixture.stop(), controlMixture.stop()]);
     await pause(SETTLE_MS);
-    samples.push(await takeSample(fleet));
+    samples.push(await takeSample(fleet, pid));
     console.log(line(samples, calls.length, "idle"));
     const drains = await Promise.all(
       fleet.isolates.map(async (isolate) => {
@@ -85,9 +99,15 @@ async function soak({ minutes, seed }) {
       }),
     );
     for (const isolate of fleet.all) console.log(`  ${isolate}: ${JSON.stringify(await stateOf(fleet, isolate))}`);
-    return await report(await readLedger(fleet, calls), calls, samples, drains, fleet.rig.log(), minutes);
+    const { growth } = await import("../tests/support/chaos/samples.mjs");
+    const controlLeft = Math.round((growth(controlSamples) * 1_024 * minutes) / controlCalls.length);
+    console.log(
+      `  control: ${controlCalls.length} calls, ${growth(controlSamples).toFixed(0)} KB a minute, ${controlLeft} bytes a call`,
+    );
+    const ledger = await readLedger(fleet, calls);
+    return await report(ledger, calls, samples, drains, fleet.rig.log(), minutes, controlLeft);
   } finally {
-    await fleet.rig.stop();
+    await Promise.all([fleet.rig.stop(), control.rig.stop()]);
   }
 }
 
@@ -110,8 +130,10 @@ function line(samples, calls, fault) {
  * @param {readonly { isolate: string, ms: number }[]} drains
  * @param {string} log
  * @param {number} minutes
+ * @param {number} controlLeft What a call of the control has left behind, in bytes.
  */
-async function report({ counts, unknownApplied, lost, repeated, denied, mute }, calls, samples, drains, log, minutes) {
+async function report(ledger, calls, samples, drains, log, minutes, controlLeft) {
+  const { counts, unknownApplied, lost, repeated, denied, mute } = ledger;
   const { growth } = await import("../tests/support/chaos/samples.mjs");
   /** @type {Map<string, number>} */
   const codes = new Map();
@@ -130,11 +152,12 @@ async function report({ counts, unknownApplied, lost, repeated, denied, mute }, 
   const isTelling = minutes >= TELLING_MINUTES;
   const slope = growth(samples);
   const wasm = wasmGrowth(samples);
+  const leftMax = Math.round(LEFT_RATIO * Math.max(0, controlLeft) + LEFT_MORE);
   const left = Math.round((slope * 1_024 * minutes) / calls.length);
   console.log(
     `  memory of workerd: ${slope.toFixed(0)} KB a minute over the last two thirds, ${left} bytes a call${isTelling ? "" : " (too short a run to judge)"}`,
   );
-  console.log(`  memory of the cores: ${wasm} bytes over the last two thirds`);
+  console.log(`  memory of the cores: ${wasm.join(", ")} bytes over the last two thirds`);
   const states = Object.values(samples.at(-1)?.isolates ?? {});
   /** @param {(state: import("../tests/support/chaos/fleet.mjs").IsolateState) => number} of */
   const sum = (of) => states.reduce((total, state) => total + of(state), 0);
@@ -142,8 +165,8 @@ async function report({ counts, unknownApplied, lost, repeated, denied, mute }, 
   const hung = log.match(/code had hung|will never complete|different request/gi)?.length ?? 0;
   /** @type {[string, number][]} */
   const off = [
-    [`bytes that a call left behind beyond ${LEFT_MAX}`, isTelling ? Math.max(0, left - LEFT_MAX) : 0],
-    ["bytes of growth of the cores", isTelling ? wasm : 0],
+    [`bytes that a call left behind beyond ${leftMax}`, isTelling ? Math.max(0, left - leftMax) : 0],
+    ["cores that have grown by more than one step", isTelling ? wasm.filter((bytes) => bytes > WASM_STEP).length : 0],
     ["rejections that nobody handled", sum(({ watched }) => watched.rejections) + rejected],
     ["requests that workerd found hung", hung],
     ["leases in use while idle", sum(({ pool }) => pool?.borrowed ?? 0)],
@@ -163,12 +186,12 @@ async function report({ counts, unknownApplied, lost, repeated, denied, mute }, 
   return off.every(([, count]) => count === 0);
 }
 
-/** How much the cores' memories have grown since the first third. @param {readonly Sample[]} samples */
+/** How much each core's memory has grown since the first third, in bytes. @param {readonly Sample[]} samples */
 function wasmGrowth(samples) {
   const [from, to] = [samples[Math.floor(samples.length / 3)], samples.at(-1)];
-  const bytes = (/** @type {Sample | undefined} */ sample) =>
-    Object.values(sample?.isolates ?? {}).reduce((sum, { watched }) => sum + watched.wasmBytes, 0);
-  return bytes(to) - bytes(from);
+  return Object.entries(to?.isolates ?? {}).map(
+    ([name, { watched }]) => watched.wasmBytes - (from?.isolates[name]?.watched.wasmBytes ?? 0),
+  );
 }
 
 try {

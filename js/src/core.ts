@@ -166,7 +166,7 @@ export class CoreHandle {
   /** Renews all leases; false when no call is running any more. */
   renewAll(nowMs: number): boolean {
     try {
-      if (this.core.running() === 0) return false;
+      if (this.core.running(nowMs) === 0) return false;
       this.core.renewAll(nowMs);
       return true;
     } catch (error) {

@@ -158,7 +158,8 @@ export class Driver implements Guard {
   async drain(deadlineMs = DRAIN_DEADLINE_MS): Promise<void> {
     this.close();
     const deadline = this.#platform.now() + deadlineMs;
-    while (this.#live.ask((core) => core.running()) > 0 && this.#platform.now() < deadline) await sleep(DRAIN_POLL_MS);
+    const running = () => this.#live.ask((core) => core.running(this.#platform.now()));
+    while (running() > 0 && this.#platform.now() < deadline) await sleep(DRAIN_POLL_MS);
   }
 
   /** Refuses new operations; those in flight go on, those that wait are refused. */
@@ -457,7 +458,7 @@ export class Driver implements Guard {
 const CALL: Operation = { class: "query", kind: "unknown" };
 const CALL_BITS = bitsOf(CALL);
 /** For a transaction that no policy watches. */
-const UNGUARDED_LEASE: Lease = { leftMs: undefined, lapsed: false, release() {} };
+const UNGUARDED_LEASE: Lease = { leftMs: undefined, lapsed: false, vanished: false, release() {} };
 
 /** For an attempt that no policy watches. Made when needed: Workers allow no signal at module scope. */
 function unguarded(): AttemptContext {

@@ -6,6 +6,9 @@ import type { Lease } from "./operation.ts";
 /** A held lease is renewed this often at least, in milliseconds. */
 export const RENEWAL_MAX_MS = 60_000;
 
+/** A timer that is this late never fires: its request is gone. In milliseconds. */
+const LATENESS_MAX_MS = 10_000;
+
 /**
  * Holds the lease of `call`, renewing it on a timer of the request that calls this.
  *
@@ -23,6 +26,7 @@ export function holdLease(
   const endsAt = now() + left;
   let lapsed = false;
   let timer: ReturnType<typeof setTimeout> | undefined;
+  let dueAt = now();
   const release = () => {
     if (timer === undefined) return;
     clearTimeout(timer);
@@ -32,6 +36,7 @@ export function holdLease(
   };
   const arm = () => {
     const delay = Math.min(left, renewMs);
+    dueAt = now() + delay;
     timer = setTimeout(() => {
       left -= delay;
       if (left > 0 && handle.renew(call, now())) return arm();
@@ -47,6 +52,9 @@ export function holdLease(
     },
     get lapsed() {
       return lapsed;
+    },
+    get vanished() {
+      return timer !== undefined && now() > dueAt + LATENESS_MAX_MS;
     },
     release,
   };

@@ -57,6 +57,8 @@ export interface Lease {
   readonly leftMs: number | undefined;
   /** True once the lease has expired and its slot may be somebody else's. */
   readonly lapsed: boolean;
+  /** True once the request that holds it is surely gone: its timer is long overdue. */
+  readonly vanished: boolean;
   /** Gives the slot back. Later calls do nothing. */
   release(): void;
 }

@@ -99,6 +99,8 @@ export class RemoteClient implements Client {
       throw clientClosed();
     }
     const transactions = this.#transactions;
+    // Those of callers who left: nobody will end them, and their server has forgotten them.
+    for (const known of transactions) if (known.vanished) transactions.delete(known);
     const transaction = new StreamTransaction(guard, lease, this.#pipeline, mode, this.#config.intMode, (ended) =>
       transactions.delete(ended),
     );

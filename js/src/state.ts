@@ -138,7 +138,7 @@ export class SharedState {
     try {
       this.#import(await get(this.#options.store, this.#key));
     } catch {
-      this.#failed();
+      this.#failed("storeFailed");
     }
   }
 
@@ -156,7 +156,7 @@ export class SharedState {
       this.#handle().core.stored(text);
       if (near !== undefined) await put(near, key, text).catch(() => {});
     } catch {
-      this.#failed();
+      this.#failed("writeFailed");
     }
   }
 
@@ -189,9 +189,9 @@ export class SharedState {
     if (isHint(text)) this.#handle().core.importNear(text, this.#platform.now());
   }
 
-  #failed(): void {
+  #failed(how: "storeFailed" | "writeFailed"): void {
     try {
-      this.#handle().core.storeFailed(this.#platform.now());
+      this.#handle().core[how](this.#platform.now());
     } catch {
       // A trapped core is replaced by the next operation.
     }

@@ -51,6 +51,11 @@ export class StreamTransaction implements Transaction {
     return this.#isClosed;
   }
 
+  /** Whether the request that opened it is gone and will never end it. */
+  get vanished(): boolean {
+    return this.#lease.vanished;
+  }
+
   async execute(statement: InStatement): Promise<ResultSet> {
     return (await this.batch([statement]))[0] as ResultSet;
   }

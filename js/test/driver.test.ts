@@ -335,6 +335,20 @@ describe("one operation's options", () => {
     expect(lease.lapsed).toBe(true);
     expect(await guard.run(READ, async () => "next")).toBe("next");
   });
+
+  test("whose request is gone is known by its timer, which is long overdue", async () => {
+    const guard = guardOf({ connectionPool: { leaseTtl: 3_000 } });
+    const lease = await guard.lease({ class: "transaction", kind: "write", timeoutMs: 0 });
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(lease.vanished).toBe(false);
+    // Timers of a cancelled request never run.
+    vi.setSystemTime(Date.now() + 11_000);
+    expect(lease.vanished).toBe(false);
+    vi.setSystemTime(Date.now() + 1);
+    expect(lease.vanished).toBe(true);
+    lease.release();
+    expect(lease.vanished).toBe(false);
+  });
 });
 
 describe("settings", () => {

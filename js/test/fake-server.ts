@@ -19,7 +19,7 @@ export interface FakeClient {
   client: RemoteClient;
   asked: Asked[];
   operations: Operation[];
-  leases: (Lease & { isReleased: boolean; lapsed: boolean })[];
+  leases: (Lease & { isReleased: boolean; lapsed: boolean; vanished: boolean })[];
 }
 
 const never = new AbortController().signal;
@@ -36,6 +36,7 @@ export function openGuard(operations: Operation[] = [], leases: FakeClient["leas
       operations.push(operation);
       const lease = {
         lapsed: false,
+        vanished: false,
         leftMs: undefined,
         isReleased: false,
         release() {

@@ -156,6 +156,15 @@ describe("a closed transaction", () => {
     client.close();
     expect([transaction.closed, leases[0]?.isReleased]).toEqual([true, true]);
   });
+
+  test("one whose caller left is forgotten when the next one opens", async () => {
+    const { client, leases } = await settled();
+    const transactions = [await client.transaction("write"), await client.transaction("write")];
+    (leases[0] as { vanished: boolean }).vanished = true;
+    transactions.push(await client.transaction("write"));
+    client.close();
+    expect(transactions.map(({ closed }) => closed)).toEqual([false, true, true]);
+  });
 });
 
 describe("errors", () => {

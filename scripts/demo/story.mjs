@@ -120,8 +120,9 @@ async function knowing(world) {
 
 /** @param {World} world */
 async function reporting(world) {
-  const { isWell, text } = await health(world);
-  return tell("the Rust Worker reports the outage: /api/health", { "it says so": !isWell }, [text]);
+  const isReported = await until(async () => !(await health(world)).isWell);
+  const { text } = await health(world);
+  return tell("the Rust Worker reports the outage: /api/health", { "it says so": isReported }, [text]);
 }
 
 /** @param {World} world */

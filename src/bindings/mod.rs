@@ -240,9 +240,10 @@ impl Core {
         self.engine.reopen();
     }
 
-    /// Calls that have begun and not ended.
-    pub fn running(&self) -> u32 {
-        self.engine.running() as u32
+    /// Calls that have begun and not ended, without those of callers who left.
+    pub fn running(&mut self, #[wasm_bindgen(js_name = nowMs)] now_ms: f64) -> u32 {
+        let now = self.at(now_ms);
+        self.engine.running_at(now) as u32
     }
 
     /// Takes other settings, whole. Throws as the constructor does; nothing is changed then.
@@ -402,6 +403,13 @@ impl Core {
     pub fn store_failed(&mut self, #[wasm_bindgen(js_name = nowMs)] now_ms: f64) {
         let now = self.at(now_ms);
         self.engine.store_failed(now);
+    }
+
+    /// The same for a write.
+    #[wasm_bindgen(js_name = writeFailed)]
+    pub fn write_failed(&mut self, #[wasm_bindgen(js_name = nowMs)] now_ms: f64) {
+        let now = self.at(now_ms);
+        self.engine.write_failed(now);
     }
 
     fn at(&mut self, now_ms: f64) -> Instant {

@@ -1,6 +1,10 @@
 //! The memory of running calls: a bounded slab whose entries expire.
 //!
-//! A cancelled request never reports, so an entry that is long past its end is reclaimed when room is needed.
+//! A cancelled request never reports. Each new call therefore looks at a few entries in turn for those whose host is no
+//! longer heard of, so that callers who left neither fill the table nor count as running for ever. A host that lives
+//! renews the lease of each attempt, so an attempt without a deadline lasts for as long as it is renewed.
+//!
+//! With `lease_ttl = 2 s` an attempt that nobody renewed for 12 s is forgotten.
 
 use super::step::{CALLS_MAX, CallId};
 use crate::clock::{Instant, Millis};
@@ -8,8 +12,10 @@ use crate::policy::breaker::Admission;
 use crate::policy::lease::{Lease, Ticket};
 use crate::query::Query;
 
-/// A call that was not heard of for this long after its end is forgotten, in milliseconds.
-pub(super) const FORGET_MS: Millis = 600_000;
+/// How much later than its lease, its patience or its deadline a call is forgotten, in milliseconds: hosts may be late.
+const GRACE_MS: Millis = 10_000;
+/// Entries that each new call looks at.
+const LOOKS: usize = 2;
 
 /// What a call is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +42,8 @@ pub(super) struct Call {
     /// Whether it may have a second leg.
     pub(super) is_hedged: bool,
     pub(super) doing: Doing,
+    /// When its host last renewed its lease.
+    renewed_at: Instant,
 }
 
 impl Call {
@@ -52,12 +60,17 @@ impl Call {
             retry: query.retry,
             is_hedged: query.may_hedge(),
             doing: Doing::Queueing(None),
+            renewed_at: began_at,
         }
     }
 
-    /// Nobody can still be waiting for it after this.
-    fn forgotten_at(&self) -> Instant {
-        if self.deadline == Instant::NEVER { self.began_at } else { self.deadline }.plus(FORGET_MS)
+    /// After this nobody can still be waiting for it. `all_renewed_at`: when the leases of all calls were renewed last.
+    fn forgotten_at(&self, all_renewed_at: Instant, lease_ttl_ms: Millis) -> Instant {
+        let heard_until = match self.doing {
+            Doing::Attempting { since, .. } => since.max(self.renewed_at).max(all_renewed_at).plus(lease_ttl_ms),
+            Doing::Queueing(_) | Doing::BackingOff => self.acquire_by,
+        };
+        heard_until.min(self.deadline).plus(GRACE_MS)
     }
 }
 
@@ -73,14 +86,14 @@ pub(super) struct Calls {
     entries: Vec<Entry>,
     vacant: Vec<u32>,
     running: usize,
+    /// The entry to look at next.
+    hand: usize,
+    all_renewed_at: Instant,
 }
 
 impl Calls {
-    /// Sets a place aside for [`Calls::put`]; `None` when the table is full of calls that still live at `now`.
-    pub(super) fn reserve(&mut self, now: Instant) -> Option<CallId> {
-        if self.vacant.is_empty() && self.entries.len() == CALLS_MAX {
-            self.reclaim(now);
-        }
+    /// Sets a place aside for [`Calls::put`]; `None` when the table is full.
+    pub(super) fn reserve(&mut self) -> Option<CallId> {
         let index = match self.vacant.pop() {
             Some(index) => index as usize,
             None if self.entries.len() < CALLS_MAX => {
@@ -122,14 +135,35 @@ impl Calls {
         self.running
     }
 
-    fn reclaim(&mut self, now: Instant) {
-        for (index, entry) in self.entries.iter_mut().enumerate() {
-            if entry.call.is_some_and(|call| call.forgotten_at() < now) {
-                entry.call = None;
-                entry.age = entry.age.wrapping_add(1);
-                self.running -= 1;
-                self.vacant.push(index as u32);
-            }
+    /// Notes that the host of a call lives.
+    pub(super) fn renew(&mut self, id: CallId, now: Instant) {
+        if self.get(id).is_some()
+            && let Some(call) = self.entries.get_mut(id.index()).and_then(|entry| entry.call.as_mut())
+        {
+            call.renewed_at = call.renewed_at.max(now);
         }
+    }
+
+    /// Notes that the hosts of all calls live.
+    pub(super) fn renew_all(&mut self, now: Instant) {
+        self.all_renewed_at = self.all_renewed_at.max(now);
+    }
+
+    /// How many entries to look at for each new call. More than one, or the table could not shrink.
+    pub(super) fn looks(&self) -> usize {
+        LOOKS.min(self.entries.len())
+    }
+
+    /// How many entries to look at to see all.
+    pub(super) const fn places(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Looks at the next entry: its call, if nobody can still be waiting for it at `now`.
+    pub(super) fn next_vanished(&mut self, lease_ttl_ms: Millis, now: Instant) -> Option<CallId> {
+        self.hand = if self.hand + 1 < self.entries.len() { self.hand + 1 } else { 0 };
+        let entry = self.entries.get(self.hand)?;
+        let ends = entry.call.as_ref()?.forgotten_at(self.all_renewed_at, lease_ttl_ms);
+        (ends < now).then(|| CallId::new(self.hand, entry.age))
     }
 }

@@ -33,9 +33,12 @@ use crate::state::codec::{self, Malformed};
 use crate::state::recorder::Recorder;
 use crate::state::schema::{Cell, Health, Phase, Snapshot};
 use crate::state::sync::{News, Sync};
-use call::{Call, Calls, Doing, FORGET_MS};
+use call::{Call, Calls, Doing};
 use legs::Legs;
 use step::{CallId, Ending, Step, Wait};
+
+/// A probe without a deadline keeps its permit for this long at most, in milliseconds.
+const PERMIT_MAX_MS: Millis = 600_000;
 
 /// The policies of one database in one isolate.
 #[derive(Clone, Debug)]
@@ -102,7 +105,8 @@ impl Engine {
         let acquire_by = now.plus(self.config.pool.acquire_timeout_ms).min(deadline);
         let mut call = Call::new(&query, now, deadline, acquire_by);
         call.is_hedged &= self.config.hedge.delay_ms > 0;
-        match self.calls.reserve(now) {
+        self.forget_vanished(self.calls.looks(), now);
+        match self.calls.reserve() {
             Some(id) => self.proceed(id, call, now),
             None => self.refuse(Code::Overloaded, Instant::NEVER, 0, now),
         }
@@ -152,6 +156,7 @@ impl Engine {
 
     /// Keeps a running attempt's lease for another while; false when the lease has lapsed.
     pub fn renew(&mut self, id: CallId, now: Instant) -> bool {
+        self.calls.renew(id, now);
         if let Some(lease) = self.legs.of(id).and_then(|leg| leg.out.lease) {
             self.pool.renew(lease, now);
         }
@@ -164,6 +169,7 @@ impl Engine {
 
     /// Keeps all leases for another while: for a host that knows that none of its callers has vanished.
     pub fn renew_all(&mut self, now: Instant) {
+        self.calls.renew_all(now);
         self.pool.renew_all(now);
     }
 
@@ -203,6 +209,23 @@ impl Engine {
     #[must_use]
     pub const fn running(&self) -> usize {
         self.calls.running()
+    }
+
+    /// The same without those of callers who left, which are forgotten: their host was not heard of since their lease
+    /// lapsed or their deadline passed, 10 s ago or longer.
+    pub fn running_at(&mut self, now: Instant) -> usize {
+        self.forget_vanished(self.calls.places(), now);
+        self.calls.running()
+    }
+
+    fn forget_vanished(&mut self, looks: usize, now: Instant) {
+        for _ in 0..looks {
+            if let Some(id) = self.calls.next_vanished(self.config.pool.lease_ttl_ms, now) {
+                // First, or its lease would pass for one that was given back.
+                self.pool.take_back_lapsed(cx!(self, now));
+                self.cancel(id, now);
+            }
+        }
     }
 
     /// Takes other settings; running calls keep the deadlines they have.
@@ -386,6 +409,12 @@ impl Engine {
     /// Counts that the store failed: only the hint is lost.
     pub fn store_failed(&mut self, now: Instant) {
         self.notes.push(Note::StoreFailed, now);
+    }
+
+    /// The same for a write, which may have been refused because another isolate was just served: an outage is told
+    /// again later, if others did not tell of it.
+    pub fn write_failed(&mut self, now: Instant) {
+        self.store_failed(now);
         self.sync.write_failed(self.news(), now);
     }
 
@@ -436,7 +465,7 @@ impl Engine {
             Err(_) => return self.give_up(id, Code::PoolTimeout, Instant::NEVER, now),
         };
         let admission = if call.uses_breaker {
-            let permit_ends = call.deadline.min(now.plus(FORGET_MS));
+            let permit_ends = call.deadline.min(now.plus(PERMIT_MAX_MS));
             self.breaker.admit(permit_ends, cx!(self, now))
         } else {
             Admission::BYPASS

@@ -25,6 +25,10 @@ const POLL_MAX_MS: Millis = 50;
 /// On the way to a lease, idle connections are looked for this often, in milliseconds.
 const SWEEP_INTERVAL_MS: Millis = 1_000;
 
+/// What the recent holding time never falls below, in milliseconds: on its way to zero it would become a number so small
+/// that processors take ten times as long to reckon with it.
+const HOLD_MIN_MS: f64 = 0.001;
+
 /// How many, for how long, and how hosts wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PoolConfig {
@@ -163,7 +167,7 @@ impl LeasePool {
         let Some(slot) = self.slots.get_mut(lease.slot as usize) else { return };
         let Some(held) = slot.held.filter(|held| held.serial == lease.serial) else { return };
         let held_ms = cx.now.since(held.since) as f64;
-        self.hold_ms += (held_ms - self.hold_ms) * 0.2;
+        self.hold_ms = (self.hold_ms + (held_ms - self.hold_ms) * 0.2).max(HOLD_MIN_MS);
         slot.held = None;
         self.in_use -= 1;
         if slot.connection.state() == ConnectionState::Draining {
@@ -405,7 +409,8 @@ impl LeasePool {
         }
     }
 
-    fn take_back_lapsed(&mut self, cx: &mut Cx<'_>) {
+    /// Takes back what nobody renewed in time.
+    pub(crate) fn take_back_lapsed(&mut self, cx: &mut Cx<'_>) {
         for slot in &mut self.slots {
             if slot.held.is_some_and(|held| held.expires_at <= cx.now) {
                 slot.held = None;

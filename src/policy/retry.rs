@@ -15,6 +15,10 @@ use crate::outcome::{Effect, Judgement};
 use crate::query::RETRY_POLICIES_MAX;
 use crate::rng::Rng;
 
+/// What an average of durations never falls below, in milliseconds: on its way to zero it would become a number so small
+/// that processors take ten times as long to reckon with it.
+const AVERAGE_MIN_MS: f64 = 0.001;
+
 /// How often, how soon, and how much in all.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RetryConfig<D = Backoff> {
@@ -159,8 +163,12 @@ impl<D: Delays> Retries<D> {
     /// Pays into the budget after a success, and learns from how long it took: an eighth of the difference.
     pub fn observe_success(&mut self, duration_ms: Millis) {
         self.tokens = (self.tokens + self.config.budget_ratio).min(self.config.budget_max);
-        let share = if self.typical_ms > 0.0 { 0.125 } else { 1.0 };
-        self.typical_ms += share * (duration_ms as f64 - self.typical_ms);
+        let duration_ms = duration_ms as f64;
+        self.typical_ms = if self.typical_ms > 0.0 {
+            (self.typical_ms + (duration_ms - self.typical_ms) * 0.125).max(AVERAGE_MIN_MS)
+        } else {
+            duration_ms
+        };
     }
 
     /// Takes other settings; the budget keeps what it holds, up to the new bound.
@@ -226,6 +234,16 @@ mod tests {
         retries.observe_success(160);
         assert_eq!(ask(&mut retries, 1, 0, 189), RetryAnswer::Spent);
         assert_eq!(ask(&mut retries, 1, 0, 190), RetryAnswer::After(100));
+    }
+
+    #[test]
+    fn what_a_success_takes_never_becomes_too_small_to_reckon_with() {
+        let mut retries = Retries::new(CONFIG);
+        retries.observe_success(80);
+        for _ in 0..10_000 {
+            retries.observe_success(0);
+        }
+        assert!(retries.typical_ms.is_normal(), "{:e}", retries.typical_ms);
     }
 
     #[test]

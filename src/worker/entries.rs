@@ -2,6 +2,7 @@
 
 use worker::{Context, Env, Request, Response, ScheduleContext, ScheduledEvent, event};
 
+use super::caller;
 use super::clock;
 use super::isolate::{Isolate, Visit};
 use super::kv::Place;
@@ -19,7 +20,10 @@ pub(super) async fn fetch(request: Request, env: Env, context: Context) -> worke
         routes::Plan::Health(question) => match Isolate::of(&env, &Place::of(&request)) {
             Ok(isolate) => {
                 let visit = Visit::new(isolate, &env);
-                let facts = visit.health(INTERVAL_MS).await;
+                let work = async move { (visit.health(INTERVAL_MS).await, visit) };
+                let Some((facts, visit)) = caller::unless_gone(request.inner(), work).await else {
+                    return Response::empty();
+                };
                 if visit.wants_store() {
                     context.wait_until(async move { visit.share().await });
                 }

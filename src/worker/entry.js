@@ -7,8 +7,8 @@ import * as core from "seawall-core";
 const instance = core.__worker_init_state();
 /** Longer than any request takes, in milliseconds. */
 const LIMIT_MS = 60_000;
-/** Requests in flight on this instance, each with the way to end it. */
-const running = new Set();
+/** Requests in flight on this instance: the way to end each, and when it began. Oldest first. */
+const running = new Map();
 
 // A panic in a continuation rejects nothing; it only reaches this event.
 addEventListener("error", (event) => {
@@ -18,7 +18,7 @@ addEventListener("error", (event) => {
 function died(error) {
   console.error("seawall: the Wasm instance ended and will be replaced:", String(error));
   instance.criticalError = true;
-  for (const end of [...running]) end(error);
+  for (const end of [...running.keys()]) end(error);
 }
 
 function revive() {
@@ -27,13 +27,23 @@ function revive() {
   instance.criticalError = false;
 }
 
-async function guarded(work) {
+/** Forgets what was still running when its end was due: nobody runs the `finally` of callers who left. */
+function forgetVanished() {
+  for (const [end, beganAt] of running) {
+    if (Date.now() - beganAt <= 2 * LIMIT_MS) return;
+    running.delete(end);
+  }
+}
+
+async function guarded(work, signal) {
   revive();
+  forgetVanished();
   let end;
   const ended = new Promise((_, reject) => {
     end = reject;
   });
-  running.add(end);
+  running.set(end, Date.now());
+  signal?.addEventListener("abort", () => running.delete(end), { once: true });
   // A request that waits for nothing of its own when another one ends it is taken for hung: hence a timer of its own.
   const limit = setTimeout(end, LIMIT_MS, new Error(`no answer within ${LIMIT_MS} ms`));
   try {
@@ -59,7 +69,7 @@ function problem(error) {
 export default {
   async fetch(request, env, ctx) {
     try {
-      return await guarded(() => core.fetch(request, env, ctx));
+      return await guarded(() => core.fetch(request, env, ctx), request.signal);
     } catch (error) {
       console.error("seawall:", String(error));
       return problem(error);

@@ -117,7 +117,7 @@ impl Visit {
         let now = clock::now();
         self.with_engine(|engine| {
             let status = Status::of(engine, now);
-            HealthFacts::of(&status, is_connected, engine.running(), now)
+            HealthFacts::of(&status, is_connected, engine.running_at(now), now)
         })
     }
 
@@ -190,7 +190,7 @@ impl Visit {
         let written = driver::within(self, STORE_MS, store.write(&text)).await;
         self.with_engine(|engine| match written {
             Some(Ok(())) => engine.stored(&text),
-            Some(Err(StoreFailed)) | None => engine.store_failed(clock::now()),
+            Some(Err(StoreFailed)) | None => engine.write_failed(clock::now()),
         });
         if self.isolate.has_near && matches!(written, Some(Ok(()))) {
             self.write_near(store, &text).await;

@@ -7,6 +7,8 @@
 pub mod driver;
 
 #[cfg(feature = "worker")]
+mod caller;
+#[cfg(feature = "worker")]
 mod clock;
 #[cfg(feature = "worker")]
 mod entries;

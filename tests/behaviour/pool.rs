@@ -308,3 +308,74 @@ fn the_table_of_running_calls_has_a_bound() {
     host.attempt(READ);
     assert_eq!(refused(host.begin(READ)), Code::Overloaded);
 }
+
+/// A cancelled request runs no `finally`: its call never ends by itself.
+#[test]
+fn callers_that_leave_do_not_make_it_refuse_the_others_for_overload() {
+    let mut host = Host::new(r#"{"connectionPool":{"maxConnections":1000}}"#);
+    for _ in 0..20_000 {
+        let step = host.later(30).begin(READ);
+        assert!(matches!(step, Step::Attempt { .. }), "{step:?}");
+    }
+}
+
+/// As above: with a lease of 2 s that nobody renews, it is forgotten 10 s after that, with or without other calls.
+#[test]
+fn a_call_whose_caller_left_is_not_running_for_ever() {
+    for query in [READ, Query { timeout_ms: Some(0), ..READ }] {
+        let mut host = Host::new(TWO);
+        host.attempt(query);
+        host.later(12_000);
+        assert_eq!(host.engine.running_at(host.now), 1);
+        host.later(1);
+        assert_eq!(host.engine.running_at(host.now), 0);
+        assert_eq!(host.status().pool.leaked, 1);
+    }
+}
+
+/// One that waits for a lease, too: 10 s after its patience has ended.
+#[test]
+fn a_waiter_that_left_is_not_running_for_ever() {
+    let mut host = Host::new(r#"{"connectionPool":{"maxConnections":1,"acquireTimeout":5000}}"#);
+    let call = host.attempt(Query { timeout_ms: Some(0), ..READ });
+    queued(host.begin(READ));
+    for _ in 0..16 {
+        host.later(1_000);
+        host.engine.renew(call, host.now);
+    }
+    assert_eq!(host.engine.running_at(host.now), 1);
+}
+
+/// A long call without a deadline lives for as long as its host does, whichever way its host says so.
+#[test]
+fn a_call_without_a_deadline_is_never_forgotten_while_it_is_renewed() {
+    for are_all_renewed in [false, true] {
+        let mut host = Host::new(TWO);
+        let call = host.attempt(Query { timeout_ms: Some(0), ..READ });
+        for _ in 0..3_600 {
+            host.later(1_000);
+            if are_all_renewed {
+                host.engine.renew_all(host.now);
+            } else {
+                assert!(host.engine.renew(call, host.now));
+            }
+            host.call(Judgement::SUCCESS);
+            assert_eq!(host.engine.running_at(host.now), 1);
+        }
+        host.succeed(call);
+        assert_eq!(host.status().pool.borrowed, 0);
+    }
+}
+
+/// The permit of a probe whose caller left comes back, so that the circuit need not stay half-open.
+#[test]
+fn a_probe_whose_caller_left_gives_its_permit_back() {
+    let mut host =
+        Host::new(r#"{"circuitBreaker":{"failureThreshold":1,"recoveryTimeout":1000,"halfOpenMaxCalls":1}}"#);
+    host.fail(1).later(60_000);
+    host.attempt(Query { timeout_ms: Some(0), ..READ });
+    assert_eq!(refused(host.begin(READ)), Code::CircuitOpen);
+    host.later(12_001);
+    host.engine.running_at(host.now);
+    host.attempt(READ);
+}

@@ -242,7 +242,7 @@ fn a_write_that_failed_is_tried_again_later() {
     let mut host = Host::new(r#"{"state":{"writeJitter":0,"writeInterval":1100}}"#);
     host.fail(3);
     assert_eq!(host.engine.claim_write(host.now), Some(0));
-    host.engine.store_failed(host.now);
+    host.engine.write_failed(host.now);
     assert_eq!(host.status().totals.store_failures, 1);
     host.later(11_099);
     assert_eq!(host.engine.claim_write(host.now), None);

@@ -13,7 +13,8 @@ const OPTIONS = {
   circuitBreaker: { failureThreshold: 3, recoveryTimeout: RECOVERY_MS },
   retry: { attempts: 1 },
   timeouts: { query: 2_000 },
-  state: { coldReadTimeout: COLD_READ_MS, writeJitter: 50, readInterval: 1_000 },
+  // Each isolate probes in each window: from the few ids here nobody can tell how many isolates there are.
+  state: { coldReadTimeout: COLD_READ_MS, writeJitter: 50, readInterval: 1_000, probesPerWindow: 1_000, rampTime: 0 },
 };
 
 const BROKEN: Record<string, unknown> = {

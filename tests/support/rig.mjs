@@ -2,7 +2,7 @@
 import { Miniflare } from "miniflare";
 import { startFaultProxy } from "./fault-proxy.mjs";
 import { startSqld } from "./sqld.mjs";
-import { COMPATIBILITY_DATE } from "./workerd.mjs";
+import { COMPATIBILITY_DATE, COMPATIBILITY_FLAGS } from "./workerd.mjs";
 
 /**
  * A Worker for {@link startRig}. `kvNamespaces` maps a binding to a namespace, and the same namespace is the same store;
@@ -42,6 +42,7 @@ export async function startRig(workersFor) {
     ([name, { modules, bindings, kvNamespaces, serviceBindings }]) => ({
       name,
       compatibilityDate: COMPATIBILITY_DATE,
+      compatibilityFlags: COMPATIBILITY_FLAGS,
       modulesRoot: "/",
       modules: modules.map((module) => ({ ...module, path: `/${module.path}` })),
       bindings: /** @type {NonNullable<import("miniflare").WorkerOptions["bindings"]>} */ (bindings ?? {}),

@@ -5,6 +5,8 @@ import { build } from "esbuild";
 /** @typedef {{ type: "ESModule" | "CompiledWasm", path: string, contents: string | Uint8Array<ArrayBuffer> }} Module */
 
 export const COMPATIBILITY_DATE = "2026-04-01";
+/** As wrangler.toml has them. */
+export const COMPATIBILITY_FLAGS = ["enable_request_signal"];
 
 /**
  * Bundles a Worker and what it imports; the packages choose their `workerd` entries.

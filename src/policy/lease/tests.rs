@@ -233,3 +233,13 @@ fn a_told_waiter_sleeps_until_a_lease_can_lapse() {
     let answer = bench.with(|pool, cx| pool.decide(3, None, Instant(100_000), cx));
     assert!(matches!(answer, LeaseAnswer::Wait { until: Instant(6_000), .. }), "{answer:?}");
 }
+
+#[test]
+fn the_recent_holding_time_never_becomes_too_small_to_reckon_with() {
+    let mut bench = Bench::new(CONFIG);
+    for _ in 0..10_000 {
+        let lease = bench.take(1);
+        bench.give(lease);
+    }
+    assert!(bench.pool.hold_ms.is_normal(), "{:e}", bench.pool.hold_ms);
+}

@@ -141,7 +141,9 @@ impl World<'_> {
                         self.near.put(isolate.colo, text, at, &mut isolate.rng);
                     }
                 } else if !is_kept {
-                    self.store_failed(slot, at);
+                    let isolate = &mut self.isolates[slot as usize];
+                    let now = isolate.now(at);
+                    isolate.engine.write_failed(now);
                 }
             }
             _ => {}

@@ -32,7 +32,7 @@ const VARIABLES = {
   DB_MAX_CONNECTIONS: String(CONNECTIONS_MAX),
 };
 
-/** @typedef {"seawall" | "@libsql/client/web"} Subject */
+/** @typedef {"seawall" | "@libsql/client/web" | "fetch"} Subject `fetch` is no client at all. */
 
 /**
  * What a fleet is. `isolates` are those with a client, `watcher` is the deployable Worker, if there is one.
@@ -65,7 +65,9 @@ export async function startFleet({ subject, size, staleMs = 0 }) {
   const isOurs = subject === "seawall";
   const built = join(ROOT, "build/index.js");
   const [load, watcher, gate] = await Promise.all([
-    bundleWorker(join(WORKERS, "load.ts"), { alias: { "client-under-test": subject } }),
+    subject === "fetch"
+      ? bundleWorker(join(WORKERS, "bare.ts"))
+      : bundleWorker(join(WORKERS, "load.ts"), { alias: { "client-under-test": subject } }),
     bundleWorker(join(WORKERS, "watched-worker.ts"), { alias: { "worker-under-test": built } }),
     bundleWorker(join(WORKERS, "gate.ts")),
   ]);

@@ -6,29 +6,33 @@ import { stateOf } from "./fleet.mjs";
  * @typedef {{ atMs: number, rssKb: number, isolates: Record<string, import("./fleet.mjs").IsolateState> }} Sample
  */
 
-/**
- * Memory of the workerd that this process has started, in KB.
- *
- * @returns {number}
- * @throws {Error} If there is none.
- */
-export function workerdRssKb() {
-  for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
-    try {
-      const status = readFileSync(`/proc/${pid}/status`, "utf8");
-      const isOurs = /^Name:\s+workerd$/m.test(status) && Number(/^PPid:\s+(\d+)/m.exec(status)?.[1]) === process.pid;
-      if (isOurs) return Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1]);
-    } catch {
-      // It has ended meanwhile.
-    }
-  }
-  throw new Error("workerd does not run");
+/** The workerds that this process has started. @returns {string[]} Their process ids. */
+export function workerds() {
+  return readdirSync("/proc").filter((name) => {
+    if (!/^\d+$/.test(name)) return false;
+    const status = statusOf(name);
+    return /^Name:\s+workerd$/m.test(status) && Number(/^PPid:\s+(\d+)/m.exec(status)?.[1]) === process.pid;
+  });
 }
 
-/** @param {import("./fleet.mjs").Fleet} fleet @returns {Promise<Sample>} */
-export async function takeSample(fleet) {
+/** @param {string} pid @returns {string} Empty if it has ended. */
+function statusOf(pid) {
+  try {
+    return readFileSync(`/proc/${pid}/status`, "utf8");
+  } catch {
+    return "";
+  }
+}
+
+/**
+ * @param {import("./fleet.mjs").Fleet} fleet
+ * @param {string} pid Its workerd.
+ * @returns {Promise<Sample>}
+ */
+export async function takeSample(fleet, pid) {
   const states = await Promise.all(fleet.all.map(async (isolate) => [isolate, await stateOf(fleet, isolate)]));
-  return { atMs: Date.now(), rssKb: workerdRssKb(), isolates: Object.fromEntries(states) };
+  const rssKb = Number(/^VmRSS:\s+(\d+) kB/m.exec(statusOf(pid))?.[1]);
+  return { atMs: Date.now(), rssKb, isolates: Object.fromEntries(states) };
 }
 
 /**
