@@ -2,7 +2,7 @@
 
 import type { CircuitEventName, CircuitListener, Why } from "./circuit.ts";
 import type { Driver } from "./driver.ts";
-import type { ConnectionStatus, IgnoredSetting, OperationStatus, Status } from "./status.ts";
+import type { ConnectionStatus, FleetStatus, IgnoredSetting, OperationStatus, Status } from "./status.ts";
 
 /** The states of a circuit. */
 export const CircuitState = { CLOSED: "CLOSED", HALF_OPEN: "HALF_OPEN", OPEN: "OPEN" } as const;
@@ -58,6 +58,14 @@ export interface Controls {
   status(): Status;
   /** The pool's connections with their last changes. */
   connections(): ConnectionStatus[];
+  /**
+   * The circuit in all data centres, from what each of them left in the store: one list and a read for each, so ask from
+   * time to time, as a cron job, and not for each request. When it is open in most of them, in two at least, and this
+   * isolate knows nothing better, it admits a growing share of its operations for `state.rampTime`; nothing else follows.
+   *
+   * @throws TypeError without a store, or with one that cannot list; what the store throws when listing fails.
+   */
+  fleet(): Promise<FleetStatus>;
   /** Operations that were given an `operationName` or a `tableName`, with their counts. */
   operations(): OperationStatus[];
   readonly circuitBreaker: CircuitBreakerControls;
@@ -75,6 +83,7 @@ export function controlsOf(driver: () => Driver, ignored: readonly IgnoredSettin
   const controls: Controls = {
     status: () => ({ ...driver().status(), ignored: [...ignored] }),
     connections: () => driver().connections(),
+    fleet: () => driver().fleet(),
     operations: () => driver().operations(),
     drain: (deadlineMs) => driver().drain(deadlineMs),
     circuitBreaker,

@@ -12,7 +12,7 @@ import { LiveCore } from "./live-core.ts";
 import type { Attempt, AttemptContext, Guard, Lease, Operation, StatementKind } from "./operation.ts";
 import { type Platform, platform as thisPlatform } from "./platform/platform.ts";
 import { SharedState, sleep } from "./state.ts";
-import type { ConnectionStatus, OperationStatus, Status } from "./status.ts";
+import type { ConnectionStatus, FleetStatus, OperationStatus, Status } from "./status.ts";
 import { aborted, CLASS_BITS, errorOf, outcomeOfLoss } from "./verdict.ts";
 
 const KINDS: readonly StatementKind[] = ["read", "write", "unknown"];
@@ -184,6 +184,20 @@ export class Driver implements Guard {
   /** Connections with their histories. */
   connections(): ConnectionStatus[] {
     return this.#live.connections();
+  }
+
+  /**
+   * The circuit in all data centres; see `Controls.fleet`.
+   *
+   * @throws TypeError without a store that can list.
+   */
+  async fleet(): Promise<FleetStatus> {
+    if (this.#shared === undefined)
+      throw new TypeError("fleet() needs seawall.state.store, a store that can list keys.");
+    const { words, unread } = await this.#shared.readFleet();
+    const view = JSON.parse(this.#live.ask((core, now) => core.fleet(words, now))) as Omit<FleetStatus, "unread">;
+    this.#look(this.#live.get().look());
+    return { ...view, unread };
   }
 
   /** What was counted of operations that their callers named. */

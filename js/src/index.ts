@@ -46,7 +46,9 @@ export { controlsOfProtected, type ProtectOptions, protect, unprotected, withOpe
 export { Registry, type RegistryEntry, type RegistryOptions, type SharedOptions } from "./registry.ts";
 export type {
   BreakerState,
+  ColoStatus,
   ConnectionStatus,
+  FleetStatus,
   HandOnBreaker,
   IgnoredSetting,
   OperationStatus,

@@ -15,6 +15,12 @@ const STORE_TIMEOUT_MS = 5_000;
 const COLD_POLL_MS = 2;
 /** A hint that nobody renewed is forgotten after this, in seconds. */
 const TTL_S = 3_600;
+/** Keys that a view of the fleet reads, */
+const COLOS_MAX = 400;
+/** and how many of them at once: Workers allow no more connections. */
+const READS_AT_ONCE = 6;
+/** No snapshot is longer, in characters: the core refuses what is. */
+const TEXT_MAX = 50_000;
 /** What a data centre may be called: it becomes a part of a key. */
 const COLO = /^[A-Za-z0-9_-]{1,32}$/;
 
@@ -79,6 +85,43 @@ export class SharedState {
     if (this.#options.near === undefined) return;
     if (handle.claimNearWrite()) this.#platform.waitUntil(this.#writeNear(this.#options.near));
     else if (handle.claimNearRead(now)) this.#platform.waitUntil(this.#readNear());
+  }
+
+  /**
+   * Reads what the data centres stored for this database, our own included, which is imported as well. Names and texts
+   * in turn, with a space between any two.
+   *
+   * @throws TypeError when the store cannot list; what it throws, or that it is late, when listing fails.
+   */
+  async readFleet(): Promise<{ words: string; unread: number }> {
+    const { store } = this.#options;
+    if (store.caps?.list === false || typeof store.list !== "function") {
+      throw new TypeError(`fleet() needs a store that can list keys; the store ${store.name} cannot.`);
+    }
+    const prefix = `${this.#placeless}/`;
+    const keys = (await withTimeout(() => (store.list as NonNullable<Store["list"]>)(prefix))).filter(
+      (key) => key.startsWith(prefix) && COLO.test(key.slice(prefix.length)),
+    );
+    // Isolates that do not know where they are have a key of their own, which is no longer than the prefix.
+    const asked = [this.#placeless, ...keys].slice(0, COLOS_MAX);
+    const words: string[] = [];
+    let unread = keys.length + 1 - asked.length;
+    const own = this.#key;
+    const queue = asked.values();
+    const work = async () => {
+      for (const key of queue) {
+        try {
+          const text = await get(store, key);
+          if (!isHint(text)) continue;
+          if (key === own) this.#import(text);
+          words.push(key.slice(prefix.length), text.slice(0, TEXT_MAX).replace(/\s/g, ""));
+        } catch {
+          unread += 1;
+        }
+      }
+    };
+    await Promise.all(Array.from({ length: READS_AT_ONCE }, work));
+    return { words: words.join(" "), unread };
   }
 
   /** Asked each time: an isolate may learn where it is from its first request. */

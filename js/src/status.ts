@@ -86,6 +86,37 @@ export interface Status {
   ignored: IgnoredSetting[];
 }
 
+/** One database's circuit in one data centre, as its isolates stored it. */
+export interface ColoStatus {
+  /** Name of the data centre; empty for isolates that do not know where they are. */
+  colo: string;
+  /** `UNKNOWN` does not vote. What probes is still `OPEN`. */
+  state: "OPEN" | "CLOSED" | "UNKNOWN";
+  /** Since when it is open or closed, if anything fresh says so. */
+  sinceMs?: number;
+  /** What its vote weighs: its requests, at least 1; 0 for one that does not vote. */
+  weight: number;
+  /** Attempts in the last minute, of the isolates that reported. */
+  requests: number;
+  failures: number;
+  /** Isolates there, as far as is known. */
+  isolates: number;
+}
+
+/** One database's circuit in all data centres. Derived from what each of them stored; nothing is stored of it. */
+export interface FleetStatus {
+  /** Whether the open data centres hold at least the share `state.quorum` of the weight of all that vote. */
+  isOpen: boolean;
+  openWeight: number;
+  totalWeight: number;
+  /** Keys that held no snapshot. */
+  skipped: number;
+  /** Keys that could not be read in time, or were beyond the 400 that are read. */
+  unread: number;
+  /** In the order of their names. */
+  colos: ColoStatus[];
+}
+
 /** One connection with its history. */
 export interface ConnectionStatus {
   id: number;

@@ -383,6 +383,16 @@ impl Core {
         self.engine.is_stored()
     }
 
+    /// This breaker in all data centres as JSON text, from names and stored texts in turn, with a space between any two.
+    /// When it is open in most of them, that is taken as advice.
+    pub fn fleet(&mut self, words: &str, #[wasm_bindgen(js_name = nowMs)] now_ms: f64) -> String {
+        let now = self.at(now_ms);
+        let mut words = words.split(' ');
+        let view = self.engine.fleet(std::iter::from_fn(|| words.next().zip(words.next())), now);
+        self.engine.advise_globally(view.is_widespread(), now);
+        serde_json::to_string(&view).unwrap_or_default()
+    }
+
     /// Notes that the store took `text`, which `export` gave.
     pub fn stored(&mut self, text: &str) {
         self.engine.stored(text);

@@ -168,7 +168,7 @@ const fn by_environment(production: f64, development: f64) -> Default {
 }
 
 /// Every setting.
-pub const KEYS: [Key; 52] = [
+pub const KEYS: [Key; 53] = [
     switch("connectionPool.enabled", true, "Whether operations need a lease."),
     count(
         "connectionPool.maxConnections",
@@ -312,5 +312,12 @@ pub const KEYS: [Key; 52] = [
         "Probes per window that isolates of one key send on average, besides the one that told of the outage.",
     ),
     span("state.rampTime", 0, 2_000, "An isolate of many takes up a recovery that others found over this time."),
+    number(
+        "state.quorum",
+        0.0,
+        1.0,
+        0.5,
+        "Share of the data centres, weighted by their requests, that must be open for the view of the fleet to be open.",
+    ),
     switch("state.near", false, "Whether there is a store near by, such as a data centre's cache; the host sets it."),
 ];

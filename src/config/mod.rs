@@ -32,4 +32,6 @@ pub struct Config {
     pub deadlines: DeadlineConfig,
     /// Shared state.
     pub sync: SyncConfig,
+    /// Share of the colos, by weight, that makes the fleet's view open; 0 to 1.
+    pub quorum: f64,
 }

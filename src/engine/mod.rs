@@ -12,6 +12,7 @@
 //! One mutation at a time: a step is carried out before the next call into the engine for the same `CallId`.
 
 mod call;
+mod fleet;
 mod hedging;
 mod legs;
 pub mod step;

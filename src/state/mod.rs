@@ -4,6 +4,7 @@
 //! and a store that throws, is slow, is stale or holds garbage changes nothing but the hint.
 
 pub mod codec;
+pub mod fleet;
 pub mod merge;
 pub mod recorder;
 pub mod schema;

@@ -6,6 +6,7 @@
 mod breaker;
 mod breaker_rules;
 mod deadline;
+mod fleet;
 mod hedge;
 mod host;
 mod pool;

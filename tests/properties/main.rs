@@ -6,6 +6,7 @@ mod breaker;
 mod bulkhead;
 mod cache;
 mod engine;
+mod fleet;
 mod hrana;
 mod limit;
 mod merge;

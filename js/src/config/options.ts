@@ -139,6 +139,8 @@ export interface StateOptions {
   probesPerWindow?: number;
   /** Milliseconds over which an isolate takes up a recovery that others found. */
   rampTime?: number;
+  /** Share of the data centres, weighted by their requests, from which `fleet()` calls the circuit open; 0 to 1. */
+  quorum?: number;
 }
 
 /** Everything under the `seawall` key of `createClient`. */

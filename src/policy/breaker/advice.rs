@@ -3,6 +3,8 @@
 //! A [`Cell`] is made when the circuit opens and when it closes again; between them only its age is a reason to tell it
 //! anew. Half-open and failed probes follow from it. Others' cells are advice. They open this circuit only if it knows nothing better, and for no
 //! longer than until the next probe window.
+//!
+//! What the colos think together, told by nobody's cell, is weaker advice: it never opens and never closes anything.
 
 use super::schedule::{SMALL_FLEET, retelling_due};
 use super::{Breaker, Change, Search, State, Windows};
@@ -10,6 +12,9 @@ use crate::clock::{Instant, Millis};
 use crate::note::Note;
 use crate::policy::Cx;
 use crate::state::schema::{Cell, HINT_LIFE_MS, Phase};
+
+/// An isolate that found the database healthy within this, in milliseconds, knows better than the fleet.
+const OWN_WORD_MS: Millis = 60_000;
 
 impl Breaker {
     /// What other isolates should know.
@@ -103,6 +108,23 @@ impl Breaker {
             Phase::Open | Phase::Closed => {}
         }
         true
+    }
+
+    /// Takes to heart that the circuit is open in most colos: a closed circuit admits a growing share of its calls for
+    /// `ramp_ms`, never none, until its own successes or the end of that time show that all is well here.
+    ///
+    /// Only where nobody knows better: it changes nothing, and returns false, unless the circuit is closed by itself,
+    /// the cell of its own colo is stale or missing, and no attempt of the last minute found the database healthy.
+    /// Others are not told.
+    pub fn advise_globally(&mut self, cx: &mut Cx<'_>) -> bool {
+        let is_closed = self.state == State::Closed && self.forced.is_none() && self.config.has_rule();
+        let knows_colo = self.cell != Cell::BOTTOM && self.cell.is_fresh(cx.now);
+        let has_own_word = self.healthy_at.is_some_and(|at| cx.now.since(at) < OWN_WORD_MS);
+        let is_taken = is_closed && !knows_colo && !has_own_word && self.config.fleet.ramp_ms > 0;
+        if is_taken {
+            self.take_precaution(cx);
+        }
+        is_taken
     }
 
     const fn windows<'a>(&self, cell: &'a Cell) -> Windows<'a> {

@@ -3,6 +3,10 @@
 //! The share doubles three times on its way, `p(t) = 2^(3 · (t / length - 1))`: an eighth at first, all at the end. A
 //! fleet that learns within a second that the database is back would otherwise return as one wave. What this isolate
 //! sees for itself decides sooner: enough successes end the ramp, failures are counted as in a closed circuit.
+//!
+//! A **precaution** is the same ramp from a closed circuit, when most colos are open and this one has not heard: see
+//! [`Breaker::advise_globally`]. It belongs to the closed circuit's epoch, before and after, so that calls that were
+//! already out still count.
 
 use super::{Breaker, BreakerAnswer, Change, State, Weight};
 use crate::clock::{Instant, Millis};
@@ -19,6 +23,8 @@ const DOUBLINGS: f64 = 3.0;
 pub(super) struct Ramp {
     began_at: Instant,
     successes: u32,
+    /// Whether it keeps the epoch of the closed circuit.
+    is_precaution: bool,
 }
 
 impl Breaker {
@@ -28,15 +34,33 @@ impl Breaker {
         if self.fleet_size() >= ISOLATES_MIN && self.config.fleet.ramp_ms > 0 {
             self.until = cx.now.plus(self.config.fleet.ramp_ms);
             self.enter(State::HalfOpen, change, cx);
-            self.ramp = Some(Ramp { began_at: cx.now, successes: 0 });
+            self.ramp = Some(Ramp { began_at: cx.now, successes: 0, is_precaution: false });
         } else {
             self.enter(State::Closed, change, cx);
         }
     }
 
+    /// Admits a share of the calls of a closed circuit for a while.
+    pub(super) fn take_precaution(&mut self, cx: &mut Cx<'_>) {
+        let epoch = self.epoch;
+        self.until = cx.now.plus(self.config.fleet.ramp_ms);
+        self.enter(State::HalfOpen, Change::Advice, cx);
+        self.epoch = epoch;
+        self.ramp = Some(Ramp { began_at: cx.now, successes: 0, is_precaution: true });
+    }
+
+    fn end_ramp(&mut self, cx: &mut Cx<'_>) {
+        let epoch = self.epoch;
+        let is_precaution = self.ramp.is_some_and(|ramp| ramp.is_precaution);
+        self.enter(State::Closed, Change::Recovered, cx);
+        if is_precaution {
+            self.epoch = epoch;
+        }
+    }
+
     pub(super) fn decide_ramping(&mut self, cx: &mut Cx<'_>) -> BreakerAnswer {
         if cx.now >= self.until {
-            self.enter(State::Closed, Change::Recovered, cx);
+            self.end_ramp(cx);
             return BreakerAnswer::Admit;
         }
         let began_at = self.ramp.map_or(cx.now, |ramp| ramp.began_at);
@@ -53,7 +77,7 @@ impl Breaker {
         {
             ramp.successes += 1;
             if ramp.successes >= self.config.successes_to_close {
-                self.enter(State::Closed, Change::Recovered, cx);
+                self.end_ramp(cx);
                 return;
             }
         }
