@@ -471,6 +471,7 @@ impl Engine {
         Step::Attempt { call: id, timeout_ms, renew_ms: self.config.pool.lease_ttl_ms / 3, hedge_ms }
     }
 
+    #[inline]
     fn lease(
         &mut self,
         id: CallId,
