@@ -159,7 +159,7 @@ impl Core {
     /// Reports a success. Nonzero when the host has something to look at, as `look` says.
     pub fn succeed(&mut self, call: u32, #[wasm_bindgen(js_name = nowMs)] now_ms: f64) -> u32 {
         let now = self.at(now_ms);
-        self.engine.report(CallId::from_number(call), Judgement::SUCCESS, now);
+        self.engine.succeed(CallId::from_number(call), now);
         self.look()
     }
 

@@ -89,10 +89,7 @@ impl Engine {
         }
     }
 
-    /// Kept apart, and small, because it is rare.
-    #[cold]
-    #[inline(never)]
     fn observe_leg(&mut self, out: Out, outcome: Outcome, now: Instant) {
-        self.observe(outcome, out.admission, out.lease, out.since, now);
+        self.observe_rare(outcome, out.admission, out.lease, out.since, now);
     }
 }

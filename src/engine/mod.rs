@@ -115,30 +115,44 @@ impl Engine {
     /// Goes on with a call that waited.
     pub fn wake(&mut self, id: CallId, now: Instant) -> Step {
         match self.calls.get(id).copied() {
-            Some(call) => self.proceed(id, call, now),
+            Some(call) => self.proceed_again(id, call, now),
             None => Step::Done { ending: Ending::AsReported, attempts: 0 },
         }
     }
 
-    /// Takes in how an attempt ended. Reporting an unknown call changes nothing.
-    pub fn report(&mut self, id: CallId, judgement: Judgement, now: Instant) -> Step {
+    /// Takes in that an attempt did what was asked: [`Engine::report`] for the common case.
+    pub fn succeed(&mut self, id: CallId, now: Instant) -> Step {
         if !self.legs.is_empty() {
             self.drop_leg(id, now);
         }
         let Some(call) = self.calls.get(id) else {
             return Step::Done { ending: Ending::AsReported, attempts: 0 };
         };
-        let attempts = call.attempts;
+        let attempts = call.attempts();
+        if let Doing::Attempting { admission, lease, since } = call.doing {
+            self.calls.remove(id);
+            self.observe(Outcome::Success, admission, lease, since, now);
+        }
+        Step::Done { ending: Ending::AsReported, attempts }
+    }
+
+    /// Takes in how an attempt ended. Reporting an unknown call changes nothing.
+    pub fn report(&mut self, id: CallId, judgement: Judgement, now: Instant) -> Step {
+        if judgement.outcome == Outcome::Success {
+            return self.succeed(id, now);
+        }
+        if !self.legs.is_empty() {
+            self.drop_leg(id, now);
+        }
+        let Some(call) = self.calls.get(id) else {
+            return Step::Done { ending: Ending::AsReported, attempts: 0 };
+        };
+        let attempts = call.attempts();
         let Doing::Attempting { admission, lease, since } = call.doing else {
             return Step::Done { ending: Ending::AsReported, attempts };
         };
-        if judgement.outcome == Outcome::Success {
-            self.calls.remove(id);
-            self.observe(judgement.outcome, admission, lease, since, now);
-            return Step::Done { ending: Ending::AsReported, attempts };
-        }
         let mut call = *call;
-        self.observe(judgement.outcome, admission, lease, since, now);
+        self.observe_rare(judgement.outcome, admission, lease, since, now);
         match self.retry(&call, judgement, now) {
             RetryAnswer::After(delay_ms) => {
                 let until = now.plus(delay_ms);
@@ -149,7 +163,7 @@ impl Engine {
             }
             answer => {
                 self.calls.remove(id);
-                Step::Done { ending: ending(&call, judgement, answer), attempts: call.attempts }
+                Step::Done { ending: ending(&call, judgement, answer), attempts: call.attempts() }
             }
         }
     }
@@ -181,7 +195,7 @@ impl Engine {
         match doing {
             Doing::Queueing(ticket) => self.pool.leave_queue(ticket),
             Doing::Attempting { admission, lease, since } => {
-                self.observe(Outcome::Aborted, admission, lease, since, now);
+                self.observe_rare(Outcome::Aborted, admission, lease, since, now);
             }
             Doing::BackingOff => {}
         }
@@ -434,12 +448,21 @@ impl Engine {
         snapshot
     }
 
+    /// [`Engine::proceed`] for a call that waited.
+    #[inline(never)]
+    fn proceed_again(&mut self, id: CallId, call: Call, now: Instant) -> Step {
+        self.proceed(id, call, now)
+    }
+
     /// Asks in order: deadline, breaker, lease. Only when all agree does anything change hands.
+    ///
+    /// A copy for each caller, because a call that begins then goes from registers to its place in the table.
+    #[inline(always)]
     fn proceed(&mut self, id: CallId, mut call: Call, now: Instant) -> Step {
         let ticket = match call.doing {
             Doing::Queueing(ticket) => ticket,
             Doing::BackingOff => None,
-            Doing::Attempting { .. } => return Step::Done { ending: Ending::AsReported, attempts: call.attempts },
+            Doing::Attempting { .. } => return Step::Done { ending: Ending::AsReported, attempts: call.attempts() },
         };
         if self.is_closed {
             return self.give_up(id, Code::ClientClosed, Instant::NEVER, now);
@@ -470,7 +493,7 @@ impl Engine {
         } else {
             Admission::BYPASS
         };
-        call.attempts += 1;
+        call.attempts = call.attempts.saturating_add(1);
         call.doing = Doing::Attempting { admission, lease, since: now };
         self.calls.put(id, call);
         let timeout_ms = if call.deadline == Instant::NEVER { 0 } else { call.deadline.since(now) };
@@ -478,6 +501,7 @@ impl Engine {
         Step::Attempt { call: id, timeout_ms, renew_ms: self.config.pool.lease_ttl_ms / 3, hedge_ms }
     }
 
+    #[inline]
     fn lease(
         &mut self,
         id: CallId,
@@ -494,7 +518,23 @@ impl Engine {
         }
     }
 
+    /// Anything but a success, in a copy that they share.
+    #[inline(never)]
+    fn observe_rare(
+        &mut self,
+        outcome: Outcome,
+        admission: Admission,
+        lease: Option<Lease>,
+        since: Instant,
+        now: Instant,
+    ) {
+        self.observe(outcome, admission, lease, since, now);
+    }
+
     /// Policies learn in the reverse order: the lease comes back first.
+    ///
+    /// A copy for each caller, because a success, known as one, needs a fraction of it.
+    #[inline(always)]
     fn observe(&mut self, outcome: Outcome, admission: Admission, lease: Option<Lease>, since: Instant, now: Instant) {
         let duration_ms = now.since(since);
         let evidence = outcome.evidence();
@@ -528,7 +568,7 @@ impl Engine {
         }
         let question = RetryQuestion {
             policy: call.retry,
-            attempts: call.attempts,
+            attempts: call.attempts(),
             judgement,
             is_repeatable: call.is_repeatable,
             began_at: call.began_at,
@@ -540,7 +580,7 @@ impl Engine {
     fn give_up(&mut self, id: CallId, code: Code, retry_at: Instant, now: Instant) -> Step {
         let mut attempts = 0;
         if let Some(call) = self.calls.get(id) {
-            attempts = call.attempts;
+            attempts = call.attempts();
             if let Doing::Queueing(ticket) = call.doing {
                 self.pool.leave_queue(ticket);
             }

@@ -190,7 +190,17 @@ impl Breaker {
     }
 
     /// Says whether an attempt may be made now. Takes nothing; half-open begins here when its time has come.
+    #[inline]
     pub fn decide(&mut self, cx: &mut Cx<'_>) -> BreakerAnswer {
+        if self.state == State::Closed && self.forced.is_none() {
+            return BreakerAnswer::Admit;
+        }
+        self.decide_troubled(cx)
+    }
+
+    /// Kept apart from what every call asks.
+    #[inline(never)]
+    fn decide_troubled(&mut self, cx: &mut Cx<'_>) -> BreakerAnswer {
         match self.forced {
             Some(Forced::Open) => return BreakerAnswer::Refuse { retry_at: Instant::NEVER },
             Some(Forced::Closed | Forced::Counting) => return BreakerAnswer::Admit,
@@ -214,6 +224,7 @@ impl Breaker {
     }
 
     /// Takes what `decide` offered. A probe's permit expires at `expires_at`, should its result never come.
+    #[inline]
     pub fn admit(&mut self, expires_at: Instant, cx: &mut Cx<'_>) -> Admission {
         self.requests += 1;
         if self.state != State::HalfOpen || self.ramp.is_some() || self.forced.is_some() {
@@ -223,6 +234,7 @@ impl Breaker {
     }
 
     /// Takes in how an admitted attempt ended: [`Breaker::observe`] with the weight of the outcome's class.
+    #[inline]
     pub fn observe_outcome(&mut self, admission: Admission, outcome: Outcome, duration_ms: Millis, cx: &mut Cx<'_>) {
         let failure = self.config.weights.of(outcome);
         let evidence = match outcome.evidence() {
@@ -238,6 +250,7 @@ impl Breaker {
     }
 
     /// `failure` is what a failure weighs.
+    #[inline]
     fn take(
         &mut self,
         admission: Admission,
@@ -345,6 +358,7 @@ impl Breaker {
         self.config = config;
     }
 
+    #[inline]
     fn observe_counted(&mut self, failure: Weight, is_slow: bool, cx: &mut Cx<'_>) {
         let change = self.tally.observe(&self.config, failure, is_slow, cx.now);
         if let Some(change) = change

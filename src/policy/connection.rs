@@ -225,6 +225,7 @@ impl Connection {
     ///
     /// [`IllegalTransition`] when the table does not lead there; nothing is changed. Of two who want to move it
     /// out of the same state, the second therefore fails.
+    #[inline]
     pub fn move_to(&mut self, to: ConnectionState, reason: Reason, now: Instant) -> Result<(), IllegalTransition> {
         let from = self.state;
         if !from.leads_to(to) {

@@ -139,6 +139,7 @@ impl LeasePool {
     ///
     /// `call` names the caller for [`LeasePool::next_waiter`]; `ticket` is its place if it waited before;
     /// `acquire_by` is when its patience ends.
+    #[inline]
     pub fn decide(&mut self, call: u32, ticket: Option<Ticket>, acquire_by: Instant, cx: &mut Cx<'_>) -> LeaseAnswer {
         if self.is_closed {
             return LeaseAnswer::Closed;
@@ -163,6 +164,7 @@ impl LeasePool {
     }
 
     /// Gives a lease back. A lease that lapsed meanwhile changes nothing.
+    #[inline]
     pub fn release(&mut self, lease: Lease, is_broken: bool, cx: &mut Cx<'_>) {
         let Some(slot) = self.slots.get_mut(lease.slot as usize) else { return };
         let Some(held) = slot.held.filter(|held| held.serial == lease.serial) else { return };
@@ -284,6 +286,7 @@ impl LeasePool {
     }
 
     /// Closes idle connections down to `connections_min` that work.
+    #[cold]
     fn close_idle(&mut self, cx: &mut Cx<'_>) {
         self.sweep_at = cx.now.plus(SWEEP_INTERVAL_MS);
         let is_working =
@@ -301,6 +304,7 @@ impl LeasePool {
         }
     }
 
+    #[cold]
     fn wait(&mut self, call: u32, ticket: Option<Ticket>, acquire_by: Instant, cx: &mut Cx<'_>) -> LeaseAnswer {
         let (ticket, place) = match ticket {
             Some(ticket) => (ticket, self.place_of(ticket)),
@@ -341,6 +345,7 @@ impl LeasePool {
     }
 
     /// How many come before `ticket`, counted up to `enough`; those who stopped asking are dropped on the way.
+    #[cold]
     fn ahead_of(&mut self, ticket: Option<Ticket>, enough: u32, now: Instant) -> u32 {
         while self.queue.front().is_some_and(|waiter| waiter.asks_by < now && Some(waiter.ticket) != ticket) {
             self.queue.pop_front();
@@ -360,6 +365,7 @@ impl LeasePool {
     }
 
     /// The most recently used idle connection, so that the others can age; else a new one in a free slot.
+    #[inline]
     fn grant(&mut self, cx: &mut Cx<'_>) -> Lease {
         let idle = self
             .slots
@@ -380,6 +386,7 @@ impl LeasePool {
         Lease { slot: index as u32, serial }
     }
 
+    #[cold]
     fn make(&mut self, cx: &mut Cx<'_>) -> usize {
         let mut connection = Connection::new(self.next_connection, cx.now);
         self.next_connection = self.next_connection.wrapping_add(1);
@@ -410,6 +417,7 @@ impl LeasePool {
     }
 
     /// Takes back what nobody renewed in time.
+    #[cold]
     pub(crate) fn take_back_lapsed(&mut self, cx: &mut Cx<'_>) {
         for slot in &mut self.slots {
             if slot.held.is_some_and(|held| held.expires_at <= cx.now) {
@@ -426,6 +434,7 @@ impl LeasePool {
         slot.held.as_mut().filter(|held| held.serial == lease.serial)
     }
 
+    #[inline]
     fn advance(slot: &mut Slot, to: ConnectionState, reason: Reason, cx: &mut Cx<'_>) {
         if slot.connection.move_to(to, reason, cx.now).is_err() {
             cx.notes.push(Note::TransitionRefused, cx.now);

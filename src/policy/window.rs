@@ -73,6 +73,7 @@ impl Window {
     }
 
     /// Adds one call that neither failed nor was slow: [`Window::record`] for the common case.
+    #[inline]
     pub fn record_call(&mut self, now: Instant) {
         self.roll(now);
         self.totals.calls = self.totals.calls.saturating_add(1);
@@ -97,10 +98,15 @@ impl Window {
         (number % self.buckets.len() as u64) as usize
     }
 
+    #[inline]
     fn roll(&mut self, now: Instant) {
-        if now < self.head_ends {
-            return;
+        if now >= self.head_ends {
+            self.turn(now);
         }
+    }
+
+    #[cold]
+    fn turn(&mut self, now: Instant) {
         let target = now.0 / self.width_ms;
         if target <= self.head {
             return;

@@ -57,6 +57,7 @@ impl Tally {
 
     /// Counts one result and names the first rule that says "open". Asked after every result, because a slow success
     /// can break one too.
+    #[inline]
     pub(super) fn observe(
         &mut self,
         config: &BreakerConfig,
