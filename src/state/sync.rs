@@ -2,9 +2,10 @@
 //!
 //! Nothing while healthy: no reads, no writes. A read is wanted once at a cold start, after a failure (suspicion),
 //! shortly before the first probe, and while the circuit is not closed. Isolates read the less often the more of them
-//! there are, up to `read_interval_ms`, so that they ask a store together no more than twenty times a second. A write is wanted when something happened here that the store does not know,
-//! never sooner than `write_interval_ms` after the last, and the host waits first and reads before it writes. A refused
-//! write is dropped: what it said is said again by the next news, or learnt again.
+//! there are, 50 ms apart for each and at most `read_interval_ms`: up to 200 of them ask twenty times a second together. A
+//! write is wanted when something happened here that the store does not know, never sooner than `write_interval_ms` after
+//! the last, and the host waits first and reads before it writes. A write of an outage that failed or was refused is tried
+//! again 10 s later, if others did not tell of it meanwhile.
 //!
 //! How long an isolate waits follows from its random id: `longest · (1 + ln(place) / ln(10 000))`, with its `place`
 //! from 0 to 1 among all ids (exponentially distributed timers as in feedback suppression: Nonnenmacher and Biersack,

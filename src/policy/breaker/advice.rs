@@ -1,8 +1,8 @@
 //! What the breaker tells other isolates, and what it makes of their word.
 //!
 //! A [`Cell`] is made when the circuit opens and when it closes again; between them only its age is a reason to tell it
-//! anew. Half-open and failed probes follow from it. Others' cells are advice. They open this circuit only if it knows nothing better, and for no
-//! longer than until the next probe window.
+//! anew. Half-open and failed probes follow from it. Others' cells are advice. They open this circuit only if it knows
+//! nothing better, and until its turn to probe, which comes before the hint is stale.
 //!
 //! What the colos think together, told by nobody's cell, is weaker advice: it never opens and never closes anything.
 
