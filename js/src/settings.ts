@@ -14,7 +14,16 @@ const SWITCHES: Record<string, boolean> = { true: true, "1": true, false: false,
  */
 export function settingsOf(options: SeawallOptions, database: string, platform: Platform): string {
   // What is unknown goes along, so that the core can name it.
-  const { state, environment, compression: _, busyTimeout: _busy, circuitBreaker, retry, ...rest } = options;
+  const {
+    state,
+    environment,
+    compression: _,
+    busyTimeout: _busy,
+    consistency: _c,
+    circuitBreaker,
+    retry,
+    ...rest
+  } = options;
   const {
     store: _store,
     near,
