@@ -1,7 +1,7 @@
 // One floor at one endpoint: how the operations of a client, of a view or of one transaction are sent.
-import type { Consistency, EndpointPlace, Post, WaitContext } from "./consistency/consistency.ts";
-import type { Floor } from "./consistency/place.ts";
-import { primaryPlaceRequest } from "./hrana/encode.ts";
+import type { Consistency, EndpointIndex, Post, WaitContext } from "./consistency/consistency.ts";
+import type { Floor } from "./consistency/log-index.ts";
+import { primaryIndexRequest } from "./hrana/encode.ts";
 import type { Pipeline } from "./hrana/pipeline.ts";
 import type { PipelineResponse, StreamResult } from "./hrana/proto.ts";
 import type { StatementKind } from "./operation.ts";
@@ -9,11 +9,11 @@ import type { StatementKind } from "./operation.ts";
 /** See {@link Consistency}. */
 export class Access {
   readonly #consistency: Consistency;
-  readonly #endpoint: EndpointPlace;
+  readonly #endpoint: EndpointIndex;
   readonly #pipeline: Pipeline;
   readonly floor: Floor;
 
-  constructor(consistency: Consistency, endpoint: EndpointPlace, pipeline: Pipeline, floor: Floor) {
+  constructor(consistency: Consistency, endpoint: EndpointIndex, pipeline: Pipeline, floor: Floor) {
     this.#consistency = consistency;
     this.#endpoint = endpoint;
     this.#pipeline = pipeline;
@@ -39,5 +39,5 @@ export class Access {
   }
 
   readonly #askPrimary: Post = (_, signal) =>
-    this.#pipeline.send(primaryPlaceRequest, true, this.#pipeline.address, signal);
+    this.#pipeline.send(primaryIndexRequest, true, this.#pipeline.address, signal);
 }

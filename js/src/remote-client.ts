@@ -3,8 +3,8 @@ import { Access } from "./access.ts";
 import type { Client, InArgs, InStatement, Replicated, ResultSet, Transaction, TransactionMode } from "./api.ts";
 import type { OperationOptions } from "./config/options.ts";
 import type { ClientConfig } from "./config.ts";
-import { type Consistency, EndpointPlace, type Post } from "./consistency/consistency.ts";
-import type { Floor } from "./consistency/place.ts";
+import { type Consistency, EndpointIndex, type Post } from "./consistency/consistency.ts";
+import type { Floor } from "./consistency/log-index.ts";
 import { marked } from "./consistency/stale.ts";
 import { LibsqlError } from "./errors.ts";
 import { batchOutcome, executeResult, expectOk } from "./hrana/decode.ts";
@@ -17,7 +17,7 @@ import {
   type EncodedRequests,
   encodeStatement,
   executeRequest,
-  primaryPlaceRequest,
+  primaryIndexRequest,
   sequenceRequest,
   sqlOf,
 } from "./hrana/encode.ts";
@@ -46,7 +46,7 @@ export class RemoteClient implements Client {
   #transport: Transport;
   #pipeline: Pipeline;
   readonly #consistency: Consistency;
-  readonly #endpoint = new EndpointPlace();
+  readonly #endpoint = new EndpointIndex();
   #latest: Access | undefined;
   #transactions = new Set<StreamTransaction>();
   #isClosed = false;
@@ -99,7 +99,7 @@ export class RemoteClient implements Client {
     const operation = { class: "query", kind, name: "execute" } as const;
     const access = this.#access(floor, own);
     return this.#guard.run(withOptions(operation, own), async (cx) => {
-      const body = await this.#sendAlone(access, kind, true, (_, place) => executeRequest(encoded, place), cx);
+      const body = await this.#sendAlone(access, kind, true, (_, index) => executeRequest(encoded, index), cx);
       return marked(executeResult(resultOf(body), intMode), body.isStale);
     });
   }
@@ -127,7 +127,7 @@ export class RemoteClient implements Client {
     const access = this.#access(floor, options);
     return this.#open().run(operation, async (cx) => {
       const asks = access.asksAfterScripts;
-      const build = () => (asks ? joined(sequenceRequest(sql), primaryPlaceRequest()) : sequenceRequest(sql));
+      const build = () => (asks ? joined(sequenceRequest(sql), primaryIndexRequest()) : sequenceRequest(sql));
       const { results } = await this.#sendAlone(access, "write", false, build, cx);
       expectOk(results[0] as StreamResult, "sequence");
     });
@@ -188,7 +188,7 @@ export class RemoteClient implements Client {
     const encoded = statements.map(encodeStatement);
     const layout = batchLayout(encoded.length, shape);
     const { intMode } = this.#config;
-    const build: RequestBuilder = (version, place) => batchRequests(encoded, shape, version, place);
+    const build: RequestBuilder = (version, index) => batchRequests(encoded, shape, version, index);
     // One that takes the write lock must not be sent twice: the second would wait for the first.
     const isRepeatable = shape.begin !== "write";
     return this.#open().run(operation, async (cx) => {
@@ -206,7 +206,7 @@ export class RemoteClient implements Client {
     cx: AttemptContext,
   ): Promise<PipelineResponse> {
     const pipeline = this.#pipeline;
-    const post: Post = (place, signal) => pipeline.send(build, true, pipeline.address, signal, place);
+    const post: Post = (index, signal) => pipeline.send(build, true, pipeline.address, signal, index);
     return access.send(kind, isRepeatable, cx, post);
   }
 

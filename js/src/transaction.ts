@@ -85,7 +85,7 @@ export class StreamTransaction implements Transaction {
     const isRead = kind === "read";
     if (!isRead) this.#hasWritten = true;
     const outcome = this.#run(kind, true, async (cx) => {
-      const build: RequestBuilder = (version, place) => batchRequests(encoded, shape, version, place);
+      const build: RequestBuilder = (version, index) => batchRequests(encoded, shape, version, index);
       const result = await this.#stream.send(build, cx, { isRead });
       const outcome = batchOutcome(result, layout, this.#intMode);
       if (begins && outcome.beginError === undefined) this.#hasBegun = true;
@@ -99,7 +99,7 @@ export class StreamTransaction implements Transaction {
     this.#checkOpen("execute statements");
     if (this.#begun === undefined) {
       const begin = this.#run("unknown", true, async (cx) => {
-        const build: RequestBuilder = (_, place) => executeSqlRequest(beginSql(this.#mode), place);
+        const build: RequestBuilder = (_, index) => executeSqlRequest(beginSql(this.#mode), index);
         executeResult(await this.#stream.send(build, cx, { isRead: true }), this.#intMode);
         this.#hasBegun = true;
       });

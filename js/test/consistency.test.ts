@@ -1,6 +1,6 @@
 import { describe, expect, test, vi } from "vitest";
 import type { ConsistencyOptions } from "../src/config/options.ts";
-import { Floor, isBefore, placeOf } from "../src/consistency/place.ts";
+import { Floor, indexOf, isBefore } from "../src/consistency/log-index.ts";
 import { checkConsistency } from "../src/consistency/settings.ts";
 import { clientControlsOf } from "../src/consistency/view.ts";
 import type { Controls } from "../src/controls.ts";
@@ -27,7 +27,7 @@ async function after<T>(ms: number, promise: Promise<T>): Promise<T | "waits"> {
   return settled;
 }
 
-describe("places in the log", () => {
+describe("indexes in the log", () => {
   test("are compared as 64-bit numbers, not as text", () => {
     expect(isBefore("9", "10")).toBe(true);
     expect(isBefore("10", "9")).toBe(false);
@@ -37,8 +37,8 @@ describe("places in the log", () => {
   });
 
   test("are never sent on when they are none", () => {
-    for (const good of ["0", "7", "18446744073709551615"]) expect(placeOf(good)).toBe(good);
-    expect(placeOf(12)).toBe("12");
+    for (const good of ["0", "7", "18446744073709551615"]) expect(indexOf(good)).toBe(good);
+    expect(indexOf(12)).toBe("12");
     for (const bad of [
       "",
       "-1",
@@ -51,28 +51,28 @@ describe("places in the log", () => {
       '1"',
       null,
     ]) {
-      expect(placeOf(bad)).toBe("");
+      expect(indexOf(bad)).toBe("");
     }
-    for (const bad of [undefined, -1, 1.5, Number.NaN, 2 ** 60, {}, ["1"], true]) expect(placeOf(bad)).toBe("");
+    for (const bad of [undefined, -1, 1.5, Number.NaN, 2 ** 60, {}, ["1"], true]) expect(indexOf(bad)).toBe("");
   });
 
   test("a request's floor is the higher of its own and its isolate's, and its writes raise both", () => {
     const isolate = new Floor();
     const request = new Floor(isolate, "5");
     isolate.raise("3");
-    expect([isolate.place, request.place]).toEqual(["3", "5"]);
+    expect([isolate.index, request.index]).toEqual(["3", "5"]);
     request.raise("12");
-    expect([isolate.place, request.place]).toEqual(["12", "12"]);
+    expect([isolate.index, request.index]).toEqual(["12", "12"]);
     request.raise("4");
-    expect(request.place).toBe("12");
+    expect(request.index).toBe("12");
   });
 
   test("a floor that is not there falls with the log, a lower one stays", () => {
     const floor = new Floor(undefined, "18");
     floor.restart("20", "2");
-    expect(floor.place).toBe("18");
+    expect(floor.index).toBe("18");
     floor.restart("18", "2");
-    expect(floor.place).toBe("2");
+    expect(floor.index).toBe("2");
   });
 });
 
@@ -86,7 +86,7 @@ describe("reads after a write", () => {
     await client.batch(["SELECT at"], "read");
     await client.batch(["SELECT at"], "deferred");
     await client.execute("PRAGMA user_version");
-    expect(replica.places).toEqual([undefined, undefined, "11", "11", "11", "11"]);
+    expect(replica.indexes).toEqual([undefined, undefined, "11", "11", "11", "11"]);
   });
 
   test("ask for what a batch, a script and a commit have written", async () => {
@@ -114,7 +114,7 @@ describe("reads after a write", () => {
       await transaction.execute("SELECT at");
       await transaction.execute("SELECT at");
       await transaction.rollback();
-      expect(replica.places, mode).toEqual([undefined, "11", undefined, undefined]);
+      expect(replica.indexes, mode).toEqual([undefined, "11", undefined, undefined]);
     }
   });
 
@@ -127,13 +127,13 @@ describe("reads after a write", () => {
     expect(status()).toMatchObject({ floor: null, asked: 0 });
   });
 
-  test("a server that tells no places is asked for none, and not asked after scripts", async () => {
+  test("a server that tells no indexes is asked for none, and not asked after scripts", async () => {
     const { replica, client, controls, read, status, asked } = open();
     replica.tells = false;
     await client.execute("INSERT");
     await read();
     await client.executeMultiple("INSERT");
-    expect(replica.places).toEqual([undefined, undefined, undefined]);
+    expect(replica.indexes).toEqual([undefined, undefined, undefined]);
     expect(asked[2]?.body.requests).toHaveLength(2);
     expect(status().supported).toBe(false);
     expect(controls.consistencyToken()).toBeUndefined();
@@ -143,7 +143,7 @@ describe("reads after a write", () => {
     const { replica, client, read, controls } = open({ readYourWrites: "off" });
     await client.execute("INSERT");
     await read();
-    expect(replica.places).toEqual([undefined, undefined]);
+    expect(replica.indexes).toEqual([undefined, undefined]);
     expect(controls.consistencyToken()).toBeUndefined();
   });
 });
@@ -170,7 +170,7 @@ describe("a replica that lags", () => {
     expect(fresh).toMatchObject({ rows: [{ at: 11 }] });
     expect((fresh as { seawall?: unknown }).seawall).toBeUndefined();
     await after(0, read());
-    expect(replica.places.slice(-2)).toEqual([undefined, "11"]);
+    expect(replica.indexes.slice(-2)).toEqual([undefined, "11"]);
     expect(status()).toMatchObject({ asked: 4, timeouts: 1, stale: 2 });
   });
 
@@ -268,7 +268,7 @@ describe("tokens", () => {
     await view.execute("SELECT at");
     await second.client.execute({ sql: "SELECT at", seawall: { consistencyToken: token } });
     await second.client.execute("SELECT at");
-    expect(replica.places).toEqual([undefined, "11", "11", undefined]);
+    expect(replica.indexes).toEqual([undefined, "11", "11", undefined]);
     expect(view.seawall.consistencyToken()).toBe(token);
   });
 
@@ -281,7 +281,7 @@ describe("tokens", () => {
     await read();
     await controls.withConsistency("").execute("SELECT at");
     await view.execute("SELECT at");
-    expect(replica.places).toEqual([undefined, undefined, undefined, "11"]);
+    expect(replica.indexes).toEqual([undefined, undefined, undefined, "11"]);
   });
 
   test("that are garbled, too long, of another version or of another database are refused, and nothing is sent", async () => {
@@ -291,7 +291,7 @@ describe("tokens", () => {
     const other = open({ database: "another" });
     await other.client.execute("INSERT");
     const foreign = other.controls.consistencyToken() as string;
-    const sent = replica.places.length;
+    const sent = replica.indexes.length;
     const garbled = [token.slice(0, -1), `${token}x`, `2${token.slice(1)}`, token.replace(".11.", ".12.")];
     for (const bad of [...garbled, foreign, "x", "1..", "a.b.c.d", "1".repeat(10_000), "\u0000"]) {
       expect(() => controls.withConsistency(bad)).toThrow(
@@ -303,7 +303,7 @@ describe("tokens", () => {
     }
     expect(() => controls.withConsistency(7 as never)).toThrow(/type number/);
     expect(() => controls.withConsistency(foreign)).toThrow(/another database.*consistency\.database/);
-    expect(replica.places).toHaveLength(sent);
+    expect(replica.indexes).toHaveLength(sent);
   });
 
   test("from the future make their own reads wait, for as long as is set, and nobody else's", async () => {

@@ -1,4 +1,4 @@
-// A replica and its primary, as a client sees them: places in a log, and reads that wait for as long as it takes.
+// A replica and its primary, as a client sees them: indexes in a log, and reads that wait for as long as it takes.
 import type { Asked } from "./fake-server.ts";
 import { cells, ok, rowsOf } from "./fake-server.ts";
 
@@ -8,16 +8,16 @@ export class FakeReplica {
   replica = 10;
   /** Whatever needs the primary hangs. */
   isPrimaryDead = false;
-  /** A server that does not tell places has none. */
+  /** A server that does not tell indexes has none. */
   tells = true;
   /** What each pipeline asked for, in order; undefined where it asked for nothing. */
-  readonly places: (string | undefined)[] = [];
+  readonly indexes: (string | undefined)[] = [];
 
   readonly answer = async ({ body, signal }: Asked): Promise<unknown> => {
     const results: unknown[] = [];
     let asked: string | undefined;
     for (const request of body.requests) asked ??= request.stmt?.replication_index ?? request.batch?.replication_index;
-    this.places.push(asked);
+    this.indexes.push(asked);
     for (const request of body.requests) results.push(await this.#result(request, signal));
     const isClosed = body.requests.at(-1)?.type === "close";
     return { baton: isClosed ? null : `${body.baton ?? ""}+`, base_url: null, results };
@@ -27,10 +27,10 @@ export class FakeReplica {
   async #result(request: any, signal: AbortSignal): Promise<unknown> {
     const { type, stmt, batch } = request;
     const statements: string[] = stmt ? [stmt.sql] : (batch?.steps ?? []).map((step: typeof request) => step.stmt.sql);
-    const place = Number(stmt?.replication_index ?? batch?.replication_index ?? 0);
+    const floor = Number(stmt?.replication_index ?? batch?.replication_index ?? 0);
     const writes = statements.filter((sql) => /^insert/i.test(sql)).length + (type === "sequence" ? 2 : 0);
     const isPassedOn = writes > 0 || statements.some((sql) => /^savepoint/i.test(sql));
-    if (isPassedOn ? this.isPrimaryDead : place > this.replica) await hang(signal);
+    if (isPassedOn ? this.isPrimaryDead : floor > this.replica) await hang(signal);
     this.primary += writes;
     if (type !== "execute" && type !== "batch") return ok(type);
     const index = this.tells ? `${isPassedOn ? this.primary : this.replica}` : null;

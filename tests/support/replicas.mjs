@@ -90,7 +90,7 @@ export class Replicated {
   }
 }
 
-/** Place of a server in the primary's log, as it says itself. @param {string} url */
+/** Index of a server in the primary's log, as it says itself. @param {string} url */
 async function indexOf(url) {
   return (await pipeline(url, "SELECT 1")).replication_index;
 }

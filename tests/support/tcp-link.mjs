@@ -21,6 +21,8 @@ export class TcpLink {
   #isHeld = false;
   /** @type {Set<import("node:net").Socket>} */
   #sockets = new Set();
+  /** Ends of connections that the other side has not heard of. @type {(() => void)[]} */
+  #ends = [];
 
   /** @param {number} target @param {number} port */
   constructor(target, port) {
@@ -46,6 +48,7 @@ export class TcpLink {
   /** Lets everything that was held pass, in order. */
   release() {
     this.#isHeld = false;
+    for (const end of this.#ends.splice(0)) end();
     for (const socket of this.#sockets) socket.resume();
   }
 
@@ -57,6 +60,7 @@ export class TcpLink {
   /** @returns {Promise<void>} */
   close() {
     this.cut();
+    for (const end of this.#ends.splice(0)) end();
     return new Promise((resolve) => this.#server.close(() => resolve()));
   }
 
@@ -72,10 +76,12 @@ export class TcpLink {
     from.setNoDelay(true);
     from.on("data", (chunk) => to.write(chunk));
     from.on("end", () => to.end());
-    from.on("error", () => to.destroy());
+    // What an error means to the other side, `close` tells it.
+    from.on("error", () => {});
     from.on("close", () => {
       this.#sockets.delete(from);
-      to.destroy();
+      if (this.#isHeld) this.#ends.push(() => to.destroy());
+      else to.destroy();
     });
     if (this.#isHeld) from.pause();
   }

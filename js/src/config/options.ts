@@ -199,7 +199,7 @@ export interface OperationOptions {
   /** Its own retries; what is not set is as the client has it. At most 15 different ones for one client. */
   retry?: OperationRetry;
   /** From `consistencyToken()`, here or in another isolate: a read sees at least what had been written by then. */
-  consistencyToken?: string | null;
+  consistencyToken?: string | null | undefined;
   /** `false` keeps a read from being sent a second time while the first is out. */
   hedge?: boolean;
   /** Names the operation, in errors and in `operations()`. Beyond 100 different pairs of names, it counts as `other`. */

@@ -1,8 +1,8 @@
-// Read your writes: a read names the place in the log that it must see, and a replica that is not there yet waits.
+// Read your writes: a read names the index in the log that it must see, and a replica that is not there yet waits.
 //
 // A server tells with each result how far its log is. What a write was told is the floor of the reads after it. A replica
 // waits for the floor for as long as it takes, for ever if its primary is dead, so the wait ends here: after `waitTimeout`
-// the read is sent again without a floor, and the place in its answer tells whether it is stale.
+// the read is sent again without a floor, and the index in its answer tells whether it is stale.
 //
 // Why this is not in the core: a floor is no hint. It must survive a core that traps, several cores share one, and it is
 // compared once for each read; to ask wasm would cost a call to decide what one comparison of two short texts decides.
@@ -10,9 +10,9 @@ import { attachFailure, makeError } from "../errors.ts";
 import type { PipelineResponse, StreamResult } from "../hrana/proto.ts";
 import type { StatementKind } from "../operation.ts";
 import type { Platform } from "../platform/platform.ts";
-import { Floor, isBefore, type LogPlace, placeOf } from "./place.ts";
+import { Floor, indexOf, isBefore, type LogIndex } from "./log-index.ts";
 import type { ConsistencySettings } from "./settings.ts";
-import { fingerprintOf, placeOfToken, tokenOf } from "./token.ts";
+import { fingerprintOf, indexOfToken, tokenOf } from "./token.ts";
 
 /** How an operation takes part. */
 export interface Intent {
@@ -30,16 +30,16 @@ export interface WaitContext {
   readonly timeoutMs: number;
 }
 
-/** Sends a request that asks for a place; an empty one asks for nothing. */
-export type Post = (place: LogPlace, signal: AbortSignal) => Promise<PipelineResponse>;
+/** Sends a request that asks for an index; an empty one asks for nothing. */
+export type Post = (index: LogIndex, signal: AbortSignal) => Promise<PipelineResponse>;
 
 /** Counts since the client was made. */
 export interface ConsistencyStatus {
-  /** Whether the server tells places at all; `null` before the first write was answered. */
+  /** Whether the server tells indexes at all; `null` before the first write was answered. */
   supported: boolean | null;
-  /** The place that reads of this isolate ask for, in decimal digits; `null` while there is none. */
+  /** The index that reads of this isolate ask for, in decimal digits; `null` while there is none. */
   floor: string | null;
-  /** Reads that asked for a place. */
+  /** Reads that asked for an index. */
   asked: number;
   /** Reads that no answer came to within `waitTimeout`. */
   timeouts: number;
@@ -52,17 +52,17 @@ export interface ConsistencyStatus {
 }
 
 /** What is known of one endpoint of the database. */
-export class EndpointPlace {
-  /** The highest place that it has answered with. */
-  seen: LogPlace = "";
-  /** Whoever asks for this place or a later one does not wait before `untilMs`: the endpoint has just failed to reach it. */
-  missed: LogPlace = "";
+export class EndpointIndex {
+  /** The highest index that it has answered with. */
+  seen: LogIndex = "";
+  /** Whoever asks for this index or a later one does not wait before `untilMs`: the endpoint has just failed to reach it. */
+  missed: LogIndex = "";
   untilMs = 0;
 
-  /** An answer came from `place`. */
-  answered(place: LogPlace): void {
-    if (isBefore(this.seen, place)) this.seen = place;
-    if (this.missed !== "" && !isBefore(place, this.missed)) this.missed = "";
+  /** An answer came from `index`. */
+  answered(index: LogIndex): void {
+    if (isBefore(this.seen, index)) this.seen = index;
+    if (this.missed !== "" && !isBefore(index, this.missed)) this.missed = "";
   }
 }
 
@@ -100,8 +100,8 @@ export class Consistency {
    * @throws {@link ResilienceError} `CONSISTENCY_TOKEN_INVALID`.
    */
   floorFor(token: string | null | undefined, below?: Floor): Floor {
-    const place = placeOfToken(token, this.#fingerprint);
-    return new Floor(below ?? (this.#settings.readYourWrites === "isolate" ? this.floor : undefined), place);
+    const index = indexOfToken(token, this.#fingerprint);
+    return new Floor(below ?? (this.#settings.readYourWrites === "isolate" ? this.floor : undefined), index);
   }
 
   /** The floor of an operation that names a token, or does not. */
@@ -111,13 +111,13 @@ export class Consistency {
 
   /** The token for everything that was written on `floor`; undefined before the first write. */
   tokenOf(floor: Floor): string | undefined {
-    const { place } = floor;
-    return place === "" || this.isOff ? undefined : tokenOf(this.#fingerprint, place);
+    const { index } = floor;
+    return index === "" || this.isOff ? undefined : tokenOf(this.#fingerprint, index);
   }
 
   status(): ConsistencyStatus {
-    const { place } = this.#asked(this.floor);
-    const floor = place === "" ? null : place;
+    const { index } = this.#asked(this.floor);
+    const floor = index === "" ? null : index;
     return { supported: this.#isSupported, floor, ...this.#counts, lastStaleAtMs: this.#lastStaleAtMs };
   }
 
@@ -131,50 +131,50 @@ export class Consistency {
    */
   send(
     intent: Intent,
-    endpoint: EndpointPlace,
+    endpoint: EndpointIndex,
     cx: WaitContext,
     post: Post,
     askPrimary: Post,
   ): Promise<PipelineResponse> {
     if (this.isOff) return post("", cx.signal);
     if (intent.kind === "write") return this.#write(intent.floor, endpoint, cx, post);
-    const { place } = this.#asked(intent.floor);
-    if (intent.kind === "unknown") return this.#unknown(intent.floor, place, endpoint, cx, post);
-    if (place === "") return post("", cx.signal);
+    const { index } = this.#asked(intent.floor);
+    if (intent.kind === "unknown") return this.#unknown(intent.floor, index, endpoint, cx, post);
+    if (index === "") return post("", cx.signal);
     this.#counts.asked += 1;
-    if (!intent.isRepeatable) return this.#readOnce(intent.floor, place, endpoint, cx, post);
-    return this.#read(intent.floor, place, endpoint, cx, post, askPrimary);
+    if (!intent.isRepeatable) return this.#readOnce(intent.floor, index, endpoint, cx, post);
+    return this.#read(intent.floor, index, endpoint, cx, post, askPrimary);
   }
 
   /** A transaction or a script has written: `value` is what the server said of its log. */
   wrote(floor: Floor, value: unknown): void {
     if (this.isOff) return;
-    const place = placeOf(value);
-    this.#isSupported = place !== "";
-    floor.raise(place);
+    const index = indexOf(value);
+    this.#isSupported = index !== "";
+    floor.raise(index);
   }
 
   #asked(floor: Floor): Floor {
     return floor === this.floor && this.#settings.readYourWrites !== "isolate" ? this.#nothing : floor;
   }
 
-  async #write(floor: Floor, endpoint: EndpointPlace, cx: WaitContext, post: Post): Promise<PipelineResponse> {
-    const before = floor.place;
+  async #write(floor: Floor, endpoint: EndpointIndex, cx: WaitContext, post: Post): Promise<PipelineResponse> {
+    const before = floor.index;
     const body = await post("", cx.signal);
-    const place = placeIn(body);
+    const index = indexIn(body);
     // An error or a script says nothing of the log, which is not the same as a server that never does.
-    if (place === "" && !hasResult(body)) return body;
+    if (index === "" && !hasResult(body)) return body;
     // The primary wrote it after it had written what the floor stands for.
-    if (place !== "" && isBefore(place, before)) this.#restarted(floor, endpoint, before, place);
-    endpoint.answered(place);
-    this.wrote(floor, place);
+    if (index !== "" && isBefore(index, before)) this.#restarted(floor, endpoint, before, index);
+    endpoint.answered(index);
+    this.wrote(floor, index);
     return body;
   }
 
   /** It may read and it may write, so it asks for the floor, raises it, and is not repeated. */
-  async #unknown(floor: Floor, place: LogPlace, endpoint: EndpointPlace, cx: WaitContext, post: Post) {
-    const body = await post(this.#isMissed(place, endpoint) ? "" : place, cx.signal);
-    const answered = placeIn(body);
+  async #unknown(floor: Floor, index: LogIndex, endpoint: EndpointIndex, cx: WaitContext, post: Post) {
+    const body = await post(this.#isMissed(index, endpoint) ? "" : index, cx.signal);
+    const answered = indexIn(body);
     if (answered !== "") {
       endpoint.answered(answered);
       this.wrote(floor, answered);
@@ -184,8 +184,8 @@ export class Consistency {
 
   async #read(
     floor: Floor,
-    place: LogPlace,
-    endpoint: EndpointPlace,
+    index: LogIndex,
+    endpoint: EndpointIndex,
     cx: WaitContext,
     post: Post,
     askPrimary: Post,
@@ -193,37 +193,37 @@ export class Consistency {
     const { waitTimeoutMs } = this.#settings;
     // The other half is for the answer that does not wait.
     const waitMs = cx.timeoutMs > 0 ? Math.min(waitTimeoutMs, Math.floor(cx.timeoutMs / 2)) : waitTimeoutMs;
-    if (waitMs > 0 && !this.#isMissed(place, endpoint)) {
-      const body = await within(waitMs, cx.signal, (signal) => post(place, signal));
+    if (waitMs > 0 && !this.#isMissed(index, endpoint)) {
+      const body = await within(waitMs, cx.signal, (signal) => post(index, signal));
       if (body !== undefined) {
-        const answered = placeIn(body);
+        const answered = indexIn(body);
         // Only a primary does not wait, and it can be before the floor only if its log is not the one that was written to.
-        if (answered !== "" && isBefore(answered, place)) this.#restarted(floor, endpoint, place, answered);
+        if (answered !== "" && isBefore(answered, index)) this.#restarted(floor, endpoint, index, answered);
         endpoint.answered(answered);
         return body;
       }
       this.#counts.timeouts += 1;
-      endpoint.missed = place;
+      endpoint.missed = index;
       endpoint.untilMs = this.#platform.now() + waitTimeoutMs;
-      this.#platform.waitUntil(this.#lookForRestart(floor, place, endpoint, waitMs, askPrimary));
+      this.#platform.waitUntil(this.#lookForRestart(floor, index, endpoint, waitMs, askPrimary));
     }
-    const body = this.#judged(floor, place, endpoint, await post("", cx.signal));
-    if (body.isStale && this.#settings.onTimeout === "error") throw behind(place, placeIn(body), waitMs);
+    const body = this.#judged(floor, index, endpoint, await post("", cx.signal));
+    if (body.isStale && this.#settings.onTimeout === "error") throw behind(index, indexIn(body), waitMs);
     return body;
   }
 
   /** It holds a lock, so it is not sent again: it waits for as long as its deadline allows. */
-  async #readOnce(floor: Floor, place: LogPlace, endpoint: EndpointPlace, cx: WaitContext, post: Post) {
-    if (!this.#isMissed(place, endpoint)) return post(place, cx.signal);
-    return this.#judged(floor, place, endpoint, await post("", cx.signal));
+  async #readOnce(floor: Floor, index: LogIndex, endpoint: EndpointIndex, cx: WaitContext, post: Post) {
+    if (!this.#isMissed(index, endpoint)) return post(index, cx.signal);
+    return this.#judged(floor, index, endpoint, await post("", cx.signal));
   }
 
   /** Marks an answer that did not wait, if it came too early. */
-  #judged(floor: Floor, place: LogPlace, endpoint: EndpointPlace, body: PipelineResponse): PipelineResponse {
-    const answered = placeIn(body);
+  #judged(floor: Floor, index: LogIndex, endpoint: EndpointIndex, body: PipelineResponse): PipelineResponse {
+    const answered = indexIn(body);
     endpoint.answered(answered);
     // The primary may have told meanwhile that its log began anew, and less is needed.
-    const needed = isBefore(floor.place, place) ? floor.place : place;
+    const needed = isBefore(floor.index, index) ? floor.index : index;
     if (answered !== "" && !isBefore(answered, needed)) return body;
     this.#counts.stale += 1;
     this.#lastStaleAtMs = this.#platform.now();
@@ -234,41 +234,41 @@ export class Consistency {
   /** A primary that was killed begins its log anew: then the floor is not late but gone. */
   async #lookForRestart(
     floor: Floor,
-    place: LogPlace,
-    endpoint: EndpointPlace,
+    index: LogIndex,
+    endpoint: EndpointIndex,
     limitMs: number,
     askPrimary: Post,
   ): Promise<void> {
     try {
       const body = await within(limitMs, undefined, (signal) => askPrimary("", signal));
-      const current = body === undefined ? "" : placeIn(body);
-      if (current !== "" && isBefore(current, place)) this.#restarted(floor, endpoint, place, current);
+      const current = body === undefined ? "" : indexIn(body);
+      if (current !== "" && isBefore(current, index)) this.#restarted(floor, endpoint, index, current);
     } catch {
       // It cannot be asked, so nothing is known; the next read that waits in vain asks again.
     }
   }
 
-  #restarted(floor: Floor, endpoint: EndpointPlace, old: LogPlace, place: LogPlace): void {
+  #restarted(floor: Floor, endpoint: EndpointIndex, old: LogIndex, index: LogIndex): void {
     this.#counts.restarts += 1;
-    floor.restart(old, place);
-    this.floor.restart(old, place);
-    endpoint.seen = place;
+    floor.restart(old, index);
+    this.floor.restart(old, index);
+    endpoint.seen = index;
     endpoint.missed = "";
   }
 
-  #isMissed(place: LogPlace, endpoint: EndpointPlace): boolean {
-    return endpoint.missed !== "" && !isBefore(place, endpoint.missed) && this.#platform.now() < endpoint.untilMs;
+  #isMissed(index: LogIndex, endpoint: EndpointIndex): boolean {
+    return endpoint.missed !== "" && !isBefore(index, endpoint.missed) && this.#platform.now() < endpoint.untilMs;
   }
 }
 
-/** The latest place that an answer names; empty if it names none. */
-export function placeIn(body: PipelineResponse): LogPlace {
-  let place = "";
+/** The latest index that an answer names; empty if it names none. */
+export function indexIn(body: PipelineResponse): LogIndex {
+  let index = "";
   for (const result of body.results) {
-    const own = placeOf(resultOf(result)?.replication_index);
-    if (isBefore(place, own)) place = own;
+    const own = indexOf(resultOf(result)?.replication_index);
+    if (isBefore(index, own)) index = own;
   }
-  return place;
+  return index;
 }
 
 function hasResult(body: PipelineResponse): boolean {
@@ -310,8 +310,8 @@ function within<T>(ms: number, outer: AbortSignal | undefined, start: (signal: A
   });
 }
 
-function behind(place: LogPlace, answered: LogPlace, waitMs: number) {
-  const where = answered === "" ? "" : `: it is at ${answered} of its primary's log, and ${place} was asked for`;
+function behind(index: LogIndex, answered: LogIndex, waitMs: number) {
+  const where = answered === "" ? "" : `: it is at ${answered} of its primary's log, and ${index} was asked for`;
   const error = makeError(
     "REPLICA_BEHIND",
     `The replica did not catch up within ${waitMs} ms${where}. ` +

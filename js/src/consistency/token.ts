@@ -1,9 +1,9 @@
-// A place in the log as text that may travel through cookies, headers and queues: `1.<database>.<place>.<check>`.
+// An index of the log as text that may travel through cookies, headers and queues: `1.<database>.<index>.<check>`.
 //
 // It holds no secret and proves nothing: whoever changes it, or makes one up, can make their own reads wait for
 // `waitTimeout` and nothing else. The check is there to tell a cut or mixed-up token from a good one.
 import { makeError } from "../errors.ts";
-import { type LogPlace, placeOf } from "./place.ts";
+import { indexOf, type LogIndex } from "./log-index.ts";
 
 const VERSION = "1";
 /** Longer texts are refused unread, in characters. */
@@ -14,33 +14,33 @@ export function fingerprintOf(database: string): string {
   return fnv1a(database).toString(36);
 }
 
-/** The token for `place` in the log of the database with that fingerprint. */
-export function tokenOf(fingerprint: string, place: LogPlace): string {
-  const body = `${VERSION}.${fingerprint}.${place}`;
+/** The token for `index` in the log of the database with that fingerprint. */
+export function tokenOf(fingerprint: string, index: LogIndex): string {
+  const body = `${VERSION}.${fingerprint}.${index}`;
   return `${body}.${fnv1a(body).toString(36)}`;
 }
 
 /**
- * The place that a token names; none for no token: `undefined`, `null` and `""`, as a missing cookie is read.
+ * The index that a token names; none for no token: `undefined`, `null` and `""`, as a missing cookie is read.
  *
  * @throws {@link ResilienceError} `CONSISTENCY_TOKEN_INVALID` for anything else that is no token of this database.
  */
-export function placeOfToken(token: unknown, fingerprint: string): LogPlace {
+export function indexOfToken(token: unknown, fingerprint: string): LogIndex {
   if (token === undefined || token === null || token === "") return "";
   if (typeof token !== "string") throw invalid(`it is of type ${typeof token}, not text`);
   if (token.length > LENGTH_MAX) throw invalid(`it has ${token.length} characters, more than ${LENGTH_MAX}`);
   const [version, database, text, check, ...rest] = token.split(".");
   if (check === undefined || rest.length > 0) throw invalid("it does not have four parts");
-  const place = placeOf(text);
+  const index = indexOf(text);
   if (fnv1a(`${version}.${database}.${text}`).toString(36) !== check) throw invalid("it was cut or changed on its way");
   if (version !== VERSION) throw invalid("another version of this package made it");
-  if (place === "") throw invalid("it names no place in a log");
+  if (index === "") throw invalid("it names no index in a log");
   if (database !== fingerprint) {
     throw invalid(
       "it belongs to another database. If both addresses lead to one database, give consistency.database the same name on both",
     );
   }
-  return place;
+  return index;
 }
 
 function invalid(why: string) {

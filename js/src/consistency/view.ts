@@ -6,7 +6,7 @@ import type { Controls } from "../controls.ts";
 import type { RemoteClient } from "../remote-client.ts";
 import type { Status } from "../status.ts";
 import type { Consistency, ConsistencyStatus } from "./consistency.ts";
-import type { Floor } from "./place.ts";
+import type { Floor } from "./log-index.ts";
 
 /** Seawall's own surface of a client of one database. */
 export interface ClientControls extends Controls {

@@ -1,6 +1,6 @@
 // Statements to request JSON, built as text: one pass, no intermediate objects.
 import type { InArgs, InStatement, InValue, TransactionMode } from "../api.ts";
-import type { LogPlace } from "../consistency/place.ts";
+import type { LogIndex } from "../consistency/log-index.ts";
 import { base64OfBytes } from "./base64.ts";
 import { type ProtocolVersion, STORED_TEXT_BYTES_MAX, STORED_TEXTS_MAX } from "./proto.ts";
 
@@ -102,19 +102,19 @@ export interface EncodedRequests {
   count: number;
 }
 
-/** The stream request that runs one statement, on a replica once that has come to `place`. */
-export function executeRequest(statement: EncodedStatement, place: LogPlace = ""): EncodedRequests {
-  return { requests: `{"type":"execute","stmt":${stmt(statement.sql, statement.args + asking(place))}}`, count: 1 };
+/** The stream request that runs one statement, on a replica once that has come to `index`. */
+export function executeRequest(statement: EncodedStatement, index: LogIndex = ""): EncodedRequests {
+  return { requests: `{"type":"execute","stmt":${stmt(statement.sql, statement.args + asking(index))}}`, count: 1 };
 }
 
 /** The stream request that runs one statement without arguments. */
-export function executeSqlRequest(sql: string, place: LogPlace = ""): EncodedRequests {
-  return executeRequest({ sql: JSON.stringify(sql), args: "" }, place);
+export function executeSqlRequest(sql: string, index: LogIndex = ""): EncodedRequests {
+  return executeRequest({ sql: JSON.stringify(sql), args: "" }, index);
 }
 
-/** `place` is digits and nothing else, so it needs no escaping. */
-function asking(place: LogPlace): string {
-  return place === "" ? "" : `,"replication_index":"${place}"`;
+/** `index` is digits and nothing else, so it needs no escaping. */
+function asking(index: LogIndex): string {
+  return index === "" ? "" : `,"replication_index":"${index}"`;
 }
 
 /** The stream request that runs a script. */
@@ -126,7 +126,7 @@ export function sequenceRequest(sql: string): EncodedRequests {
  * The stream request whose answer says where the primary's log is, also through a replica: a replica passes a savepoint
  * on, which takes no lock, while it answers an empty batch or `BEGIN` from what it has itself.
  */
-export function primaryPlaceRequest(): EncodedRequests {
+export function primaryIndexRequest(): EncodedRequests {
   const steps = '{"stmt":{"sql":"SAVEPOINT seawall"}},{"stmt":{"sql":"RELEASE seawall"}}';
   return { requests: `{"type":"batch","batch":{"steps":[${steps}]}}`, count: 1 };
 }
@@ -173,7 +173,7 @@ export function batchRequests(
   statements: readonly EncodedStatement[],
   shape: BatchShape,
   version: ProtocolVersion,
-  place: LogPlace = "",
+  index: LogIndex = "",
 ): EncodedRequests {
   const { first, commit } = batchLayout(statements.length, shape);
   const stored = storedTexts(statements);
@@ -195,7 +195,7 @@ export function batchRequests(
   let store = "";
   for (const [sql, id] of stored) store += `{"type":"store_sql","sql_id":${id},"sql":${sql}},`;
   return {
-    requests: `${store}{"type":"batch","batch":{"steps":[${steps.join(",")}]${asking(place)}}}`,
+    requests: `${store}{"type":"batch","batch":{"steps":[${steps.join(",")}]${asking(index)}}}`,
     count: stored.size + 1,
   };
 }

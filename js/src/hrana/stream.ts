@@ -3,7 +3,7 @@
 // What is asked while a request is on its way goes out together in the next one, so ten statements started at once in a
 // transaction cost two requests and not ten.
 import type { WaitContext } from "../consistency/consistency.ts";
-import type { LogPlace } from "../consistency/place.ts";
+import type { LogIndex } from "../consistency/log-index.ts";
 import { LibsqlError } from "../errors.ts";
 import { aborted } from "../transport/transport.ts";
 import type { EncodedRequests } from "./encode.ts";
@@ -17,7 +17,7 @@ const FAREWELL_MS = 5_000;
 export type Opening = (
   isRead: boolean,
   cx: WaitContext,
-  post: (place: LogPlace, signal: AbortSignal) => Promise<PipelineResponse>,
+  post: (index: LogIndex, signal: AbortSignal) => Promise<PipelineResponse>,
 ) => Promise<PipelineResponse>;
 
 interface Entry {
@@ -122,16 +122,16 @@ export class Stream {
 
   async #exchange(entries: Entry[], closes: boolean, signal: AbortSignal): Promise<void> {
     const counts: number[] = [];
-    const build = (version: ProtocolVersion, place: LogPlace): EncodedRequests => {
+    const build = (version: ProtocolVersion, index: LogIndex): EncodedRequests => {
       // The first of them begins the transaction; what the replica has then, it has for all.
-      const parts = entries.map((entry, i) => entry.build(version, i === 0 ? place : ""));
+      const parts = entries.map((entry, i) => entry.build(version, i === 0 ? index : ""));
       for (const [i, part] of parts.entries()) counts[i] = part.count;
       return { requests: parts.map((part) => part.requests).join(","), count: counts.reduce((a, b) => a + b, 0) };
     };
     let answered: PipelineResponse | undefined;
     try {
-      const post = async (place: LogPlace, own: AbortSignal) => {
-        answered = await this.#pipeline.send(build, closes, this.#address, own, place);
+      const post = async (index: LogIndex, own: AbortSignal) => {
+        answered = await this.#pipeline.send(build, closes, this.#address, own, index);
         return answered;
       };
       const isOpening = this.#address.baton === null;
