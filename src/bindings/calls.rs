@@ -3,8 +3,8 @@
 use wasm_bindgen::prelude::*;
 
 use super::register::Register;
+use super::settings;
 use crate::clock::Instant;
-use crate::config::parse;
 use crate::engine::Engine;
 use crate::engine::step::{CallId, Step};
 use crate::outcome::Judgement;
@@ -30,17 +30,19 @@ pub struct Core {
 
 #[wasm_bindgen]
 impl Core {
-    /// Makes the policies from settings as JSON text. `seedHigh` and `seedLow` are 32 random bits each.
+    /// Makes the policies from settings, as `checkSettings` takes them. `seedHigh` and `seedLow` are 32 random bits each.
     ///
     /// Throws one error that names every setting that cannot be used.
     #[wasm_bindgen(constructor)]
     pub fn new(
-        settings: &str,
+        lines: &str,
+        numbers: &[f64],
+        database: &str,
         #[wasm_bindgen(js_name = seedHigh)] seed_high: u32,
         #[wasm_bindgen(js_name = seedLow)] seed_low: u32,
         #[wasm_bindgen(js_name = nowMs)] now_ms: f64,
     ) -> Result<Core, JsError> {
-        let config = parse::parse(settings)?;
+        let config = settings::read(lines, numbers, database)?;
         let now = Instant::from_host(now_ms).unwrap_or_default();
         let seed = u64::from(seed_high) << 32 | u64::from(seed_low);
         Ok(Self {

@@ -3,8 +3,8 @@
 use wasm_bindgen::prelude::*;
 
 use super::calls::Core;
+use super::settings;
 use crate::clock::Instant;
-use crate::config::parse;
 use crate::policy::breaker::Forced;
 use crate::query;
 use crate::report::status::{ConnectionStatus, Status};
@@ -29,16 +29,16 @@ impl Core {
     }
 
     /// Takes other settings, whole. Throws as the constructor does; nothing is changed then.
-    pub fn reconfigure(&mut self, settings: &str) -> Result<(), JsError> {
-        self.engine.reconfigure(parse::parse(settings)?);
+    pub fn reconfigure(&mut self, lines: &str, numbers: &[f64], database: &str) -> Result<(), JsError> {
+        self.engine.reconfigure(settings::read(lines, numbers, database)?);
         Ok(())
     }
 
     /// Learns of a retry policy, the `retry` of these settings, for single operations: its number, or 0 beyond the bound.
     /// Throws as the constructor does.
     #[wasm_bindgen(js_name = addRetryPolicy)]
-    pub fn add_retry_policy(&mut self, settings: &str) -> Result<u32, JsError> {
-        let policy = parse::parse(settings)?.retry;
+    pub fn add_retry_policy(&mut self, lines: &str, numbers: &[f64], database: &str) -> Result<u32, JsError> {
+        let policy = settings::read(lines, numbers, database)?.retry;
         Ok(self.engine.add_retry_policy(policy).map_or(0, u32::from))
     }
 
