@@ -126,7 +126,7 @@ impl<'a> Windows<'a> {
         let mut untold = 0;
         for window in self.iter().take_while(|window| window.start <= alone) {
             untold += u32::from(window.start >= told_by);
-            let reach = share * f64::from((untold * RISE).min(RISE_MAX)).exp2();
+            let reach = share * f64::from(1_u32 << (untold * RISE).min(RISE_MAX));
             let place = unit(hash(isolate, cell.generation, window.number));
             let is_teller = isolate == cell.writer;
             let part = match window.number {

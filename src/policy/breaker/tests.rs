@@ -1,5 +1,6 @@
 use super::*;
 use crate::note::Notes;
+use crate::policy::backoff::Backoff;
 use crate::rng::SplitMix;
 
 pub(super) const CONFIG: BreakerConfig = BreakerConfig {
