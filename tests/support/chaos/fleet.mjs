@@ -48,7 +48,7 @@ const VARIABLES = {
  *
  * @typedef {{
  *   store: { gets: number, puts: number },
- *   watched: { wasmBytes: number, rejections: number, lastRejection: string },
+ *   watched: { wasmBytes: number, handles: number, handlePlaces: number, rejections: number, lastRejection: string },
  *   breaker?: { state: string },
  *   pool?: { borrowed: number, pending: number, leaked: number },
  * }} IsolateState
