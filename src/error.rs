@@ -78,6 +78,10 @@ pub enum Code {
     Overloaded = 10,
     /// The caller's signal was aborted.
     Aborted = 11,
+    /// A replica lacked what a read had asked to see.
+    ReplicaBehind = 12,
+    /// A consistency token that is none, or of another database.
+    ConsistencyTokenInvalid = 13,
 }
 
 /// What the table says about one code.
@@ -100,7 +104,7 @@ pub struct CodeFacts {
 }
 
 /// The table, in the order of the numbers, from 1.
-pub const CODES: [CodeFacts; 11] = [
+pub const CODES: [CodeFacts; 13] = [
     CodeFacts {
         code: Code::CircuitOpen,
         name: "CIRCUIT_OPEN",
@@ -199,6 +203,24 @@ pub const CODES: [CodeFacts; 11] = [
         status: 499,
         what: prose("The caller's signal was aborted."),
         remedy: prose("Nothing: this was asked for. A write that was already sent may have been applied."),
+    },
+    CodeFacts {
+        code: Code::ReplicaBehind,
+        name: "REPLICA_BEHIND",
+        origin: Origin::Upstream,
+        retry: Retry::IfRepeatable,
+        status: 503,
+        what: "The replica did not catch up with an earlier write in time, and consistency.onTimeout is error.",
+        remedy: "Ask again, raise consistency.waitTimeout, or let consistency.onTimeout be stale to take an older answer.",
+    },
+    CodeFacts {
+        code: Code::ConsistencyTokenInvalid,
+        name: "CONSISTENCY_TOKEN_INVALID",
+        origin: Origin::Caller,
+        retry: Retry::Never,
+        status: 400,
+        what: "The consistency token is garbled or belongs to another database; nothing was sent.",
+        remedy: "Drop it and go on without one.",
     },
 ];
 

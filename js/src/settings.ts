@@ -27,7 +27,16 @@ const SHOWN_MAX = 40;
  */
 export function settingsOf(options: SeawallOptions, database: string, platform: Platform): Settings {
   // What is unknown goes along, so that the core can name it.
-  const { state, environment, compression: _, busyTimeout: _busy, circuitBreaker, retry, ...rest } = options;
+  const {
+    state,
+    environment,
+    compression: _,
+    busyTimeout: _busy,
+    consistency: _c,
+    circuitBreaker,
+    retry,
+    ...rest
+  } = options;
   const {
     store: _store,
     near,

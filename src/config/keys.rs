@@ -308,7 +308,7 @@ pub const KEYS: [Key; 53] = [
     span(
         "state.writeJitter",
         0,
-        6_000,
+        7_500,
         "Longest delay before a write; few of many isolates wait for much less, and the others then need not write.",
     ),
     count(

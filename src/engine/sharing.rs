@@ -26,7 +26,8 @@ impl Engine {
     /// Claims a write of the shared state: after how many milliseconds the host should read, merge and write.
     pub fn claim_write(&mut self, now: Instant) -> Option<Millis> {
         const IDS: f64 = 4_294_967_296.0;
-        self.sync.claim_write(self.news(), (f64::from(self.id) + 0.5) / IDS, now)
+        let place = (f64::from(self.id) + 0.5) / IDS;
+        self.sync.claim_write(self.news(), place, self.breaker.fleet_size(), now)
     }
 
     const fn news(&self) -> News {
@@ -97,7 +98,7 @@ impl Engine {
         let cell = theirs.cells.get(&self.config.breaker_id).copied();
         theirs.drop_garbage(now, self.config.breaker.open.max_ms.saturating_mul(2));
         self.shared.merge(&theirs);
-        self.breaker.set_fleet_size(self.shared.sketch.estimate());
+        self.breaker.set_fleet_size(self.shared.sketch.estimate(), now);
         let cell = cell.filter(|cell| self.breaker.advise(*cell, cx!(self, now)));
         let told = self.breaker.cell();
         self.is_uncounted = told.phase == Phase::Open && self.shared.sketch.lacks(self.id, told.opened_at.seconds());

@@ -343,7 +343,7 @@ impl Breaker {
             self.publish(Phase::Open, cx.now);
         } else {
             self.publish_again(cx.now);
-            self.schedule(Search::Next, cx.now);
+            self.schedule(Search::After(self.probes.latest_at()), cx.now);
         }
         self.enter(State::Open, change, cx);
     }
@@ -366,7 +366,8 @@ impl Breaker {
 
     /// Probes in flight at once: one until it is known how it ends, when others probe as well.
     fn probes_max(&self) -> u32 {
-        if self.is_in_fleet() && !self.probes.has_succeeded() { 1 } else { self.config.probes_max }
+        let has_others = self.is_in_fleet() || self.cell.writer != self.writer;
+        if has_others && !self.probes.has_succeeded() { 1 } else { self.config.probes_max }
     }
 
     fn settle(&mut self) {
