@@ -5,17 +5,18 @@
 import { attemptOnce, judgementOf, TIMER_MAX_MS } from "./attempt.ts";
 import { Circuit, type Why } from "./circuit.ts";
 import type { SeawallOptions } from "./config/options.ts";
-import { type CoreHandle, judgeClass, kindOf, Look, OutcomeClass, Place, Step } from "./core.ts";
+import { type CoreHandle, judgeClass, Look, OutcomeClass, Place, Step } from "./core.ts";
 import { holdLease, RENEWAL_MAX_MS } from "./held-lease.ts";
 import { LabelledCounts } from "./labels.ts";
 import { LiveCore } from "./live-core.ts";
 import type { Attempt, AttemptContext, Guard, Lease, Operation, StatementKind } from "./operation.ts";
 import { type Platform, platform as thisPlatform } from "./platform/platform.ts";
+import { SlowQueries } from "./slow-queries.ts";
 import { SharedState, sleep } from "./state.ts";
+import { type Statement, Statements } from "./statement.ts";
 import type { ConnectionStatus, FleetStatus, OperationStatus, Status } from "./status.ts";
 import { aborted, CLASS_BITS, errorOf, outcomeOfLoss } from "./verdict.ts";
 
-const KINDS: readonly StatementKind[] = ["read", "write", "unknown"];
 const KIND_BITS = { read: 0, write: 1 << 4, unknown: 2 << 4 } as const;
 const IDEMPOTENT = 1 << 6;
 const HELD = 1 << 7;
@@ -25,8 +26,6 @@ const NO_SECOND_LEG = 1 << 13;
 
 const OPEN = 2;
 
-/** Kinds of this many statements are remembered; the oldest make room. */
-const KINDS_REMEMBERED = 500;
 const DRAIN_DEADLINE_MS = 10_000;
 const DRAIN_POLL_MS = 5;
 
@@ -76,7 +75,10 @@ export class Driver implements Guard {
   readonly #shared: SharedState | undefined;
   /** Waiting calls to resume when a lease is free; empty where requests must not resume each other. */
   readonly #waiters = new Map<number, () => void>();
-  readonly #kinds = new Map<string, StatementKind>();
+  readonly #statements = new Statements();
+  /** Null until it is known whether slow statements are noted. */
+  #slow: SlowQueries | undefined | null = null;
+  readonly #options: SeawallOptions;
   readonly #slots: Slot[] = [];
   #renewal: ReturnType<typeof setTimeout> | undefined;
   #refusal: Refusal | undefined;
@@ -84,6 +86,7 @@ export class Driver implements Guard {
 
   constructor(options: SeawallOptions, database: string, platform: Platform, circuit: Circuit) {
     this.#platform = platform;
+    this.#options = options;
     this.#now = platform.now;
     this.circuit = circuit;
     this.#live = new LiveCore(options, database, platform, circuit);
@@ -93,17 +96,22 @@ export class Driver implements Guard {
   }
 
   kindOf(sql: string): StatementKind {
-    const known = this.#kinds.get(sql);
-    if (known !== undefined) return known;
-    const kind = KINDS[kindOf(sql)] ?? "unknown";
-    if (this.#kinds.size >= KINDS_REMEMBERED) {
-      for (const oldest of this.#kinds.keys()) {
-        this.#kinds.delete(oldest);
-        break;
-      }
+    return this.#statements.of(sql).kind;
+  }
+
+  /** What is known of a statement from its text. */
+  statementOf(sql: string): Statement {
+    return this.#statements.of(sql);
+  }
+
+  /** Where slow statements are noted; undefined when none are. */
+  get slow(): SlowQueries | undefined {
+    if (this.#slow === null) {
+      const thresholdMs = this.#live.ask((core) => core.slowQueryMs());
+      const listener = this.#options.slowQuery?.onSlowQuery;
+      this.#slow = thresholdMs > 0 ? new SlowQueries(thresholdMs, this.#platform, listener) : undefined;
     }
-    this.#kinds.set(sql, kind);
-    return kind;
+    return this.#slow;
   }
 
   run<T>(operation: Operation, attempt: Attempt<T>): Promise<T> {
@@ -178,7 +186,7 @@ export class Driver implements Guard {
 
   /** The status document. */
   status(): Status {
-    return this.#live.status();
+    return Object.assign(this.#live.status(), { slowQueries: this.slow?.status() ?? NO_SLOW_QUERIES });
   }
 
   /** Connections with their histories. */
@@ -455,6 +463,7 @@ export class Driver implements Guard {
   }
 }
 
+const NO_SLOW_QUERIES = { thresholdMs: 0, count: 0, listenerFailures: 0 };
 const CALL: Operation = { class: "query", kind: "unknown" };
 const CALL_BITS = bitsOf(CALL);
 /** For a transaction that no policy watches. */

@@ -18,6 +18,7 @@ import {
 import { type Authorization, Pipeline, type RequestBuilder } from "./hrana/pipeline.ts";
 import type { StreamResult } from "./hrana/proto.ts";
 import { type AttemptContext, type Guard, type Operation, withOptions } from "./operation.ts";
+import { rowsOfAll, timed } from "./slow-queries.ts";
 import { kindOfAll, StreamTransaction } from "./transaction.ts";
 import { openTransport } from "./transport/open.ts";
 import type { Compression, Transport } from "./transport/transport.ts";
@@ -62,8 +63,12 @@ export class RemoteClient implements Client {
     const { intMode } = this.#config;
     const own = typeof statement === "string" ? undefined : statement.seawall;
     const operation = { class: "query", kind: this.#open().kindOf(sqlOf(given)), name: "execute" } as const;
-    return this.#guard.run(withOptions(operation, own), async (cx) =>
-      executeResult(await this.#sendAlone(() => executeRequest(encoded), cx), intMode),
+    const attempt = async (cx: AttemptContext) =>
+      executeResult(await this.#sendAlone(() => executeRequest(encoded), cx), intMode);
+    const { slow } = this.#guard;
+    return this.#guard.run(
+      withOptions(operation, own),
+      slow === undefined ? attempt : timed(slow, [given], (set) => set.rows.length, attempt),
     );
   }
 
@@ -84,9 +89,11 @@ export class RemoteClient implements Client {
 
   async executeMultiple(sql: string, options?: OperationOptions): Promise<void> {
     const operation = withOptions({ class: "batch", kind: "write", name: "executeMultiple" }, options);
-    return this.#open().run(operation, async (cx) => {
+    const guard = this.#open();
+    const attempt = async (cx: AttemptContext) => {
       expectOk(await this.#sendAlone(() => sequenceRequest(sql), cx), "sequence");
-    });
+    };
+    return guard.run(operation, guard.slow === undefined ? attempt : timed(guard.slow, [sql], () => 0, attempt));
   }
 
   async transaction(mode: TransactionMode = "write", options?: OperationOptions): Promise<Transaction> {
@@ -141,10 +148,12 @@ export class RemoteClient implements Client {
     const encoded = statements.map(encodeStatement);
     const layout = batchLayout(encoded.length, shape);
     const { intMode } = this.#config;
-    return this.#open().run(operation, async (cx) => {
+    const guard = this.#open();
+    const attempt = async (cx: AttemptContext) => {
       const result = await this.#sendAlone((version) => batchRequests(encoded, shape, version), cx);
       return batchOutcome(result, layout, intMode).take();
-    });
+    };
+    return guard.run(operation, guard.slow === undefined ? attempt : timed(guard.slow, statements, rowsOfAll, attempt));
   }
 
   /** Sends requests on a stream of their own, closed at the end; returns the first error, or the last result. */

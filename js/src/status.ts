@@ -80,6 +80,8 @@ export interface Status {
     storeFailures: number;
   };
   recent: { healthy: number; failing: number; slow: number; averageMs: number };
+  /** Requests that took longer than `slowQuery.threshold`; `slowQueries()` lists their statements. */
+  slowQueries: { thresholdMs: number; count: number; listenerFailures: number };
   /** How often the core had to be replaced after a trap. */
   coreRecoveries: number;
   /** Settings that are accepted and do nothing here. */

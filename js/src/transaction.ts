@@ -15,6 +15,7 @@ import {
 import type { Pipeline } from "./hrana/pipeline.ts";
 import { Stream } from "./hrana/stream.ts";
 import type { AttemptContext, Guard, Lease, StatementKind } from "./operation.ts";
+import { rowsOfAll, timed } from "./slow-queries.ts";
 
 export class StreamTransaction implements Transaction {
   readonly #guard: Guard;
@@ -72,12 +73,14 @@ export class StreamTransaction implements Transaction {
     const shape = { begin: begins ? this.#mode : undefined, commit: false, migration: false };
     const layout = batchLayout(encoded.length, shape);
     const kind = kindOfAll(this.#guard, statements);
-    const outcome = this.#run(kind, true, async (cx) => {
+    const { slow } = this.#guard;
+    const attempt = async (cx: AttemptContext) => {
       const result = await this.#stream.send((version) => batchRequests(encoded, shape, version), cx.signal);
       const outcome = batchOutcome(result, layout, this.#intMode);
       if (begins && outcome.beginError === undefined) this.#hasBegun = true;
       return outcome.take();
-    });
+    };
+    const outcome = this.#run(kind, true, slow === undefined ? attempt : timed(slow, statements, rowsOfAll, attempt));
     if (begins) this.#begin(outcome);
     return outcome;
   }
@@ -99,9 +102,11 @@ export class StreamTransaction implements Transaction {
       if (this.#beginError !== undefined) throw this.#beginError;
       this.#checkOpen("execute statements");
     }
-    await this.#run("write", true, async (cx) => {
+    const { slow } = this.#guard;
+    const attempt = async (cx: AttemptContext) => {
       expectOk(await this.#stream.send(() => sequenceRequest(sql), cx.signal), "sequence");
-    });
+    };
+    await this.#run("write", true, slow === undefined ? attempt : timed(slow, [sql], () => 0, attempt));
   }
 
   async commit(): Promise<void> {

@@ -4,6 +4,8 @@
 //! low three bits, the call's id above them. What belongs to the step stands in the register, a row of numbers in
 //! wasm memory that the host reads through a `Float64Array` right after the call.
 
+pub mod statement;
+
 use wasm_bindgen::prelude::*;
 
 use crate::clock::Instant;
@@ -64,12 +66,6 @@ pub fn wasm_memory() -> JsValue {
 pub fn check_settings(settings: &str) -> Result<(), JsError> {
     parse::parse(settings)?;
     Ok(())
-}
-
-/// Tells what one SQL statement does: 0 reads, 1 writes, 2 unknown.
-#[wasm_bindgen(js_name = kindOf)]
-pub fn kind_of(sql: &str) -> u32 {
-    query::kind_of(sql) as u32
 }
 
 /// Judges a failed attempt; the result goes into `Core.report`.
@@ -309,6 +305,12 @@ impl Core {
             Some(query::Class::HealthCheck) => deadlines.health_check_ms as f64,
             Some(query::Class::Query) | None => deadlines.query_ms as f64,
         }
+    }
+
+    /// From how many milliseconds on a statement is slow; 0 when none is to be noted.
+    #[wasm_bindgen(js_name = slowQueryMs)]
+    pub fn slow_query_ms(&self) -> f64 {
+        self.engine.config().slow_query_ms as f64
     }
 
     /// The status document as JSON text.
