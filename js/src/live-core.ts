@@ -5,7 +5,7 @@ import type { OperationRetry, RetryOptions, SeawallOptions } from "./config/opti
 import { CoreHandle, checkSettings, coreGeneration, Place } from "./core.ts";
 import type { Platform } from "./platform/platform.ts";
 import { RetryPolicies } from "./retry-policies.ts";
-import { settingsOf } from "./settings.ts";
+import { type Settings, settingsOf } from "./settings.ts";
 import { type BreakerState, type ConnectionStatus, STATES, type Status } from "./status.ts";
 
 const FORCED = { CLOSED: 1, OPEN: 2 } as const;
@@ -19,7 +19,7 @@ export class LiveCore {
   readonly #database: string;
   readonly #platform: Platform;
   readonly #policies = new RetryPolicies();
-  #settings: string;
+  #settings: Settings;
   /** What the core knew at its last change, for the case that it traps. */
   #snapshot = "";
   #recoveries = 0;
@@ -47,7 +47,7 @@ export class LiveCore {
       this.handle = undefined;
       this.#recoveries += 1;
     });
-    this.#policies.teach((retry) => fresh.core.addRetryPolicy(this.#settingsWith(retry)));
+    this.#policies.teach((retry) => addRetryPolicy(fresh.core, this.#settingsWith(retry)));
     if (this.#snapshot !== "") fresh.core.import(this.#snapshot, now);
     if (circuit.forced !== undefined) fresh.core.force(FORCED[circuit.forced], now);
     if (this.#isClosed) fresh.core.close(now);
@@ -89,7 +89,7 @@ export class LiveCore {
     return this.#policies.numberOf(retry, (policy) => {
       const settings = this.#settingsWith(policy);
       checkSettings(settings);
-      return this.ask((core) => core.addRetryPolicy(settings));
+      return this.ask((core) => addRetryPolicy(core, settings));
     });
   }
 
@@ -123,7 +123,8 @@ export class LiveCore {
   enable(isOn: boolean, why: string | Why | undefined): void {
     this.circuit.hand(isOn ? "ENABLED" : "DISABLED", why);
     this.#settings = this.#settingsWith(undefined, isOn);
-    this.ask((core) => core.reconfigure(this.#settings));
+    const { lines, numbers, database } = this.#settings;
+    this.ask((core) => core.reconfigure(lines, numbers, database));
     this.tell(this.get());
     this.#compare(isOn ? "enabled" : "disabled");
   }
@@ -131,6 +132,8 @@ export class LiveCore {
   /** The status document. */
   status(): Status {
     const status = JSON.parse(this.ask((core, now) => core.status(now))) as Status;
+    const { recent } = status;
+    recent.averageMs = recent.durationMs / Math.max(recent.healthy + recent.failing, 1);
     const { hands, listenerFailures } = this.circuit;
     Object.assign(status.breaker, { hands: hands.map((hand) => ({ ...hand })), listenerFailures });
     return Object.assign(status, { coreRecoveries: this.#recoveries, ignored: [] });
@@ -147,7 +150,7 @@ export class LiveCore {
     this.circuit.found(state, reason);
   }
 
-  #settingsWith(retry?: RetryOptions, isBreakerOn?: boolean): string {
+  #settingsWith(retry?: RetryOptions, isBreakerOn?: boolean): Settings {
     const { circuit } = this;
     const { circuitBreaker = {} } = this.#options;
     const options = { ...this.#options };
@@ -160,4 +163,8 @@ export class LiveCore {
     }
     return settingsOf(options, this.#database, this.#platform);
   }
+}
+
+function addRetryPolicy(core: CoreHandle["core"], { lines, numbers, database }: Settings): number {
+  return core.addRetryPolicy(lines, numbers, database);
 }

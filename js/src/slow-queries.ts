@@ -36,6 +36,15 @@ export interface SlowQuery {
   rows: number;
 }
 
+/** What was slow, in numbers. */
+export interface SlowQueryStatus {
+  /** Milliseconds; 0 when nothing is noted. */
+  thresholdMs: number;
+  count: number;
+  /** How often `onSlowQuery` threw or rejected. */
+  listenerFailures: number;
+}
+
 /** Texts that are kept apart; beyond it the one with the least total time makes room. */
 export const TEXTS_MAX = 100;
 /** Characters that are read of a statement: its text ends after 1,000 bytes anyway. */
@@ -56,6 +65,17 @@ export class SlowQueries {
     this.#thresholdMs = thresholdMs;
     this.#platform = platform;
     this.#listener = listener;
+  }
+
+  /** Notes requests that take longer; none with a threshold of 0. */
+  static above(thresholdMs: number, platform: Platform, listener?: SlowQueryListener): SlowQueries | undefined {
+    return thresholdMs > 0 ? new SlowQueries(thresholdMs, platform, listener) : undefined;
+  }
+
+  /** What the status document says of it. */
+  static statusOf(slow: SlowQueries | undefined): SlowQueryStatus {
+    if (slow === undefined) return { thresholdMs: 0, count: 0, listenerFailures: 0 };
+    return { thresholdMs: slow.#thresholdMs, count: slow.#count, listenerFailures: slow.#listenerFailures };
   }
 
   now(): number {
@@ -86,10 +106,6 @@ export class SlowQueries {
     return all.slice(0, Math.max(limit, 0)).map((query) => ({ ...query }));
   }
 
-  status(): { thresholdMs: number; count: number; listenerFailures: number } {
-    return { thresholdMs: this.#thresholdMs, count: this.#count, listenerFailures: this.#listenerFailures };
-  }
-
   #add(text: string): SlowQuery {
     if (this.#queries.size >= TEXTS_MAX) {
       let least: SlowQuery | undefined;
@@ -114,13 +130,14 @@ export class SlowQueries {
   }
 }
 
-/** An attempt that notes how long its request took. `rowsOf` counts what came back. */
+/** An attempt that notes how long its request took, if `slow` is there to. `rowsOf` counts what came back. */
 export function timed<T>(
-  slow: SlowQueries,
+  slow: SlowQueries | undefined,
   statements: readonly AnyStatement[],
   rowsOf: (value: T) => number,
   attempt: Attempt<T>,
 ): Attempt<T> {
+  if (slow === undefined) return attempt;
   return async (cx) => {
     const beganMs = slow.now();
     let rows = 0;
@@ -134,6 +151,16 @@ export function timed<T>(
       slow.ended(beganMs, statements, rows, hasFailed);
     }
   };
+}
+
+/** Rows of one result. */
+export function rowsOfOne(set: { rows: readonly unknown[] }): number {
+  return set.rows.length;
+}
+
+/** A script tells of no rows. */
+export function noRows(): number {
+  return 0;
 }
 
 /** Rows of all results of a batch. */

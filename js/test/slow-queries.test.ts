@@ -3,12 +3,14 @@
 import { describe, expect, test, vi } from "vitest";
 import type { SeawallOptions } from "../src/config/options.ts";
 import { parseConfig } from "../src/config.ts";
+import { Consistency } from "../src/consistency/consistency.ts";
+import { checkConsistency } from "../src/consistency/settings.ts";
 import { controlsOf } from "../src/controls.ts";
 import type { Driver } from "../src/driver.ts";
 import { RemoteClient } from "../src/remote-client.ts";
 import type { SlowQueryEvent } from "../src/slow-queries.ts";
 import { obliging } from "./fake-server.ts";
-import { guardOf, handSetClock, START } from "./guards.ts";
+import { guardOf, handSetClock, platformOf, START } from "./guards.ts";
 
 handSetClock();
 
@@ -27,8 +29,9 @@ function slowClient(slowQuery: SeawallOptions["slowQuery"], options: SeawallOpti
     return Response.json(await obliging({ url: request.url, headers: request.headers, body, signal: request.signal }));
   };
   let driver!: Driver;
+  const consistency = new Consistency(checkConsistency({}), "db.example.com", platformOf());
   const config = parseConfig({ url: "https://db.example.com", fetch: fetch as typeof globalThis.fetch });
-  const client = new RemoteClient(config, {}, () => {
+  const client = new RemoteClient(config, {}, consistency, () => {
     driver = guardOf({ ...options, ...(slowQuery === undefined ? {} : { slowQuery }) });
     return driver;
   });

@@ -464,9 +464,10 @@ impl<'a> Reading<'a> {
         self.is_volatile |= name.starts_with(b"sqlite_") || name.starts_with(b"pragma_") || name == b"dbstat";
         let tables = if is_target { &mut self.writes } else { &mut self.reads };
         if !tables.contains(&hash) {
-            self.is_overfull |= tables.len() >= TABLES_MAX;
-            if !self.is_overfull {
+            if tables.len() < TABLES_MAX {
                 tables.push(hash);
+            } else {
+                self.is_overfull = true;
             }
         }
     }

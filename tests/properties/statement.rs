@@ -149,7 +149,7 @@ fn ours(text: &str) -> Vec<(usize, Sort)> {
     tokens
 }
 
-/// Where the other tokenizer differs from SQLite's: marks of byte order, parameters with parentheses, vertical tabs, and
+/// Where the other tokenizer differs from SQLite's: marks of byte order, parameters with parentheses, vertical tabs, zeros, and
 /// comments that never end.
 fn is_agreed(text: &str) -> bool {
     let has_odd_variable = Tokens::new(text.as_bytes()).any(|token| {
@@ -157,7 +157,7 @@ fn is_agreed(text: &str) -> bool {
         is_odd && matches!(token.text.first(), Some(b'$' | b':' | b'@' | b'#'))
     });
     !has_odd_variable
-        && !text.contains(['\u{feff}', '\u{b}'])
+        && !text.contains(['\u{feff}', '\u{b}', '\0'])
         && text.matches("/*").count() <= text.matches("*/").count()
 }
 
