@@ -6,6 +6,7 @@
 mod names;
 pub mod normal;
 pub mod plan;
+mod reading;
 pub mod statement;
 pub mod token;
 

@@ -158,7 +158,7 @@ fn is_agreed(text: &str) -> bool {
     });
     !has_odd_variable
         && !text.contains(['\u{feff}', '\u{b}', '\0'])
-        && text.matches("/*").count() <= text.matches("*/").count()
+        && text.rfind("/*").is_none_or(|at| text[at + 2..].contains("*/"))
 }
 
 proptest! {
