@@ -34,11 +34,13 @@ export function createClient(config: Config): SeawallClient {
   // Reconnecting makes another driver; the controls follow, and so do listeners and what is forced.
   const circuit = new Circuit(databaseName, platform);
   let driver: Driver;
-  const client = new RemoteClient(checked, options, () => {
-    driver = createGuard(options, databaseName, platform, circuit);
+  const client = new RemoteClient(checked, options, (connections) => {
+    driver = createGuard(options, databaseName, platform, circuit, connections);
+    // Without settings of its own, a pool is warm when it was used.
+    if (options.connectionPool !== undefined) driver.startWarm();
     return driver;
   });
-  return Object.assign(client, { seawall: controlsOf(() => driver, ignoredOf(config)) });
+  return Object.assign(client, { seawall: controlsOf(() => driver, ignoredOf(config), "libsql") });
 }
 
 const NO_REPLICA = "there is no embedded replica";
@@ -56,6 +58,11 @@ const WITHOUT_MEANING = [
 function ignoredOf(config: Config): IgnoredSetting[] {
   const set = WITHOUT_MEANING.filter(([name]) => config[name] !== undefined);
   const ignored: IgnoredSetting[] = set.map(([name, why]) => ({ name, why }));
+  for (const name of ["enableMetrics", "enableTracing"] as const) {
+    const isSet = config.seawall?.connectionPool?.[name] !== undefined;
+    if (isSet)
+      ignored.push({ name: `seawall.connectionPool.${name}`, why: "the pool always counts and keeps histories" });
+  }
   if (config.seawall?.busyTimeout !== undefined) ignored.push({ name: "seawall.busyTimeout", why: NO_FILE });
   return ignored;
 }

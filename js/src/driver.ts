@@ -4,7 +4,8 @@
 
 import { attemptOnce, judgementOf, TIMER_MAX_MS } from "./attempt.ts";
 import { Circuit, type Why } from "./circuit.ts";
-import type { SeawallOptions } from "./config/options.ts";
+import type { Priority, SeawallOptions } from "./config/options.ts";
+import { type CleanupTarget, type Connections, Upkeep } from "./connections.ts";
 import { type CoreHandle, judgeClass, kindOf, Look, OutcomeClass, Place, Step } from "./core.ts";
 import { holdLease, RENEWAL_MAX_MS } from "./held-lease.ts";
 import { LabelledCounts } from "./labels.ts";
@@ -22,6 +23,7 @@ const HELD = 1 << 7;
 const BYPASS_BREAKER = 1 << 8;
 const RETRY_POLICY = 9;
 const NO_SECOND_LEG = 1 << 13;
+const PRIORITY_BITS = { medium: 0, high: 1 << 14, critical: 2 << 14, low: 3 << 14 } as const;
 
 const OPEN = 2;
 
@@ -55,14 +57,16 @@ const CALL_INDEX_MASK = (1 << 14) - 1;
  * Makes the policies for one database; `database` names it in the shared state, and carries no credentials.
  *
  * @param circuit Listeners and operators' hands of an earlier guard of the same database, to go on with.
+ * @param connections Who sets up, checks and closes what is behind the pool's connections, if there is anything.
  */
 export function createGuard(
   options: SeawallOptions,
   database: string,
   platform: Platform = thisPlatform,
   circuit: Circuit = new Circuit(database, platform),
+  connections?: Connections,
 ): Driver {
-  return new Driver(options, database, platform, circuit);
+  return new Driver(options, database, platform, circuit, connections);
 }
 
 /** Drives the policies of one database in one isolate. */
@@ -76,17 +80,25 @@ export class Driver implements Guard {
   readonly #shared: SharedState | undefined;
   /** Waiting calls to resume when a lease is free; empty where requests must not resume each other. */
   readonly #waiters = new Map<number, () => void>();
+  readonly #upkeep: Upkeep;
   readonly #kinds = new Map<string, StatementKind>();
   readonly #slots: Slot[] = [];
   #renewal: ReturnType<typeof setTimeout> | undefined;
   #refusal: Refusal | undefined;
   #isClosed = false;
 
-  constructor(options: SeawallOptions, database: string, platform: Platform, circuit: Circuit) {
+  constructor(
+    options: SeawallOptions,
+    database: string,
+    platform: Platform,
+    circuit: Circuit,
+    connections?: Connections,
+  ) {
     this.#platform = platform;
     this.#now = platform.now;
     this.circuit = circuit;
-    this.#live = new LiveCore(options, database, platform, circuit);
+    this.#live = new LiveCore(options, database, platform, circuit, connections !== undefined);
+    this.#upkeep = new Upkeep(connections, platform, this.#live);
     if (options.state !== undefined) {
       this.#shared = new SharedState(options.state, database, platform, () => this.#live.get());
     }
@@ -149,7 +161,10 @@ export class Driver implements Guard {
     const handle = this.#live.get();
     let step = handle.begin(this.#bitsOf(operation), operation.timeoutMs ?? -1, this.#platform.now());
     this.#heed(step, handle);
-    while ((step & 7) === Step.Wait) step = await this.#wait(operation, step >>> 3, handle);
+    while ((step & 7) === Step.Wait || (step & 7) === Step.Check) {
+      const call = step >>> 3;
+      step = (step & 7) === Step.Check ? await this.#check(call, handle) : await this.#wait(operation, call, handle);
+    }
     if ((step & 7) === Step.FailOpen) return UNGUARDED_LEASE;
     if ((step & 7) !== Step.Attempt) throw this.#ended(operation, step, handle, undefined);
     return holdLease(step >>> 3, handle, this.#now, (look) => this.#look(look));
@@ -174,6 +189,27 @@ export class Driver implements Guard {
   reopen(): void {
     this.#isClosed = false;
     this.#live.reopen();
+  }
+
+  /** Sets up the connections that are to be warm; resolves when they are, or cannot be. */
+  async warm(): Promise<void> {
+    await this.#upkeep.warm();
+  }
+
+  /** The same before anybody asks, where the settings want it and the runtime allows it. */
+  startWarm(): void {
+    this.#upkeep.start();
+  }
+
+  /** Closes connections by hand; see `Controls.cleanup`. */
+  cleanUp(target: CleanupTarget): number {
+    return this.#upkeep.cleanUp(target);
+  }
+
+  /** Changes the pool's bounds while it runs; see `Controls.resize`. */
+  resize(bounds: { minConnections?: number; maxConnections?: number }): void {
+    this.#live.resize(bounds);
+    this.#look(this.#live.get().look());
   }
 
   /** The status document. */
@@ -258,6 +294,9 @@ export class Driver implements Guard {
         }
         case Step.Wait:
           step = await this.#wait(operation, step >>> 3, handle);
+          break;
+        case Step.Check:
+          step = await this.#check(step >>> 3, handle);
           break;
         case Step.FailOpen:
           // The core has trapped. What was already tried has its own error; anything else goes straight to the database.
@@ -404,6 +443,14 @@ export class Driver implements Guard {
     return step;
   }
 
+  /** Has the connection checked that a call is to use, and asks the core how to go on. */
+  async #check(call: number, handle: CoreHandle): Promise<number> {
+    const isWell = await this.#upkeep.check(handle.connectionOf(call), handle.read(Place.TimeoutMs));
+    const step = handle.checked(call, isWell, this.#platform.now());
+    this.#heed(step, handle);
+    return step;
+  }
+
   #nudge(handle: CoreHandle): void {
     if (this.#waiters.size === 0) return;
     const next = handle.nextWaiter();
@@ -416,6 +463,7 @@ export class Driver implements Guard {
     if ((look & Look.Notes) !== 0) this.#live.tell(handle);
     if ((look & Look.Waiter) !== 0) this.#nudge(handle);
     if ((look & Look.Store) !== 0) this.#shared?.tick();
+    if ((look & Look.Pool) !== 0) this.#upkeep.tend();
   }
 
   /** The error of a step that ends an operation. While all are refused, this is when a recovery can be heard of. */
@@ -458,11 +506,11 @@ export class Driver implements Guard {
 const CALL: Operation = { class: "query", kind: "unknown" };
 const CALL_BITS = bitsOf(CALL);
 /** For a transaction that no policy watches. */
-const UNGUARDED_LEASE: Lease = { leftMs: undefined, lapsed: false, vanished: false, release() {} };
+const UNGUARDED_LEASE: Lease = { leftMs: undefined, connection: 0, lapsed: false, vanished: false, release() {} };
 
 /** For an attempt that no policy watches. Made when needed: Workers allow no signal at module scope. */
 function unguarded(): AttemptContext {
-  return { signal: new AbortController().signal, timeoutMs: 0, attempt: 1 };
+  return { signal: new AbortController().signal, timeoutMs: 0, attempt: 1, connection: 0 };
 }
 
 /** Rejects in the next microtask: by then somebody listens, and the runtime need not note a rejection that nobody handles. */
@@ -478,5 +526,14 @@ function bitsOf(operation: Operation): number {
   if (operation.held === true) bits |= HELD;
   if (operation.hedge === false) bits |= NO_SECOND_LEG;
   if (operation.useCircuitBreaker === false) bits |= BYPASS_BREAKER;
+  if (operation.priority !== undefined) bits |= priorityBits(operation.priority);
+  return bits;
+}
+
+function priorityBits(priority: Priority): number {
+  const bits = PRIORITY_BITS[priority];
+  if (bits === undefined) {
+    throw new RangeError(`priority must be low, medium, high or critical, got ${JSON.stringify(priority)}`);
+  }
   return bits;
 }

@@ -20,11 +20,14 @@ export type {
   HedgeOptions,
   OperationOptions,
   OperationRetry,
+  PoolStrategy,
+  Priority,
   RetryOptions,
   SeawallOptions,
   StateOptions,
   TimeoutOptions,
 } from "./config/options.ts";
+export type { CleanupTarget } from "./connections.ts";
 export { type CircuitBreakerControls, type CircuitMetrics, CircuitState, type Controls } from "./controls.ts";
 export { createGuard, type Driver, type Refusal } from "./driver.ts";
 export {
@@ -52,6 +55,8 @@ export type {
   HandOnBreaker,
   IgnoredSetting,
   OperationStatus,
+  PoolBounds,
+  PoolStats,
   Status,
 } from "./status.ts";
 export { memoryStore } from "./store/memory.ts";

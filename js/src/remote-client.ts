@@ -2,6 +2,7 @@
 import type { Client, InArgs, InStatement, Replicated, ResultSet, Transaction, TransactionMode } from "./api.ts";
 import type { OperationOptions } from "./config/options.ts";
 import type { ClientConfig } from "./config.ts";
+import type { Connections } from "./connections.ts";
 import { LibsqlError } from "./errors.ts";
 import { batchOutcome, executeResult, expectOk } from "./hrana/decode.ts";
 import {
@@ -35,7 +36,7 @@ export class RemoteClient implements Client {
   readonly protocol = "http";
   readonly #config: ClientConfig;
   readonly #wire: WireOptions;
-  readonly #openGuard: () => Guard;
+  readonly #openGuard: (connections: Connections) => Guard;
   #guard: Guard;
   #transport: Transport;
   #pipeline: Pipeline;
@@ -43,13 +44,13 @@ export class RemoteClient implements Client {
   #isClosed = false;
 
   /** `openGuard` is called now, and again by {@link RemoteClient.reconnect}. */
-  constructor(config: ClientConfig, wire: WireOptions, openGuard: () => Guard) {
+  constructor(config: ClientConfig, wire: WireOptions, openGuard: (connections: Connections) => Guard) {
     this.#config = config;
     this.#wire = wire;
     this.#openGuard = openGuard;
-    this.#guard = openGuard();
     this.#transport = openTransport(config.fetch, wire.compression);
     this.#pipeline = this.#openPipeline();
+    this.#guard = openGuard(this.#connections());
   }
 
   get closed(): boolean {
@@ -126,10 +127,10 @@ export class RemoteClient implements Client {
   /** Closes, and opens again with fresh policies and connections. */
   async reconnect(): Promise<void> {
     this.close();
-    this.#guard = this.#openGuard();
     this.#transport = openTransport(this.#config.fetch, this.#wire.compression);
     this.#pipeline = this.#openPipeline();
     this.#isClosed = false;
+    this.#guard = this.#openGuard(this.#connections());
   }
 
   async #batch(
@@ -150,7 +151,7 @@ export class RemoteClient implements Client {
   /** Sends requests on a stream of their own, closed at the end; returns the first error, or the last result. */
   async #sendAlone(build: RequestBuilder, cx: AttemptContext): Promise<StreamResult> {
     const pipeline = this.#pipeline;
-    const { results } = await pipeline.send(build, true, pipeline.address, cx.signal);
+    const { results } = await pipeline.send(build, true, pipeline.addressOn(cx.connection), cx.signal);
     // The very last result is that of `close`.
     const own = results.length - 1;
     for (let i = 0; i < own - 1; i++) if (results[i]?.type === "error") return results[i] as StreamResult;
@@ -160,6 +161,18 @@ export class RemoteClient implements Client {
   #open(): Guard {
     if (this.#isClosed) throw clientClosed();
     return this.#guard;
+  }
+
+  /** A connection is set up by the smallest request that there is: it opens no stream and asks nothing of the database. */
+  #connections(): Connections {
+    const transport = this.#transport;
+    const pipeline = this.#pipeline;
+    const nothing = () => ({ requests: "", count: 0 });
+    return {
+      setUp: (connection, signal) => pipeline.send(nothing, true, pipeline.addressOn(connection), signal),
+      check: async (connection) => (await transport.check?.(connection)) ?? true,
+      retire: (connection) => transport.retire?.(connection),
+    };
   }
 
   #openPipeline(): Pipeline {

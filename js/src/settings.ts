@@ -12,7 +12,12 @@ const SWITCHES: Record<string, boolean> = { true: true, "1": true, false: false,
  *
  * @throws Error when the environment's switch of the breaker is none, or when retries are set in two places.
  */
-export function settingsOf(options: SeawallOptions, database: string, platform: Platform): string {
+export function settingsOf(
+  options: SeawallOptions,
+  database: string,
+  platform: Platform,
+  hasConnections = false,
+): string {
   // What is unknown goes along, so that the core can name it.
   const { state, environment, compression: _, busyTimeout: _busy, circuitBreaker, retry, ...rest } = options;
   const {
@@ -40,6 +45,7 @@ export function settingsOf(options: SeawallOptions, database: string, platform: 
       isProduction: (environment ?? platform.environment()) === "production",
       isPolling: platform.isPolling,
       connectionsMax: platform.connectionsMax,
+      hasConnections,
       database,
     },
   });

@@ -41,7 +41,7 @@ export class StreamTransaction implements Transaction {
     beginSql(mode);
     this.#guard = guard;
     this.#lease = lease;
-    this.#stream = new Stream(pipeline, () => this.#end());
+    this.#stream = new Stream(pipeline, lease.connection, () => this.#end());
     this.#mode = mode;
     this.#intMode = intMode;
     this.#onEnd = onEnd;
@@ -156,7 +156,15 @@ export class StreamTransaction implements Transaction {
     }
     const timeoutMs = this.#lease.leftMs;
     return this.#guard.run(
-      { class: "transaction", kind, held: true, undoable: isUndoable, timeoutMs, name: "transaction" },
+      {
+        class: "transaction",
+        kind,
+        held: true,
+        undoable: isUndoable,
+        timeoutMs,
+        name: "transaction",
+        connection: this.#lease.connection,
+      },
       attempt,
     );
   }

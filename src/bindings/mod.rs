@@ -4,6 +4,8 @@
 //! low three bits, the call's id above them. What belongs to the step stands in the register, a row of numbers in
 //! wasm memory that the host reads through a `Float64Array` right after the call.
 
+mod pool;
+
 use wasm_bindgen::prelude::*;
 
 use crate::clock::Instant;
@@ -22,6 +24,8 @@ mod kind {
     pub(super) const WAIT: u32 = 1;
     pub(super) const REFUSE: u32 = 2;
     pub(super) const DONE: u32 = 3;
+    // 4 is the host's own, for a core that has trapped.
+    pub(super) const CHECK: u32 = 5;
 }
 
 /// Places in the register.
@@ -52,6 +56,8 @@ const LOOK_WAITER: u32 = 1;
 const LOOK_STORE: u32 = 2;
 /// The same: something rare was noted, which `takeChange` empties.
 const LOOK_NOTES: u32 = 4;
+/// The same: `nextPoolWork` may have an answer.
+const LOOK_POOL: u32 = 8;
 
 /// The memory of this instance, for a view on the register.
 #[wasm_bindgen(js_name = wasmMemory, unchecked_return_type = "WebAssembly.Memory")]
@@ -215,12 +221,14 @@ impl Core {
         self.engine.renew_all(now);
     }
 
-    /// What to look at: 1 a waiter could go on, 2 the store may have to be read or written, 4 notes to take.
+    /// What to look at: 1 a waiter could go on, 2 the store may have to be read or written, 4 notes to take, 8 work for the
+    /// pool.
     pub fn look(&self) -> u32 {
         let waiter = if self.engine.next_waiter().is_some() { LOOK_WAITER } else { 0 };
         let store = if self.engine.wants_store() { LOOK_STORE } else { 0 };
         let notes = if self.engine.notes().has_events() { LOOK_NOTES } else { 0 };
-        waiter | store | notes
+        let pool = if self.engine.has_pool_work() { LOOK_POOL } else { 0 };
+        waiter | store | notes | pool
     }
 
     /// The call to wake, or -1.
@@ -434,6 +442,10 @@ impl Core {
                 register[place::RENEW_MS] = renew_ms as f64;
                 register[place::HEDGE_MS] = hedge_ms as f64;
                 call.to_number() << 3 | kind::ATTEMPT
+            }
+            Step::Check { call, timeout_ms } => {
+                register[place::TIMEOUT_MS] = timeout_ms as f64;
+                call.to_number() << 3 | kind::CHECK
             }
             Step::Wait { call, until, what } => {
                 register[place::AT_MS] = until.to_host();

@@ -31,9 +31,9 @@ export class Stream {
   #death: unknown;
 
   /** `onDeath` is called once, when the stream ends for a reason other than {@link Stream.close}. */
-  constructor(pipeline: Pipeline, onDeath: (error: unknown) => void) {
+  constructor(pipeline: Pipeline, connection: number, onDeath: (error: unknown) => void) {
     this.#pipeline = pipeline;
-    this.#address = pipeline.address;
+    this.#address = pipeline.addressOn(connection);
     this.#onDeath = onDeath;
   }
 
@@ -109,6 +109,7 @@ export class Stream {
     try {
       const { baton, base_url, results } = await this.#pipeline.send(build, closes, this.#address, signal);
       this.#address = {
+        ...this.#address,
         baseUrl: typeof base_url === "string" ? new URL(base_url) : this.#address.baseUrl,
         baton: typeof baton === "string" ? baton : null,
       };
