@@ -30,6 +30,8 @@ export class Upkeep {
   readonly #live: LiveCore;
   /** When the work that runs in the background counts as abandoned; 0 while none runs. */
   #runsUntil = 0;
+  /** That work, where one request may wait for what another began. */
+  #running: Promise<void> | undefined;
 
   constructor(connections: Connections | undefined, platform: Platform, live: LiveCore) {
     this.#connections = connections;
@@ -46,11 +48,19 @@ export class Upkeep {
   /** Does in the background what is to be done now. */
   tend(): void {
     if (this.#runsUntil > this.#platform.now()) return;
-    this.#platform.waitUntil(this.warm());
+    const work = this.#work();
+    if (!this.#platform.isPolling) this.#running = work;
+    this.#platform.waitUntil(work);
   }
 
-  /** Closes what the pool gave up and sets up what it wants; resolves when nothing is left to do. Never rejects. */
+  /** Resolves when nothing is left to do, whoever began it. Never rejects. */
   async warm(): Promise<void> {
+    await this.#running;
+    await this.#work();
+  }
+
+  /** Closes what the pool gave up and sets up what it wants, until nothing is left to do. Never rejects. */
+  async #work(): Promise<void> {
     this.#runsUntil = this.#platform.now() + ABANDONED_MS;
     const running = new Set<Promise<void>>();
     for (;;) {

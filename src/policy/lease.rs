@@ -13,83 +13,29 @@
 //!
 //! With `leases_max = 2` and `lease_ttl = 5 s`, two lost leases hold everyone up for at most 5 s.
 
+mod config;
 mod queue;
 mod strategy;
 mod upkeep;
+mod waiting;
 
+pub use config::PoolConfig;
 pub use queue::{AGEING_MS, Order, ROTATES_EVERY, Ticket};
 pub use strategy::Strategy;
 pub use upkeep::{Cleanup, Lives, PoolWork};
 
 use super::Cx;
 use super::connection::{Connection, ConnectionState, Reason};
-use crate::clock::{Instant, Millis};
+use crate::clock::Instant;
 use crate::note::Note;
 use crate::query::Priority;
 use queue::Queue;
 use strategy::Sizing;
 use upkeep::Warming;
 
-/// A waiter may be this much later than it was told, in milliseconds.
-const LATENESS_MAX_MS: Millis = 250;
-
-/// No waiter of a polling host asks less often than this, in milliseconds.
-const POLL_MAX_MS: Millis = 50;
-
 /// What the recent holding time never falls below, in milliseconds: on its way to zero it would become a number so small
 /// that processors take ten times as long to reckon with it.
 const HOLD_MIN_MS: f64 = 0.001;
-
-/// How many, for how long, and how hosts wait.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PoolConfig {
-    /// How the pool is sized and used.
-    pub strategy: Strategy,
-    /// Leases at once; at least 1.
-    pub leases_max: u32,
-    /// Idle connections that are kept whatever their age.
-    pub connections_min: u32,
-    /// Connections to set up before anybody asks; never more than `leases_max`.
-    pub connections_initial: u32,
-    /// Whether any are.
-    pub is_warming_on: bool,
-    /// How long a call may wait for a lease, in milliseconds.
-    pub acquire_timeout_ms: Millis,
-    /// Calls that may wait at once.
-    pub queue_max: u32,
-    /// Who is served first, among equally urgent ones. Of a single lease always who came first: writes may count on it.
-    pub order: Order,
-    /// When the oldest has waited for longer than this, and than two recent holding times, the order is that of overload;
-    /// in milliseconds.
-    pub overload_after_ms: Millis,
-    /// Who comes to a queue that has not been empty for as long waits no longer than this, in milliseconds (CoDel as in
-    /// "Fail at Scale", Maurer 2015); 0 for as long as anybody else.
-    pub overload_timeout_ms: Millis,
-    /// A lease that is not renewed for this long is taken back, in milliseconds.
-    pub lease_ttl_ms: Millis,
-    /// A connection that is idle for longer is closed, in milliseconds.
-    pub idle_ttl_ms: Millis,
-    /// A connection that is older is closed when nobody uses it, in milliseconds; [`Millis::MAX`] for never.
-    pub age_max_ms: Millis,
-    /// A connection that was taken so often is closed when it is given back; [`u64::MAX`] for never.
-    pub uses_max: u64,
-    /// A connection that was idle for longer is checked before it is used, in milliseconds.
-    pub validate_after_ms: Millis,
-    /// After set-ups that failed to the end, how long until the next, in milliseconds.
-    pub upkeep_interval_ms: Millis,
-    /// How often a set-up that failed is tried again.
-    pub setup_retries: u32,
-    /// How long before that, in milliseconds.
-    pub setup_delay_ms: Millis,
-    /// How long a set-up may take, in milliseconds; the host sees to it.
-    pub setup_timeout_ms: Millis,
-    /// Whether there is something behind a connection that the host can set up, check and close.
-    pub has_connections: bool,
-    /// Whether a transition that the table does not know is refused, and not only counted.
-    pub is_enforced: bool,
-    /// Whether waiters must ask on their own (Workers), instead of being told when a lease comes free.
-    pub is_polling: bool,
-}
 
 /// The right to one connection until it is given back or lapses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -217,7 +163,7 @@ impl LeasePool {
         self.in_use -= 1;
         let is_enforced = self.config.is_enforced;
         if slot.connection.state() == ConnectionState::Draining || is_broken {
-            self.end(lease.slot as usize, is_broken, cx);
+            self.end(lease.slot as usize, cx);
         } else {
             Self::advance(slot, ConnectionState::Ready, Reason::Returned, is_enforced, cx);
             if self.config.strategy == Strategy::Performance {
@@ -247,10 +193,9 @@ impl LeasePool {
         if is_well {
             Self::advance(slot, ConnectionState::Ready, Reason::Checked, is_enforced, cx);
         } else {
-            Self::advance(slot, ConnectionState::Failed, Reason::Broken, is_enforced, cx);
-            let (held, id) = (slot.held.take(), slot.connection.id());
+            let held = slot.held.take();
+            self.let_go(index, ConnectionState::Failed, Reason::Broken, cx);
             self.lives.recycled += 1;
-            self.retired(id);
             // Into the slot that has just become free: it is the only one, or as good as any.
             let fresh = self.make(ConnectionState::Ready, cx);
             self.slots.swap(index, fresh);
@@ -367,97 +312,6 @@ impl LeasePool {
         self.slots.iter().map(|slot| &slot.connection).filter(|it| it.state() != ConnectionState::Closed)
     }
 
-    /// Whether the asker's turn has come, while others wait as well. It then leaves the queue.
-    #[cold]
-    fn is_next(&mut self, priority: Priority, ticket: Option<Ticket>, now: Instant) -> bool {
-        self.turn(now);
-        let free = self.sizing.limit - self.in_use;
-        let is_next = self.queue.ahead_of(ticket, priority, free, now) < free;
-        if is_next {
-            self.queue.serve(ticket);
-            self.turn(now);
-        }
-        is_next
-    }
-
-    /// Looks who is to be served first from now on.
-    #[cold]
-    fn turn(&mut self, now: Instant) {
-        let order = if self.config.leases_max == 1 { Order::Fifo } else { self.config.order };
-        self.queue.turn_to(order, self.overload_after_ms(), now);
-    }
-
-    fn overload_after_ms(&self) -> Millis {
-        self.config.overload_after_ms.max((self.hold_ms * 2.0) as Millis)
-    }
-
-    /// All leases are out: some may have lapsed, or one more may be due.
-    #[cold]
-    fn make_room(&mut self, cx: &mut Cx<'_>) {
-        self.take_back_lapsed(cx);
-        if self.in_use >= self.sizing.limit {
-            let waited_ms = self.queue.oldest().map_or(0, |since| cx.now.since(since));
-            self.sizing.grow(&self.config, waited_ms);
-        }
-    }
-
-    #[cold]
-    fn wait(
-        &mut self,
-        call: u32,
-        priority: Priority,
-        ticket: Option<Ticket>,
-        acquire_by: Instant,
-        cx: &mut Cx<'_>,
-    ) -> LeaseAnswer {
-        let known = ticket.and_then(|ticket| self.queue.get(ticket)).copied();
-        if cx.now >= known.map_or(acquire_by, |waiter| waiter.gives_up_at.min(acquire_by)) {
-            self.leave_queue(ticket);
-            return LeaseAnswer::TimedOut;
-        }
-        let mut waiter = match (known, ticket) {
-            (Some(waiter), _) => waiter,
-            // It was silent for so long that it was dropped: it has its old place.
-            (None, Some(ticket)) => self.queue.returned(call, ticket, acquire_by),
-            (None, None) => {
-                if self.queue.len() >= self.config.queue_max as usize {
-                    self.queue.drop_silent(cx.now);
-                }
-                if self.queue.len() >= self.config.queue_max as usize {
-                    return LeaseAnswer::QueueFull;
-                }
-                cx.notes.push(Note::Queued, cx.now);
-                let is_short =
-                    self.config.overload_timeout_ms > 0 && self.queue.stands(self.overload_after_ms(), cx.now);
-                let gives_up_at = if is_short { cx.now.plus(self.config.overload_timeout_ms) } else { acquire_by };
-                self.queue.newcomer(call, priority, gives_up_at.min(acquire_by), cx.now)
-            }
-        };
-        let until = self.ask_again_at(&waiter, cx.now);
-        waiter.asks_by = until.plus(LATENESS_MAX_MS);
-        self.queue.put(waiter);
-        LeaseAnswer::Wait { until, ticket: waiter.ticket }
-    }
-
-    /// A told waiter needs only the next expiry, for a lease that lapses tells nobody, and to ask for one more connection
-    /// when it has waited for long. A polling one asks when its turn may have come, by its place and the recent
-    /// holding time.
-    fn ask_again_at(&self, waiter: &queue::Waiter, now: Instant) -> Instant {
-        let sooner = if self.config.is_polling {
-            let turns = (self.queue.place_of(waiter.ticket) + 1) as f64 / f64::from(self.sizing.limit);
-            let wait_ms = (turns * self.hold_ms * 0.5) as Millis;
-            now.plus(wait_ms.clamp(1, POLL_MAX_MS))
-        } else {
-            let first_expiry = self.slots.iter().filter_map(|slot| slot.held).map(|held| held.expires_at).min();
-            let mut until = first_expiry.unwrap_or(waiter.gives_up_at);
-            if self.sizing.limit < self.config.leases_max {
-                until = until.min(waiter.since.plus(self.config.strategy.grows_after_ms()));
-            }
-            until.max(now.plus(1))
-        };
-        sooner.min(waiter.gives_up_at)
-    }
-
     /// The idle connection that the strategy prefers, or one that is on its way, or a new one.
     #[inline]
     fn grant(&mut self, cx: &mut Cx<'_>) -> LeaseAnswer {
@@ -498,16 +352,13 @@ impl LeasePool {
 
     /// The end of a connection that broke, or was to go when it came back.
     #[cold]
-    fn end(&mut self, index: usize, is_broken: bool, cx: &mut Cx<'_>) {
-        let Some(slot) = self.slots.get_mut(index) else { return };
-        let id = slot.connection.id();
-        let is_leaving = slot.connection.state() == ConnectionState::Draining;
-        let (to, reason) = match (is_leaving, is_broken) {
-            (true, _) => (ConnectionState::Closed, Reason::Shutdown),
-            (false, _) => (ConnectionState::Failed, Reason::Broken),
+    fn end(&mut self, index: usize, cx: &mut Cx<'_>) {
+        let is_leaving = self.slots.get(index).is_some_and(|slot| slot.connection.state() == ConnectionState::Draining);
+        let (to, reason) = match is_leaving {
+            true => (ConnectionState::Closed, Reason::Shutdown),
+            false => (ConnectionState::Failed, Reason::Broken),
         };
-        Self::advance(slot, to, reason, self.config.is_enforced, cx);
-        self.retired(id);
+        self.let_go(index, to, reason, cx);
     }
 
     /// Takes back what nobody renewed in time.
@@ -519,9 +370,7 @@ impl LeasePool {
                 slot.held = None;
                 self.in_use -= 1;
                 cx.notes.push(Note::LeaseLapsed, cx.now);
-                Self::advance(slot, ConnectionState::Failed, Reason::Lapsed, self.config.is_enforced, cx);
-                let id = slot.connection.id();
-                self.retired(id);
+                self.let_go(index, ConnectionState::Failed, Reason::Lapsed, cx);
             }
         }
     }

@@ -116,24 +116,26 @@ impl Queue {
         self.favoured = if is_rotation { (self.turns / ROTATES_EVERY) as usize % LINES } else { LINES };
     }
 
-    /// A newcomer's place. `asks_by` is yet to be said.
-    pub(super) fn newcomer(&mut self, call: u32, priority: Priority, gives_up_at: Instant, now: Instant) -> Waiter {
+    /// A newcomer, or one that was dropped and comes back with its ticket. `asks_by` is yet to be said.
+    pub(super) fn newcomer(
+        &mut self,
+        call: u32,
+        priority: Priority,
+        ticket: Option<Ticket>,
+        gives_up_at: Instant,
+        now: Instant,
+    ) -> Waiter {
         if self.is_empty() {
             self.empty_until = now;
         }
         self.latest = self.latest.max(now);
+        let first = ticket.and_then(|ticket| self.lines[ticket.line()].front().filter(|first| ticket < first.ticket));
+        if let (Some(ticket), Some(first)) = (ticket, first) {
+            return Waiter { ticket, call, since: first.since, asks_by: now, gives_up_at };
+        }
         self.next_serial += 1;
         let ticket = Ticket(self.next_serial << 2 | priority as u64);
         Waiter { ticket, call, since: self.latest, asks_by: now, gives_up_at }
-    }
-
-    /// A waiter that was dropped, at its old place: after those who came just before it.
-    pub(super) fn returned(&self, call: u32, ticket: Ticket, gives_up_at: Instant) -> Waiter {
-        let line = &self.lines[ticket.line()];
-        let (Ok(place) | Err(place)) = place_in(line, ticket);
-        let neighbour = line.get(place).or_else(|| line.back());
-        let since = neighbour.map_or(self.latest, |waiter| waiter.since);
-        Waiter { ticket, call, since, asks_by: since, gives_up_at }
     }
 
     /// How many of its own priority are served before this one.
@@ -143,16 +145,18 @@ impl Queue {
         if self.is_newest_first { own.len() - place } else { place }
     }
 
-    /// Puts a waiter to its place, or notes that it was heard of.
+    /// Takes a newcomer in, or one that comes back to the front; of others it is noted that they were heard of.
     pub(super) fn put(&mut self, waiter: Waiter) {
         let line = &mut self.lines[waiter.ticket.line()];
         match place_in(line, waiter.ticket) {
-            Ok(index) => line[index] = waiter,
-            Err(index) => {
-                line.insert(index, waiter);
-                self.len += 1;
+            Ok(index) => {
+                line[index] = waiter;
+                return;
             }
+            Err(0) => line.push_front(waiter),
+            Err(_) => line.push_back(waiter),
         }
+        self.len += 1;
     }
 
     pub(super) fn remove(&mut self, ticket: Ticket) {
@@ -171,12 +175,9 @@ impl Queue {
         }
     }
 
-    /// Drops those who stopped asking.
-    pub(super) fn drop_silent(&mut self, now: Instant) {
-        for line in &mut self.lines {
-            line.retain(|waiter| waiter.asks_by >= now);
-        }
-        self.len = self.lines.iter().map(VecDeque::len).sum();
+    /// Drops those who stopped asking, where they are first or last.
+    pub(super) fn drop_silent(&mut self, except: Option<Ticket>, now: Instant) {
+        self.len = self.lines.iter_mut().map(|line| drop_silent_of(line, except, now)).sum();
     }
 
     /// The call that is next.
@@ -195,49 +196,33 @@ impl Queue {
     }
 
     /// How many come before `ticket`, or before a newcomer, counted up to `enough`; those who stopped asking do not
-    /// count, and are dropped where they are first or last.
+    /// count.
     #[cold]
     pub(super) fn ahead_of(&mut self, ticket: Option<Ticket>, priority: Priority, enough: u32, now: Instant) -> u32 {
-        let mine = match ticket.and_then(|ticket| self.get(ticket)) {
+        self.drop_silent(ticket, now);
+        let known = ticket.and_then(|ticket| self.get(ticket));
+        if known.is_some_and(|own| self.next() == Some(own.call)) {
+            return 0;
+        }
+        let newest = Ticket(u64::MAX);
+        let mine = match known {
             Some(own) => self.rank(own.ticket.line(), own.since, own.ticket),
-            None => {
-                let newest = Ticket(u64::MAX);
-                self.rank(priority as usize, self.latest.max(now), ticket.unwrap_or(newest))
-            }
+            None => self.rank(priority as usize, self.latest.max(now), ticket.unwrap_or(newest)),
         };
-        let is_silent = |waiter: Option<&Waiter>| {
-            waiter.is_some_and(|waiter| waiter.asks_by < now && Some(waiter.ticket) != ticket)
-        };
-        let mut ahead = 0;
-        for index in 0..LINES {
-            while is_silent(self.lines[index].front()) {
-                self.lines[index].pop_front();
-                self.len -= 1;
+        (0..LINES).fold(0, |ahead, line| self.ahead_in(line, mine, ahead, enough, now))
+    }
+
+    /// Adds those of one line who come before `mine`.
+    #[inline(never)]
+    fn ahead_in(&self, index: usize, mine: Rank, mut ahead: u32, enough: u32, now: Instant) -> u32 {
+        let line = &self.lines[index];
+        for at in 0..line.len() {
+            let Some(waiter) = line.get(if self.is_newest_first { line.len() - 1 - at } else { at }) else { break };
+            let rank = self.rank(index, waiter.since, waiter.ticket);
+            if rank.0 > mine.0 || ahead >= enough {
+                break;
             }
-            while is_silent(self.lines[index].back()) {
-                self.lines[index].pop_back();
-                self.len -= 1;
-            }
-            let line = &self.lines[index];
-            let mut at = if self.is_newest_first { line.len() } else { 0 };
-            while ahead < enough {
-                // The newest burst from its first to its last, then the burst before it; or simply from the front.
-                let (from, to) = if self.is_newest_first {
-                    let Some(newest) = at.checked_sub(1).and_then(|last| line.get(last)) else { break };
-                    (line.partition_point(|waiter| waiter.since < newest.since), at)
-                } else {
-                    (0, line.len())
-                };
-                let comes_before = |waiter: &&Waiter| self.rank(index, waiter.since, waiter.ticket) < mine;
-                let before = line.range(from..to).take_while(comes_before).filter(|waiter| waiter.asks_by >= now);
-                let found = before.take((enough - ahead) as usize).count();
-                ahead += found as u32;
-                let is_first_behind = line.get(from).is_none_or(|first| !comes_before(&first));
-                if !self.is_newest_first || is_first_behind {
-                    break;
-                }
-                at = from;
-            }
+            ahead += u32::from(rank < mine && waiter.asks_by >= now);
         }
         ahead
     }
@@ -255,6 +240,21 @@ impl Queue {
     }
 }
 
+/// How many are left.
+#[inline(never)]
+fn drop_silent_of(line: &mut VecDeque<Waiter>, except: Option<Ticket>, now: Instant) -> usize {
+    let is_silent =
+        |waiter: Option<&Waiter>| waiter.is_some_and(|waiter| waiter.asks_by < now && Some(waiter.ticket) != except);
+    while is_silent(line.front()) {
+        line.pop_front();
+    }
+    while is_silent(line.back()) {
+        line.pop_back();
+    }
+    line.len()
+}
+
+#[inline(never)]
 fn place_in(line: &VecDeque<Waiter>, ticket: Ticket) -> Result<usize, usize> {
     line.binary_search_by_key(&ticket, |waiter| waiter.ticket)
 }

@@ -75,35 +75,6 @@ impl Strategy {
     }
 }
 
-impl PoolConfig {
-    const fn limit_min(&self) -> u32 {
-        let wanted = if self.connections_min > 1 { self.connections_min } else { 1 };
-        if wanted < self.leases_max { wanted } else { self.leases_max }
-    }
-
-    /// Connections that are kept however long they are idle.
-    pub(super) fn kept(&self) -> u32 {
-        if self.strategy == Strategy::Performance { self.leases_max } else { self.connections_min }
-    }
-
-    /// An idle connection beyond those that are kept is closed after this, in milliseconds.
-    pub(super) const fn idle_max_ms(&self) -> Millis {
-        let tenth = matches!(self.strategy, Strategy::ResourceConserving);
-        if tenth { self.idle_ttl_ms / 10 } else { self.idle_ttl_ms }
-    }
-
-    /// Connections that are set up before anybody asks for them.
-    #[must_use]
-    pub fn warm_level(&self) -> u32 {
-        let own = match self.strategy {
-            Strategy::Performance => self.leases_max,
-            Strategy::Balanced => self.connections_min,
-            Strategy::Adaptive | Strategy::ResourceConserving => 0,
-        };
-        if self.is_warming_on { self.connections_initial.max(own).min(self.leases_max) } else { 0 }
-    }
-}
-
 /// The limit in force, and what moves it.
 #[derive(Clone, Debug)]
 pub(super) struct Sizing {

@@ -69,39 +69,44 @@ impl LeasePool {
     pub(super) fn close_idle(&mut self, cx: &mut Cx<'_>) {
         self.sweep_at = cx.now.plus(SWEEP_INTERVAL_MS);
         self.sizing.shrink(&self.config, self.in_use, cx.now);
-        for index in 0..self.slots.len() {
-            if self.slots[index].connection.state() == ConnectionState::Ready && self.is_old(index, cx.now) {
+        // One after another, beginning with the one that is idle for longest.
+        loop {
+            let ready = self.slots.iter().enumerate();
+            let ready = ready.filter(|(_, slot)| slot.connection.state() == ConnectionState::Ready);
+            let Some((index, slot)) = ready.min_by_key(|(_, slot)| slot.connection.last_used_at()) else { break };
+            let working = self.count(ConnectionState::Ready) + self.count(ConnectionState::Leased);
+            let is_late = cx.now.since(slot.connection.last_used_at()) > self.config.idle_max_ms();
+            if self.is_old(index, cx.now) {
                 self.recycle(index, cx);
-            }
-        }
-        let (kept, idle_max_ms) = (self.config.kept() as usize, self.config.idle_max_ms());
-        let mut working = self.working();
-        while working > kept {
-            let idle = self.slots.iter_mut().filter(|slot| slot.connection.state() == ConnectionState::Ready);
-            let Some(slot) = idle.min_by_key(|slot| slot.connection.last_used_at()) else { break };
-            let is_late = cx.now.since(slot.connection.last_used_at()) > idle_max_ms;
-            if !is_late && working <= self.sizing.limit as usize {
+            } else if working > self.config.kept() && (is_late || working > self.sizing.limit) {
+                self.let_go(index, ConnectionState::Closed, Reason::Idle, cx);
+            } else {
                 break;
             }
-            let id = slot.connection.id();
-            Self::advance(slot, ConnectionState::Closed, Reason::Idle, self.config.is_enforced, cx);
-            self.retired(id);
-            working -= 1;
         }
         self.warming.is_due =
             self.config.has_connections && !self.is_closed && cx.now >= self.warming.at && self.is_cold();
     }
 
-    fn working(&self) -> usize {
-        let is_working =
-            |slot: &&Slot| matches!(slot.connection.state(), ConnectionState::Ready | ConnectionState::Leased);
-        self.slots.iter().filter(is_working).count()
+    fn count(&self, state: ConnectionState) -> u32 {
+        self.slots.iter().filter(|slot| slot.connection.state() == state).count() as u32
     }
 
     fn is_cold(&self) -> bool {
-        let is_warming = |slot: &&Slot| slot.connection.state() == ConnectionState::Warming;
-        let coming = self.working() + self.slots.iter().filter(is_warming).count();
-        coming < self.config.warm_level() as usize
+        let states = [ConnectionState::Ready, ConnectionState::Leased, ConnectionState::Warming];
+        states.into_iter().map(|state| self.count(state)).sum::<u32>() < self.config.warm_level()
+    }
+
+    /// Moves a connection to where it will not be used again.
+    #[inline(never)]
+    pub(super) fn let_go(&mut self, index: usize, to: ConnectionState, reason: Reason, cx: &mut Cx<'_>) {
+        let Some(slot) = self.slots.get_mut(index) else { return };
+        let id = slot.connection.id();
+        Self::advance(slot, to, reason, self.config.is_enforced, cx);
+        self.lives.retired += 1;
+        if self.config.has_connections && self.retired.len() < RETIRED_MAX {
+            self.retired.push(id);
+        }
     }
 
     pub(super) fn is_old(&self, index: usize, now: Instant) -> bool {
@@ -113,21 +118,9 @@ impl LeasePool {
     #[cold]
     pub(super) fn recycle(&mut self, index: usize, cx: &mut Cx<'_>) {
         let Some(slot) = self.slots.get_mut(index) else { return };
-        let id = slot.connection.id();
-        for to in [ConnectionState::Recycling, ConnectionState::Closed] {
-            Self::advance(slot, to, Reason::Worn, self.config.is_enforced, cx);
-        }
+        Self::advance(slot, ConnectionState::Recycling, Reason::Worn, self.config.is_enforced, cx);
         self.lives.recycled += 1;
-        self.retired(id);
-    }
-
-    /// Notes that a connection is of no use any more.
-    #[cold]
-    pub(super) fn retired(&mut self, id: u32) {
-        self.lives.retired += 1;
-        if self.config.has_connections && self.retired.len() < RETIRED_MAX {
-            self.retired.push(id);
-        }
+        self.let_go(index, ConnectionState::Closed, Reason::Worn, cx);
     }
 
     /// Whether [`LeasePool::next_work`] may have an answer; cheap enough to ask every time.
@@ -158,17 +151,16 @@ impl LeasePool {
 
     /// Takes in how a set-up ended. One whose connection was taken meanwhile changes nothing.
     pub fn set_up(&mut self, id: u32, is_well: bool, cx: &mut Cx<'_>) {
-        let is_it =
-            |slot: &&mut Slot| slot.connection.id() == id && slot.connection.state() == ConnectionState::Warming;
-        let Some(slot) = self.slots.iter_mut().find(is_it) else { return };
+        let is_it = |slot: &Slot| slot.connection.id() == id && slot.connection.state() == ConnectionState::Warming;
+        let Some(index) = self.slots.iter().position(is_it) else { return };
         if is_well {
+            let slot = &mut self.slots[index];
             Self::advance(slot, ConnectionState::Ready, Reason::SetUp, self.config.is_enforced, cx);
             self.lives.warmed += 1;
             self.warming.failures = 0;
             return;
         }
-        Self::advance(slot, ConnectionState::Failed, Reason::Broken, self.config.is_enforced, cx);
-        self.retired(id);
+        self.let_go(index, ConnectionState::Failed, Reason::Broken, cx);
         let is_given_up = self.warming.failures >= self.config.setup_retries;
         self.warming.failures = if is_given_up { 0 } else { self.warming.failures + 1 };
         let delay_ms = if is_given_up { self.config.upkeep_interval_ms } else { self.config.setup_delay_ms };
@@ -200,11 +192,10 @@ impl LeasePool {
             if is_used || state == ConnectionState::Ready {
                 Self::advance(slot, ConnectionState::Draining, reason, is_enforced, cx);
             }
-            if !is_used {
+            if state == ConnectionState::Failed {
                 Self::advance(slot, ConnectionState::Closed, reason, is_enforced, cx);
-                if state != ConnectionState::Failed {
-                    self.retired(id);
-                }
+            } else if !is_used {
+                self.let_go(index, ConnectionState::Closed, reason, cx);
             }
         }
         cleaned

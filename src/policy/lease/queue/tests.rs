@@ -7,7 +7,7 @@ const ALL: [Priority; 4] = [Priority::Low, Priority::Medium, Priority::High, Pri
 fn queue(came: &[(Priority, Millis)], order: Order, now: Millis) -> Queue {
     let mut it = Queue::default();
     for (call, (priority, ms)) in came.iter().enumerate() {
-        let mut waiter = it.newcomer(call as u32 + 1, *priority, Instant::NEVER, Instant(10_000 + ms));
+        let mut waiter = it.newcomer(call as u32 + 1, *priority, None, Instant::NEVER, Instant(10_000 + ms));
         waiter.asks_by = Instant::NEVER;
         it.put(waiter);
     }
@@ -123,7 +123,7 @@ fn a_queue_stands_that_was_not_empty_for_long() {
     let ticket = ticket_of(&it, 1);
     it.serve(Some(ticket));
     assert!(!it.stands(100, Instant(11_000)));
-    let waiter = it.newcomer(2, Priority::Medium, Instant::NEVER, Instant(11_000));
+    let waiter = it.newcomer(2, Priority::Medium, None, Instant::NEVER, Instant(11_000));
     it.put(waiter);
     assert!(!it.stands(100, Instant(11_050)));
 }
