@@ -2,7 +2,10 @@ import type { Client, Config as UpstreamConfig } from "./api.ts";
 import { Circuit } from "./circuit.ts";
 import type { SeawallOptions } from "./config/options.ts";
 import { parseConfig } from "./config.ts";
-import { type Controls, controlsOf } from "./controls.ts";
+import { Consistency } from "./consistency/consistency.ts";
+import { checkConsistency } from "./consistency/settings.ts";
+import { type ClientControls, clientControlsOf } from "./consistency/view.ts";
+import { controlsOf } from "./controls.ts";
 import { createGuard, type Driver } from "./driver.ts";
 import { platform } from "./platform/platform.ts";
 import { RemoteClient } from "./remote-client.ts";
@@ -15,7 +18,7 @@ export interface Config extends UpstreamConfig {
 
 /** A client of `@libsql/client`'s shape, with Seawall's own surface under one name. */
 export interface SeawallClient extends Client {
-  readonly seawall: Controls;
+  readonly seawall: ClientControls;
 }
 
 /** A larger limit than this one leaves the number of leases as it is. */
@@ -34,13 +37,16 @@ export function createClient(config: Config): SeawallClient {
   // Reconnecting makes another driver; the controls follow, and so do listeners and what is forced.
   const circuit = new Circuit(databaseName, platform);
   let driver: Driver;
-  const client = new RemoteClient(checked, options, (connections) => {
+  const settings = checkConsistency(options.consistency);
+  const consistency = new Consistency(settings, options.consistency?.database ?? databaseName, platform);
+  const client = new RemoteClient(checked, options, consistency, (connections) => {
     driver = createGuard(options, databaseName, platform, circuit, connections);
     // Without settings of its own, a pool is warm when it was used.
     if (options.connectionPool !== undefined) driver.startWarm();
     return driver;
   });
-  return Object.assign(client, { seawall: controlsOf(() => driver, ignoredOf(config), "libsql") });
+  const controls = controlsOf(() => driver, ignoredOf(config), "libsql");
+  return Object.assign(client, { seawall: clientControlsOf(controls, client, consistency, consistency.floor) });
 }
 
 const NO_REPLICA = "there is no embedded replica";

@@ -1,6 +1,7 @@
 // The core in this isolate: one wasm instance, which can be replaced when it has trapped.
 
 import * as wasm from "./generated/core.js";
+import type { Settings } from "./settings.ts";
 
 /**
  * Kinds of steps: the low three bits of what `begin`, `wake` and `report` return. `FailOpen` is never the core's: it
@@ -42,8 +43,8 @@ export function replaceCore(seen: number): void {
 }
 
 /** Throws one error that names every setting that cannot be used. */
-export function checkSettings(settings: string): void {
-  wasm.checkSettings(settings);
+export function checkSettings({ lines, numbers, database }: Settings): void {
+  wasm.checkSettings(lines, numbers, database);
 }
 
 /** Judges a failed attempt; see `judge` in src/bindings. */
@@ -78,7 +79,7 @@ export class CoreHandle {
   readonly #onTrap: (handle: CoreHandle) => void;
 
   constructor(
-    settings: string,
+    { lines, numbers, database }: Settings,
     seedHigh: number,
     seedLow: number,
     nowMs: number,
@@ -86,7 +87,7 @@ export class CoreHandle {
     hasConnections = false,
   ) {
     this.hasConnections = hasConnections;
-    this.core = new wasm.Core(settings, seedHigh, seedLow, nowMs);
+    this.core = new wasm.Core(lines, numbers, database, seedHigh, seedLow, nowMs);
     this.#address = this.core.registerAddress();
     this.#register = this.#view();
     this.#onTrap = onTrap;

@@ -5,6 +5,7 @@ export type {
   IntMode,
   InValue,
   Replicated,
+  ResultNotes,
   ResultSet,
   Row,
   Transaction,
@@ -17,6 +18,7 @@ export { type Config, createClient, type SeawallClient } from "./client.ts";
 export type {
   CircuitBreakerOptions,
   ConnectionPoolOptions,
+  ConsistencyOptions,
   HedgeOptions,
   OperationOptions,
   OperationRetry,
@@ -28,6 +30,8 @@ export type {
   TimeoutOptions,
 } from "./config/options.ts";
 export type { CleanupTarget } from "./connections.ts";
+export type { ConsistencyStatus } from "./consistency/consistency.ts";
+export type { ClientControls, ClientStatus } from "./consistency/view.ts";
 export { type CircuitBreakerControls, type CircuitMetrics, CircuitState, type Controls } from "./controls.ts";
 export { createGuard, type Driver, type Refusal } from "./driver.ts";
 export {

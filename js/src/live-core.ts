@@ -5,7 +5,7 @@ import type { OperationRetry, RetryOptions, SeawallOptions } from "./config/opti
 import { CoreHandle, checkSettings, coreGeneration, Place } from "./core.ts";
 import type { Platform } from "./platform/platform.ts";
 import { RetryPolicies } from "./retry-policies.ts";
-import { settingsOf } from "./settings.ts";
+import { type Settings, settingsOf } from "./settings.ts";
 import { type BreakerState, type ConnectionStatus, STATES, type Status } from "./status.ts";
 
 const FORCED = { CLOSED: 1, OPEN: 2 } as const;
@@ -20,7 +20,7 @@ export class LiveCore {
   readonly #platform: Platform;
   readonly #policies = new RetryPolicies();
   readonly #hasConnections: boolean;
-  #settings: string;
+  #settings: Settings;
   /** What the core knew at its last change, for the case that it traps. */
   #snapshot = "";
   #recoveries = 0;
@@ -51,7 +51,7 @@ export class LiveCore {
     };
     const seeds = [platform.randomBits(), platform.randomBits()] as const;
     const fresh = new CoreHandle(this.#settings, ...seeds, now, onTrap, this.#hasConnections);
-    this.#policies.teach((retry) => fresh.core.addRetryPolicy(this.#settingsWith(retry)));
+    this.#policies.teach((retry) => addRetryPolicy(fresh.core, this.#settingsWith(retry)));
     if (this.#snapshot !== "") fresh.core.import(this.#snapshot, now);
     if (circuit.forced !== undefined) fresh.core.force(FORCED[circuit.forced], now);
     if (this.#isClosed) fresh.core.close(now);
@@ -93,7 +93,7 @@ export class LiveCore {
     return this.#policies.numberOf(retry, (policy) => {
       const settings = this.#settingsWith(policy);
       checkSettings(settings);
-      return this.ask((core) => core.addRetryPolicy(settings));
+      return this.ask((core) => addRetryPolicy(core, settings));
     });
   }
 
@@ -127,7 +127,7 @@ export class LiveCore {
   enable(isOn: boolean, why: string | Why | undefined): void {
     this.circuit.hand(isOn ? "ENABLED" : "DISABLED", why);
     this.#settings = this.#settingsWith(undefined, isOn);
-    this.ask((core) => core.reconfigure(this.#settings));
+    this.#reconfigure();
     this.tell(this.get());
     this.#compare(isOn ? "enabled" : "disabled");
   }
@@ -148,12 +148,14 @@ export class LiveCore {
       this.#options = before;
       throw error;
     }
-    this.ask((core) => core.reconfigure(this.#settings));
+    this.#reconfigure();
   }
 
   /** The status document. */
   status(): Status {
     const status = JSON.parse(this.ask((core, now) => core.status(now))) as Status;
+    const { recent } = status;
+    recent.averageMs = recent.durationMs / Math.max(recent.healthy + recent.failing, 1);
     const { hands, listenerFailures } = this.circuit;
     Object.assign(status.breaker, { hands: hands.map((hand) => ({ ...hand })), listenerFailures });
     return Object.assign(status, { coreRecoveries: this.#recoveries, ignored: [] });
@@ -170,7 +172,12 @@ export class LiveCore {
     this.circuit.found(state, reason);
   }
 
-  #settingsWith(retry?: RetryOptions, isBreakerOn?: boolean): string {
+  #reconfigure(): void {
+    const { lines, numbers, database } = this.#settings;
+    this.ask((core) => core.reconfigure(lines, numbers, database));
+  }
+
+  #settingsWith(retry?: RetryOptions, isBreakerOn?: boolean): Settings {
     const { circuit } = this;
     const { circuitBreaker = {} } = this.#options;
     const options = { ...this.#options };
@@ -183,4 +190,8 @@ export class LiveCore {
     }
     return settingsOf(options, this.#database, this.#platform, this.#hasConnections);
   }
+}
+
+function addRetryPolicy(core: CoreHandle["core"], { lines, numbers, database }: Settings): number {
+  return core.addRetryPolicy(lines, numbers, database);
 }

@@ -89,7 +89,7 @@ export interface Status {
     hintsRefused: number;
     storeFailures: number;
   };
-  recent: { healthy: number; failing: number; slow: number; averageMs: number };
+  recent: { healthy: number; failing: number; slow: number; durationMs: number; averageMs: number };
   /** How often the core had to be replaced after a trap. */
   coreRecoveries: number;
   /** Settings that are accepted and do nothing here. */

@@ -2,7 +2,7 @@
 
 use wasm_bindgen::prelude::*;
 
-use super::{Core, place};
+use super::calls::Core;
 use crate::engine::step::CallId;
 use crate::policy::lease::{Cleanup, PoolWork};
 
@@ -42,11 +42,11 @@ impl Core {
         match self.engine.next_pool_work(now) {
             Some(PoolWork::Retire(connection)) => packed(connection, work::RETIRE),
             Some(PoolWork::SetUp(connection)) => {
-                self.register[place::TIMEOUT_MS] = self.engine.config().pool.setup_timeout_ms as f64;
+                self.register.put_timeout(self.engine.config().pool.setup_timeout_ms);
                 packed(connection, work::SET_UP)
             }
             Some(PoolWork::AskAt(at)) => {
-                self.register[place::AT_MS] = at.to_host();
+                self.register.put_at(at);
                 packed(0, work::ASK_AT)
             }
             None => -1.0,

@@ -2,6 +2,8 @@
 //!
 //! The parser, the generated reference (`docs/config.md`) and the TypeScript type are made from it.
 
+use crate::error::prose;
+
 /// What a setting holds.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Shape {
@@ -52,7 +54,7 @@ pub struct Key {
     pub shape: Shape,
     /// Default.
     pub default: Default,
-    /// One sentence.
+    /// One sentence. Empty with the feature `bindings`.
     pub help: &'static str,
 }
 
@@ -142,32 +144,44 @@ const fn alias(path: &'static str, of: &'static str, scale: Scale) -> Alias {
 const DAY_MS: u64 = 86_400_000;
 
 const fn ms(path: &'static str, default: Default, help: &'static str) -> Key {
-    Key { path, unit: "ms", shape: Shape::Whole { min: 0, max: DAY_MS }, default, help }
+    Key { path, unit: "ms", shape: Shape::Whole { min: 0, max: DAY_MS }, default, help: prose(help) }
 }
 
 const fn span(path: &'static str, min: u64, default: u64, help: &'static str) -> Key {
-    Key { path, unit: "ms", shape: Shape::Whole { min, max: DAY_MS }, default: Default::Fixed(default as f64), help }
+    Key {
+        path,
+        unit: "ms",
+        shape: Shape::Whole { min, max: DAY_MS },
+        default: Default::Fixed(default as f64),
+        help: prose(help),
+    }
 }
 
 const fn count(path: &'static str, min: u64, max: u64, default: Default, help: &'static str) -> Key {
-    Key { path, unit: "", shape: Shape::Whole { min, max }, default, help }
+    Key { path, unit: "", shape: Shape::Whole { min, max }, default, help: prose(help) }
 }
 
 const fn weight(path: &'static str, help: &'static str) -> Key {
-    Key { path, unit: "%", shape: Shape::Whole { min: 0, max: 10_000 }, default: Default::Fixed(100.0), help }
+    Key {
+        path,
+        unit: "%",
+        shape: Shape::Whole { min: 0, max: 10_000 },
+        default: Default::Fixed(100.0),
+        help: prose(help),
+    }
 }
 
 const fn number(path: &'static str, min: f64, max: f64, default: f64, help: &'static str) -> Key {
-    Key { path, unit: "", shape: Shape::Number { min, max }, default: Default::Fixed(default), help }
+    Key { path, unit: "", shape: Shape::Number { min, max }, default: Default::Fixed(default), help: prose(help) }
 }
 
 const fn switch(path: &'static str, default: bool, help: &'static str) -> Key {
-    Key { path, unit: "", shape: Shape::Switch, default: Default::Fixed(default as u8 as f64), help }
+    Key { path, unit: "", shape: Shape::Switch, default: Default::Fixed(default as u8 as f64), help: prose(help) }
 }
 
 /// `default` is a place in `words`.
 const fn choice(path: &'static str, words: &'static [&'static str], default: usize, help: &'static str) -> Key {
-    Key { path, unit: "", shape: Shape::Choice(words), default: Default::Fixed(default as f64), help }
+    Key { path, unit: "", shape: Shape::Choice(words), default: Default::Fixed(default as f64), help: prose(help) }
 }
 
 const fn by_environment(production: f64, development: f64) -> Default {
@@ -364,7 +378,7 @@ pub const KEYS: [Key; 69] = [
     span(
         "state.writeJitter",
         0,
-        6_000,
+        7_500,
         "Longest delay before a write; few of many isolates wait for much less, and the others then need not write.",
     ),
     count(

@@ -2,6 +2,7 @@
 
 pub mod keys;
 pub mod parse;
+pub mod raw;
 pub mod variables;
 
 use crate::policy::breaker::BreakerConfig;

@@ -1,15 +1,16 @@
 //! Raw settings to [`Config`], all problems at once.
 //!
-//! Raw settings are JSON: nested objects with the names of [`KEYS`](super::keys::KEYS). The host adds what it knows
-//! of itself under `platform`: `{"isProduction": bool, "isPolling": bool, "connectionsMax": n, "hasConnections": bool,
+//! Raw settings are nested objects with the names of [`KEYS`](super::keys::KEYS). The host adds what it knows of itself
+//! under `platform`: `{"isProduction": bool, "isPolling": bool, "connectionsMax": n, "hasConnections": bool,
 //! "database": name}`.
 
 use std::fmt;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::Config;
 use super::keys::{ALIASES, Default, KEYS, Key, Shape};
+use super::raw::{Given, Raw, Setting};
 use crate::policy::backoff::Backoff;
 use crate::policy::breaker::{BreakerConfig, Corners, FleetConfig, Weights};
 use crate::policy::deadline::DeadlineConfig;
@@ -37,62 +38,44 @@ impl fmt::Display for Problems {
 
 impl std::error::Error for Problems {}
 
-/// What the host knows of itself.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Platform {
-    is_production: bool,
-    is_polling: bool,
-    connections_max: u64,
-    /// Whether it can set up, check and close what is behind a connection.
-    has_connections: bool,
-    database: String,
-}
-
 /// Reads settings from JSON text.
 ///
 /// # Errors
 ///
-/// [`Problems`] with the path, what was found and what was expected, for each setting that is unknown, of the wrong
-/// type or out of range. Values are shown up to 40 characters.
+/// [`Problems`] as [`check`] finds them, or that it is no JSON object of at most 65,536 bytes.
 pub fn parse(text: &str) -> Result<Config, Problems> {
     let one = |problem: &str| Problems(vec![problem.to_owned()]);
     if text.len() > BYTES_MAX {
         return Err(one("settings are longer than 65,536 bytes"));
     }
-    let raw: Value = serde_json::from_str(text).map_err(|error| one(&format!("not JSON: {error}")))?;
-    let Value::Object(mut raw) = raw else { return Err(one("settings must be an object")) };
-    let platform = Platform::take(&mut raw);
-    let mut reader = Reader { raw: &raw, platform: &platform, problems: Vec::new() };
+    let json: Value = serde_json::from_str(text).map_err(|error| one(&format!("not JSON: {error}")))?;
+    check(&Raw::from_json(&json).ok_or_else(|| one("settings must be an object"))?)
+}
+
+/// Checks settings, all at once.
+///
+/// # Errors
+///
+/// [`Problems`] with the path, what was found and what was expected, for each setting that is unknown, of the wrong
+/// type or out of range. Values are shown up to 40 characters.
+pub fn check(raw: &Raw<'_>) -> Result<Config, Problems> {
+    let mut reader = Reader { raw, problems: Vec::new() };
     reader.refuse_unknown();
     let config = reader.config();
     if reader.problems.is_empty() { Ok(config) } else { Err(Problems(reader.problems)) }
 }
 
-impl Platform {
-    fn take(raw: &mut Map<String, Value>) -> Self {
-        let platform = raw.remove("platform").unwrap_or_default();
-        Self {
-            is_production: platform["isProduction"].as_bool().unwrap_or(false),
-            is_polling: platform["isPolling"].as_bool().unwrap_or(false),
-            connections_max: platform["connectionsMax"].as_u64().unwrap_or(u64::MAX),
-            has_connections: platform["hasConnections"].as_bool().unwrap_or(false),
-            database: platform["database"].as_str().unwrap_or_default().to_owned(),
-        }
-    }
-}
-
 struct Reader<'a> {
-    raw: &'a Map<String, Value>,
-    platform: &'a Platform,
+    raw: &'a Raw<'a>,
     problems: Vec<String>,
 }
 
-impl<'a> Reader<'a> {
+impl Reader<'_> {
     fn config(&mut self) -> Config {
         let is_breaker_on = self.switch("circuitBreaker.enabled");
         let recovery_ms = self.whole("circuitBreaker.recoveryTimeout");
         let config = Config {
-            breaker_id: checksum(self.platform.database.as_bytes()),
+            breaker_id: checksum(self.raw.host.database.as_bytes()),
             is_pool_on: self.switch("connectionPool.enabled"),
             pool: self.pool(),
             breaker: BreakerConfig {
@@ -163,7 +146,8 @@ impl<'a> Reader<'a> {
             },
             quorum: self.number("state.quorum"),
         };
-        if config.pool.connections_min > config.pool.leases_max && self.find("connectionPool.minConnections").is_some()
+        if config.pool.connections_min > config.pool.leases_max
+            && self.raw.find("connectionPool.minConnections").is_some()
         {
             self.problems.push(format!(
                 "connectionPool.minConnections is {}, above connectionPool.maxConnections, which is {}",
@@ -179,7 +163,7 @@ impl<'a> Reader<'a> {
         _ = [self.switch("connectionPool.enableMetrics"), self.switch("connectionPool.enableTracing")];
         PoolConfig {
             strategy: Strategy::from_number(self.whole("connectionPool.strategy")),
-            leases_max: small(self.whole("connectionPool.maxConnections").min(self.platform.connections_max)),
+            leases_max: small(self.whole("connectionPool.maxConnections").min(self.raw.host.connections_max)),
             connections_min: small(self.whole("connectionPool.minConnections")),
             connections_initial: small(self.whole("connectionPool.initialConnections")),
             is_warming_on: self.switch("connectionPool.connectionWarming"),
@@ -201,9 +185,9 @@ impl<'a> Reader<'a> {
             setup_retries: small(self.whole("connectionPool.maxRetries")),
             setup_delay_ms: self.whole("connectionPool.retryDelay"),
             setup_timeout_ms: self.whole("connectionPool.connectionTimeout"),
-            has_connections: self.platform.has_connections,
+            has_connections: self.raw.host.has_connections,
             is_enforced: self.whole("connectionPool.stateMachine") == 0,
-            is_polling: self.platform.is_polling,
+            is_polling: self.raw.host.is_polling,
         }
     }
 
@@ -217,20 +201,18 @@ impl<'a> Reader<'a> {
     /// Whether a setting has a value of its own, under any of its names.
     fn is_set(&self, path: &str) -> bool {
         let mut aliases = ALIASES.iter().filter(|alias| alias.of == path);
-        self.find(path).is_some() || aliases.any(|alias| self.find(alias.path).is_some())
+        self.raw.find(path).is_some() || aliases.any(|alias| self.raw.find(alias.path).is_some())
     }
 
     fn refuse_unknown(&mut self) {
-        for (group, value) in self.raw {
-            let is_group = KEYS.iter().any(|key| key.path.split_once('.').is_some_and(|(name, _)| name == group));
-            let Some(members) = value.as_object().filter(|_| is_group) else {
-                self.problems.push(unknown(group, "no such group of settings, or not an object"));
-                continue;
-            };
-            for name in members.keys() {
+        for Setting { group, name, given, .. } in &self.raw.settings {
+            let is_group = KEYS.iter().any(|key| key.path.split_once('.').is_some_and(|(known, _)| known == *group));
+            if !is_group || (name.is_empty() && *given != Given::Group) {
+                self.problem(unknown(group, "no such group of settings, or not an object"));
+            } else if !name.is_empty() {
                 let path = format!("{group}.{name}");
                 if !KEYS.iter().any(|key| key.path == path) && !ALIASES.iter().any(|alias| alias.path == path) {
-                    self.problems.push(unknown(&path, "no such setting"));
+                    self.problem(unknown(&path, "no such setting"));
                 }
             }
         }
@@ -275,22 +257,23 @@ impl<'a> Reader<'a> {
 
     /// What is set under this one name, if it is set and can be used.
     fn read(&mut self, key: &Key) -> Option<f64> {
-        let found = self.find(key.path)?;
-        let value = match (key.shape, found) {
-            (Shape::Whole { min, max }, Value::Number(number)) => {
-                number.as_f64().filter(|value| value.fract() == 0.0 && *value >= min as f64 && *value <= max as f64)
+        let found = self.raw.find(key.path)?;
+        let value = match (key.shape, found.given) {
+            (Shape::Whole { min, max }, Given::Number(number)) => {
+                Some(number).filter(|value| value.fract() == 0.0 && *value >= min as f64 && *value <= max as f64)
             }
-            (Shape::Number { min, max }, Value::Number(number)) => {
-                number.as_f64().filter(|value| (min..=max).contains(value))
+            (Shape::Number { min, max }, Given::Number(number)) => {
+                Some(number).filter(|value| (min..=max).contains(value))
             }
-            (Shape::Switch, Value::Bool(is_on)) => Some(f64::from(u8::from(*is_on))),
-            (Shape::Choice(words), Value::String(word)) => {
-                words.iter().position(|known| known == word).map(|place| place as f64)
+            (Shape::Switch, Given::Switch(is_on)) => Some(f64::from(u8::from(is_on))),
+            (Shape::Choice(words), Given::Other) => {
+                let word = found.shown.trim_matches('"');
+                words.iter().position(|known| *known == word).map(|place| place as f64)
             }
             _ => None,
         };
         if value.is_none() {
-            self.problem(format!("{} must be {}, got {}", key.path, expected(key), shown(found)));
+            self.problem(format!("{} must be {}, got {}", key.path, expected(key), found.shown));
         }
         value
     }
@@ -305,15 +288,10 @@ impl<'a> Reader<'a> {
     fn default_of(&mut self, key: &Key) -> f64 {
         match key.default {
             Default::Fixed(value) => value,
-            Default::ByEnvironment { production, .. } if self.platform.is_production => production,
+            Default::ByEnvironment { production, .. } if self.raw.host.is_production => production,
             Default::ByEnvironment { development, .. } => development,
             Default::SameAs(path) => self.value(path),
         }
-    }
-
-    fn find(&self, path: &str) -> Option<&'a Value> {
-        let (group, name) = path.split_once('.')?;
-        self.raw.get(group)?.get(name)
     }
 }
 
@@ -333,18 +311,17 @@ pub fn expected(key: &Key) -> String {
     }
 }
 
-/// A number as JSON has it, whole ones without a fraction. (The formatting of floats in Rust's library would add its
-/// 14 KB to the core.)
+/// A number with at most six digits after the point, without zeros at its end. (The formatting of floats in Rust's
+/// library would add its 14 KB to the core.)
 fn plain(number: f64) -> String {
-    if number.fract() == 0.0 { (number as i64).to_string() } else { Value::from(number).to_string() }
+    let millionths = (number.abs() * 1e6).round() as u64;
+    let (whole, rest) = (millionths / 1_000_000, millionths % 1_000_000);
+    let sign = if number < 0.0 { "-" } else { "" };
+    format!("{sign}{whole}.{rest:06}").trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 fn unit(key: &Key) -> String {
     if key.unit.is_empty() { String::new() } else { format!(" {}", key.unit) }
-}
-
-fn shown(value: &Value) -> String {
-    value.to_string().chars().take(40).collect()
 }
 
 fn small(value: u64) -> u32 {

@@ -150,6 +150,25 @@ export interface TimeoutOptions {
   healthCheck?: number;
 }
 
+/** What a read must see of earlier writes, where replicas answer reads. */
+export interface ConsistencyOptions {
+  /**
+   * `"isolate"`: each read sees what this isolate has written before, whichever request wrote it. `"token"`: it sees
+   * what its own token stands for and nothing else is waited for. `"off"`: nothing is waited for. Default `"isolate"`,
+   * which changes nothing with a server that does not tell how far its log is.
+   */
+  readYourWrites?: "isolate" | "token" | "off";
+  /**
+   * Milliseconds that a read waits for a replica to catch up, 1,000 unless set; at most half of what the operation has
+   * left. 0: it never waits, and an answer that came too early is only marked, or refused.
+   */
+  waitTimeout?: number;
+  /** What then: `"stale"`, the default, takes an older answer and marks it; `"error"` throws `REPLICA_BEHIND`. */
+  onTimeout?: "stale" | "error";
+  /** A name that all addresses of one database share, so that they understand each other's tokens. Default: the address. */
+  database?: string;
+}
+
 /** Where and how isolates share what they learn. */
 export interface StateOptions {
   store: Store;
@@ -187,6 +206,7 @@ export interface SeawallOptions {
   /** Off unless `delay` is set. */
   hedge?: HedgeOptions;
   timeouts?: TimeoutOptions;
+  consistency?: ConsistencyOptions;
   /** Without it, each isolate learns for itself. */
   state?: StateOptions;
   /** Replaces `authToken` and the URL's token; asked for every request, so that it can be rotated. */
@@ -214,6 +234,8 @@ export interface OperationOptions {
   idempotent?: boolean;
   /** Its own retries; what is not set is as the client has it. At most 15 different ones for one client. */
   retry?: OperationRetry;
+  /** From `consistencyToken()`, here or in another isolate: a read sees at least what had been written by then. */
+  consistencyToken?: string | null | undefined;
   /** Who goes first when operations wait for a lease. Default `"medium"`; half a second of waiting is worth a level. */
   priority?: Priority;
   /** `false` keeps a read from being sent a second time while the first is out. */
