@@ -101,6 +101,8 @@ pub struct LeasePool {
     config: PoolConfig,
     slots: Vec<Slot>,
     in_use: u32,
+    /// The slot that came back last.
+    latest: usize,
     sizing: Sizing,
     queue: Queue,
     next_serial: u32,
@@ -125,6 +127,7 @@ impl LeasePool {
             config,
             slots: Vec::new(),
             in_use: 0,
+            latest: 0,
             queue: Queue::default(),
             next_serial: 1,
             next_connection: 1,
@@ -183,7 +186,9 @@ impl LeasePool {
             if self.config.strategy == Strategy::Performance {
                 slot.latency_ms = (slot.latency_ms + (held_ms - slot.latency_ms) * 0.2).max(HOLD_MIN_MS);
             }
-            if slot.connection.uses() >= self.config.uses_max || self.is_old(lease.slot(), cx.now) {
+            self.latest = lease.slot();
+            let age_ms = cx.now.since(slot.connection.created_at());
+            if slot.connection.uses() >= self.config.uses_max || age_ms > self.config.age_max_ms {
                 self.recycle(lease.slot(), cx);
             }
         }
@@ -326,18 +331,16 @@ impl LeasePool {
         self.slots.iter().map(|slot| &slot.connection).filter(|it| it.state() != ConnectionState::Closed)
     }
 
-    /// The idle connection that the strategy prefers, or one that is on its way, or a new one.
+    /// Lends the connection that the strategy prefers.
     #[inline]
     fn grant(&mut self, cx: &mut Cx<'_>) -> LeaseAnswer {
-        let (strategy, serial) = (self.config.strategy, self.next_serial);
-        let idle = self
-            .slots
-            .iter()
-            .enumerate()
-            .filter(|(_, slot)| slot.connection.state() == ConnectionState::Ready)
-            .max_by_key(|(_, slot)| strategy.preference(slot, serial))
-            .map(|(index, _)| index);
-        let index = idle.unwrap_or_else(|| self.one_more(cx));
+        let serial = self.next_serial;
+        let is_idle = |slot: &Slot| slot.connection.state() == ConnectionState::Ready;
+        // Nearly always the one that came back last, or another one just as good.
+        let index = match self.slots.get(self.latest) {
+            Some(slot) if self.config.strategy.takes_latest() && is_idle(slot) => self.latest,
+            _ => self.preferred(cx),
+        };
         self.next_serial = serial.wrapping_add(1);
         self.in_use += 1;
         self.sizing.peak = self.sizing.peak.max(self.in_use);
@@ -352,6 +355,16 @@ impl LeasePool {
         }
         Self::advance(slot, ConnectionState::Leased, Reason::Taken, is_enforced, cx);
         LeaseAnswer::Granted(lease)
+    }
+
+    /// The idle connection that the strategy prefers, or one more.
+    #[inline(never)]
+    fn preferred(&mut self, cx: &mut Cx<'_>) -> usize {
+        let (strategy, serial) = (self.config.strategy, self.next_serial);
+        let idle = self.slots.iter().enumerate();
+        let idle = idle.filter(|(_, slot)| slot.connection.state() == ConnectionState::Ready);
+        let best = idle.max_by_key(|(_, slot)| strategy.preference(slot, serial)).map(|(index, _)| index);
+        best.unwrap_or_else(|| self.one_more(cx))
     }
 
     /// Nothing is idle: a call does not wait for a set-up that it can make itself.

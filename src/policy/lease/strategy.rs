@@ -62,8 +62,13 @@ impl Strategy {
         }
     }
 
-    /// How much a connection is to be preferred to others.
+    /// Whether the connection that came back last is the one to take.
     #[inline]
+    pub(super) const fn takes_latest(self) -> bool {
+        self.has_own_limit()
+    }
+
+    /// How much a connection is to be preferred to others.
     pub(super) fn preference(self, slot: &Slot, serial: u32) -> u64 {
         let used_at = slot.connection.last_used_at().0;
         match self {

@@ -84,7 +84,7 @@ impl LeasePool {
                 break;
             }
         }
-        self.warming.is_due =
+        self.warming.is_due |=
             self.config.has_connections && !self.is_closed && cx.now >= self.warming.at && self.is_cold();
     }
 
@@ -106,6 +106,7 @@ impl LeasePool {
         self.lives.retired += 1;
         if self.config.has_connections && self.retired.len() < RETIRED_MAX {
             self.retired.push(id);
+            self.warming.is_due = true;
         }
     }
 
@@ -126,7 +127,7 @@ impl LeasePool {
     /// Whether [`LeasePool::next_work`] may have an answer; cheap enough to ask every time.
     #[must_use]
     pub const fn has_work(&self) -> bool {
-        self.warming.is_due || !self.retired.is_empty()
+        self.warming.is_due
     }
 
     /// What the host is to do next for connections that nobody uses. It asks until the answer is none.
