@@ -39,11 +39,13 @@ export function createClient(config: Config): SeawallClient {
   let driver: Driver;
   const settings = checkConsistency(options.consistency);
   const consistency = new Consistency(settings, options.consistency?.database ?? databaseName, platform);
-  const client = new RemoteClient(checked, options, consistency, () => {
-    driver = createGuard(options, databaseName, platform, circuit);
+  const client = new RemoteClient(checked, options, consistency, (connections) => {
+    driver = createGuard(options, databaseName, platform, circuit, connections);
+    // Without settings of its own, a pool is warm when it was used.
+    if (options.connectionPool !== undefined) driver.startWarm();
     return driver;
   });
-  const controls = controlsOf(() => driver, ignoredOf(config));
+  const controls = controlsOf(() => driver, ignoredOf(config), "libsql");
   return Object.assign(client, { seawall: clientControlsOf(controls, client, consistency, consistency.floor) });
 }
 
@@ -62,6 +64,11 @@ const WITHOUT_MEANING = [
 function ignoredOf(config: Config): IgnoredSetting[] {
   const set = WITHOUT_MEANING.filter(([name]) => config[name] !== undefined);
   const ignored: IgnoredSetting[] = set.map(([name, why]) => ({ name, why }));
+  for (const name of ["enableMetrics", "enableTracing"] as const) {
+    const isSet = config.seawall?.connectionPool?.[name] !== undefined;
+    if (isSet)
+      ignored.push({ name: `seawall.connectionPool.${name}`, why: "the pool always counts and keeps histories" });
+  }
   if (config.seawall?.busyTimeout !== undefined) ignored.push({ name: "seawall.busyTimeout", why: NO_FILE });
   return ignored;
 }

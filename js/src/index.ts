@@ -22,12 +22,15 @@ export type {
   HedgeOptions,
   OperationOptions,
   OperationRetry,
+  PoolStrategy,
+  Priority,
   RetryOptions,
   SeawallOptions,
   SlowQueryOptions,
   StateOptions,
   TimeoutOptions,
 } from "./config/options.ts";
+export type { CleanupTarget } from "./connections.ts";
 export type { ConsistencyStatus } from "./consistency/consistency.ts";
 export type { ClientControls, ClientStatus } from "./consistency/view.ts";
 export { type CircuitBreakerControls, type CircuitMetrics, CircuitState, type Controls } from "./controls.ts";
@@ -58,6 +61,8 @@ export type {
   HandOnBreaker,
   IgnoredSetting,
   OperationStatus,
+  PoolBounds,
+  PoolStats,
   Status,
 } from "./status.ts";
 export { memoryStore } from "./store/memory.ts";
