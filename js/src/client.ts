@@ -1,4 +1,5 @@
 import type { Client, Config as UpstreamConfig } from "./api.ts";
+import { ClientCache } from "./cache/client-cache.ts";
 import { Circuit } from "./circuit.ts";
 import type { SeawallOptions } from "./config/options.ts";
 import { parseConfig } from "./config.ts";
@@ -39,11 +40,14 @@ export function createClient(config: Config): SeawallClient {
   let driver: Driver;
   const settings = checkConsistency(options.consistency);
   const consistency = new Consistency(settings, options.consistency?.database ?? databaseName, platform);
-  const client = new RemoteClient(checked, options, consistency, () => {
+  const cache = new ClientCache(options, databaseName, platform);
+  const openGuard = () => {
     driver = createGuard(options, databaseName, platform, circuit);
+    cache.clear();
     return driver;
-  });
-  const controls = controlsOf(() => driver, ignoredOf(config));
+  };
+  const client = new RemoteClient(checked, options, consistency, openGuard, cache.cacheFor);
+  const controls = { ...controlsOf(() => driver, ignoredOf(config)), cache };
   return Object.assign(client, { seawall: clientControlsOf(controls, client, consistency, consistency.floor) });
 }
 

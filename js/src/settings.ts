@@ -33,6 +33,7 @@ export function settingsOf(options: SeawallOptions, database: string, platform: 
     compression: _,
     busyTimeout: _busy,
     consistency: _c,
+    queryCache,
     circuitBreaker,
     retry,
     ...rest
@@ -59,6 +60,7 @@ export function settingsOf(options: SeawallOptions, database: string, platform: 
   const groups: Record<string, unknown> = JSON.parse(
     JSON.stringify({
       ...rest,
+      queryCache: typeof queryCache === "object" ? { ...queryCache, related: undefined } : queryCache,
       retry: retry ?? nested,
       circuitBreaker: isGroup || circuitBreaker === undefined ? { ...breaker, enabled } : circuitBreaker,
       state: { ...schedule, near: near !== undefined },
