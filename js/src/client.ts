@@ -1,7 +1,9 @@
 import type { Client, Config as UpstreamConfig } from "./api.ts";
+import { ClientCache } from "./cache/client-cache.ts";
 import { Circuit } from "./circuit.ts";
 import type { SeawallOptions } from "./config/options.ts";
 import { parseConfig } from "./config.ts";
+import type { Connections } from "./connections.ts";
 import { Consistency } from "./consistency/consistency.ts";
 import { checkConsistency } from "./consistency/settings.ts";
 import { type ClientControls, clientControlsOf } from "./consistency/view.ts";
@@ -39,13 +41,16 @@ export function createClient(config: Config): SeawallClient {
   let driver: Driver;
   const settings = checkConsistency(options.consistency);
   const consistency = new Consistency(settings, options.consistency?.database ?? databaseName, platform);
-  const client = new RemoteClient(checked, options, consistency, (connections) => {
+  const cache = new ClientCache(options, databaseName, platform);
+  const openGuard = (connections: Connections) => {
     driver = createGuard(options, databaseName, platform, circuit, connections);
     // Without settings of its own, a pool is warm when it was used.
     if (options.connectionPool !== undefined) driver.startWarm();
+    cache.clear();
     return driver;
-  });
-  const controls = controlsOf(() => driver, ignoredOf(config), "libsql");
+  };
+  const client = new RemoteClient(checked, options, consistency, openGuard, cache.cacheFor);
+  const controls = { ...controlsOf(() => driver, ignoredOf(config), "libsql"), cache };
   return Object.assign(client, { seawall: clientControlsOf(controls, client, consistency, consistency.floor) });
 }
 
