@@ -18,6 +18,7 @@ pub mod pool;
 mod register;
 pub mod settings;
 pub mod sharing;
+pub mod statement;
 
 use wasm_bindgen::prelude::*;
 
