@@ -2,6 +2,7 @@
 
 import type { CircuitEventName, CircuitListener, Why } from "./circuit.ts";
 import type { Driver } from "./driver.ts";
+import type { SlowQuery } from "./slow-queries.ts";
 import type { ConnectionStatus, FleetStatus, IgnoredSetting, OperationStatus, Status } from "./status.ts";
 
 /** The states of a circuit. */
@@ -68,6 +69,11 @@ export interface Controls {
   fleet(): Promise<FleetStatus>;
   /** Operations that were given an `operationName` or a `tableName`, with their counts. */
   operations(): OperationStatus[];
+  /**
+   * Statements whose requests took longer than `slowQuery.threshold`, the greatest total time first: at most `limit`, and
+   * never more than 100. Texts hold no literals; arguments are in none of it.
+   */
+  slowQueries(limit?: number): SlowQuery[];
   readonly circuitBreaker: CircuitBreakerControls;
   /** Another name for `circuitBreaker.on`. */
   on(event: CircuitEventName, listener: CircuitListener): Controls;
@@ -85,6 +91,7 @@ export function controlsOf(driver: () => Driver, ignored: readonly IgnoredSettin
     connections: () => driver().connections(),
     fleet: () => driver().fleet(),
     operations: () => driver().operations(),
+    slowQueries: (limit) => driver().slow?.list(limit) ?? [],
     drain: (deadlineMs) => driver().drain(deadlineMs),
     circuitBreaker,
     on(event, listener) {

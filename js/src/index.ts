@@ -24,6 +24,7 @@ export type {
   OperationRetry,
   RetryOptions,
   SeawallOptions,
+  SlowQueryOptions,
   StateOptions,
   TimeoutOptions,
 } from "./config/options.ts";
@@ -48,6 +49,7 @@ export type { AttemptContext } from "./operation.ts";
 export type { DatabaseType } from "./protect/profiles.ts";
 export { controlsOfProtected, type ProtectOptions, protect, unprotected, withOperation } from "./protect/protect.ts";
 export { Registry, type RegistryEntry, type RegistryOptions, type SharedOptions } from "./registry.ts";
+export type { SlowQuery, SlowQueryEvent, SlowQueryListener } from "./slow-queries.ts";
 export type {
   BreakerState,
   ColoStatus,

@@ -24,6 +24,7 @@ import {
 import { type Authorization, Pipeline, type RequestBuilder } from "./hrana/pipeline.ts";
 import type { PipelineResponse, StreamResult } from "./hrana/proto.ts";
 import { type AttemptContext, type Guard, type Operation, type StatementKind, withOptions } from "./operation.ts";
+import { noRows, rowsOfAll, rowsOfOne, timed } from "./slow-queries.ts";
 import { kindOfAll, StreamTransaction } from "./transaction.ts";
 import { openTransport } from "./transport/open.ts";
 import type { Compression, Transport } from "./transport/transport.ts";
@@ -98,10 +99,11 @@ export class RemoteClient implements Client {
     const kind = this.#open().kindOf(sqlOf(given));
     const operation = { class: "query", kind, name: "execute" } as const;
     const access = this.#access(floor, own);
-    return this.#guard.run(withOptions(operation, own), async (cx) => {
+    const attempt = async (cx: AttemptContext) => {
       const body = await this.#sendAlone(access, kind, true, (_, index) => executeRequest(encoded, index), cx);
       return marked(executeResult(resultOf(body), intMode), body.isStale);
-    });
+    };
+    return this.#guard.run(withOptions(operation, own), timed(this.#guard.slow, [given], rowsOfOne, attempt));
   }
 
   async batchOn(
@@ -125,12 +127,13 @@ export class RemoteClient implements Client {
   async executeMultipleOn(floor: Floor, sql: string, options?: OperationOptions): Promise<void> {
     const operation = withOptions({ class: "batch", kind: "write", name: "executeMultiple" }, options);
     const access = this.#access(floor, options);
-    return this.#open().run(operation, async (cx) => {
+    const attempt = async (cx: AttemptContext) => {
       const asks = access.asksAfterScripts;
       const build = () => (asks ? joined(sequenceRequest(sql), primaryIndexRequest()) : sequenceRequest(sql));
       const { results } = await this.#sendAlone(access, "write", false, build, cx);
       expectOk(results[0] as StreamResult, "sequence");
-    });
+    };
+    return this.#open().run(operation, timed(this.#guard.slow, [sql], noRows, attempt));
   }
 
   async transactionOn(floor: Floor, mode: TransactionMode = "write", options?: OperationOptions): Promise<Transaction> {
@@ -191,10 +194,11 @@ export class RemoteClient implements Client {
     const build: RequestBuilder = (version, index) => batchRequests(encoded, shape, version, index);
     // One that takes the write lock must not be sent twice: the second would wait for the first.
     const isRepeatable = shape.begin !== "write";
-    return this.#open().run(operation, async (cx) => {
+    const attempt = async (cx: AttemptContext) => {
       const body = await this.#sendAlone(access, operation.kind, isRepeatable, build, cx);
       return marked(batchOutcome(resultOf(body), layout, intMode).take(), body.isStale);
-    });
+    };
+    return this.#open().run(operation, timed(this.#guard.slow, statements, rowsOfAll, attempt));
   }
 
   /** Sends requests on a stream of their own, closed at the end. */

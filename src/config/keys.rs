@@ -182,7 +182,7 @@ const fn by_environment(production: f64, development: f64) -> Default {
 }
 
 /// Every setting.
-pub const KEYS: [Key; 53] = [
+pub const KEYS: [Key; 55] = [
     switch("connectionPool.enabled", true, "Whether operations need a lease."),
     count(
         "connectionPool.maxConnections",
@@ -333,5 +333,7 @@ pub const KEYS: [Key; 53] = [
         0.5,
         "Share of the data centres, weighted by their requests, that must be open for the view of the fleet to be open.",
     ),
+    switch("slowQuery.enabled", true, "Whether slow statements are noted, without their literals and arguments."),
+    span("slowQuery.threshold", 0, 1_000, "A request that takes longer makes its statement slow; 0 notes none."),
     switch("state.near", false, "Whether there is a store near by, such as a data centre's cache; the host sets it."),
 ];

@@ -151,6 +151,7 @@ impl Reader<'_> {
                 write_jitter_ms: self.whole("state.writeJitter"),
                 has_near: self.switch("state.near"),
             },
+            slow_query_ms: if self.switch("slowQuery.enabled") { self.whole("slowQuery.threshold") } else { 0 },
             quorum: self.number("state.quorum"),
         };
         if config.pool.connections_min > config.pool.leases_max

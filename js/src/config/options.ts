@@ -1,5 +1,6 @@
 // The options of Seawall itself. Their ranges and defaults are in docs/config.md, written from the core's one list.
 
+import type { SlowQueryListener } from "../slow-queries.ts";
 import type { Store } from "../store/store.ts";
 
 /** Leases: how many requests or transactions one isolate has in flight. */
@@ -114,6 +115,15 @@ export interface TimeoutOptions {
   healthCheck?: number;
 }
 
+/** Which statements are noted as slow. */
+export interface SlowQueryOptions {
+  enabled?: boolean;
+  /** A request that takes longer, in milliseconds, is slow; 0 turns it off. */
+  threshold?: number;
+  /** Told of each slow request, in a microtask of its own. What it throws or rejects with harms nothing and is counted. */
+  onSlowQuery?: SlowQueryListener;
+}
+
 /** What a read must see of earlier writes, where replicas answer reads. */
 export interface ConsistencyOptions {
   /**
@@ -171,6 +181,8 @@ export interface SeawallOptions {
   hedge?: HedgeOptions;
   timeouts?: TimeoutOptions;
   consistency?: ConsistencyOptions;
+  /** Slow statements, listed by `seawall.slowQueries()`. */
+  slowQuery?: SlowQueryOptions;
   /** Without it, each isolate learns for itself. */
   state?: StateOptions;
   /** Replaces `authToken` and the URL's token; asked for every request, so that it can be rotated. */
