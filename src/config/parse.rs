@@ -1,6 +1,6 @@
 //! Raw settings to [`Config`], all problems at once.
 //!
-//! Raw settings are JSON: nested objects with the names of [`KEYS`](super::keys::KEYS). The host adds what it knows
+//! Raw settings are JSON: nested objects with the names of the one [list](super::keys). The host adds what it knows
 //! of itself under `platform`: `{"isProduction": bool, "isPolling": bool, "connectionsMax": n, "database": name}`.
 
 use std::fmt;
@@ -62,6 +62,7 @@ pub fn parse(text: &str) -> Result<Config, Problems> {
     let mut reader = Reader { raw: &raw, platform: &platform, problems: Vec::new() };
     reader.refuse_unknown();
     let config = reader.config();
+    KEYS.iter().filter(|key| !key.is_read).for_each(|key| _ = reader.value(key.path));
     if reader.problems.is_empty() { Ok(config) } else { Err(Problems(reader.problems)) }
 }
 
@@ -246,16 +247,7 @@ impl<'a> Reader<'a> {
     /// What is set under this one name, if it is set and can be used.
     fn read(&mut self, key: &Key) -> Option<f64> {
         let found = self.find(key.path)?;
-        let value = match (key.shape, found) {
-            (Shape::Whole { min, max }, Value::Number(number)) => {
-                number.as_f64().filter(|value| value.fract() == 0.0 && *value >= min as f64 && *value <= max as f64)
-            }
-            (Shape::Number { min, max }, Value::Number(number)) => {
-                number.as_f64().filter(|value| (min..=max).contains(value))
-            }
-            (Shape::Switch, Value::Bool(is_on)) => Some(f64::from(u8::from(*is_on))),
-            _ => None,
-        };
+        let value = usable(key, found);
         if value.is_none() {
             self.problem(format!("{} must be {}, got {}", key.path, expected(key), shown(found)));
         }
@@ -284,6 +276,47 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// The number that a setting's value stands for, if it can be used.
+fn usable(key: &Key, found: &Value) -> Option<f64> {
+    let number = || match found {
+        Value::Number(number) => number.as_f64(),
+        Value::String(text) => duration(text, key.unit),
+        _ => None,
+    };
+    match (key.shape, found) {
+        (Shape::Whole { min, max }, _) => {
+            number().filter(|value| value.fract() == 0.0 && *value >= min as f64 && *value <= max as f64)
+        }
+        (Shape::Number { min, max }, _) => number().filter(|value| (min..=max).contains(value)),
+        (Shape::Switch, Value::Bool(is_on)) => Some(f64::from(u8::from(*is_on))),
+        (Shape::Choice(words), Value::String(word)) => {
+            words.iter().position(|known| known == word).map(|place| place as f64)
+        }
+        _ => None,
+    }
+}
+
+/// `"500ms"`, `"5s"`, `"2m"` or `"1h"` in `unit`, which is a unit of time; else nothing.
+fn duration(text: &str, unit: &str) -> Option<f64> {
+    let per_unit = match unit {
+        "ms" => 1.0,
+        "s" => 1_000.0,
+        _ => return None,
+    };
+    let letters = text.bytes().rev().take_while(u8::is_ascii_lowercase).count();
+    let (number, letters) = text.split_at_checked(text.len() - letters)?;
+    let factor = match letters {
+        "ms" => 1.0,
+        "s" => 1_000.0,
+        "m" => 60_000.0,
+        "h" => 3_600_000.0,
+        _ => return None,
+    };
+    // To the nearest thousandth of a millisecond: 1.001 s is 1,001 ms, whatever binary fractions make of it.
+    let value = serde_json::from_str::<Value>(number).ok()?.as_f64()?;
+    Some((value * factor * 1_000.0).round() / 1_000.0 / per_unit)
+}
+
 fn unknown(path: &str, what: &str) -> String {
     format!("{}: {what}", path.chars().take(60).collect::<String>())
 }
@@ -296,6 +329,7 @@ pub fn expected(key: &Key) -> String {
         Shape::Whole { min, max } => format!("a whole number from {min} to {max}{unit}"),
         Shape::Number { min, max } => format!("a number from {} to {}{unit}", plain(min), plain(max)),
         Shape::Switch => "true or false".to_owned(),
+        Shape::Choice(words) => format!("one of {}", words.join(", ")),
     }
 }
 
