@@ -9,7 +9,7 @@ import { setup } from "./setup.mjs";
 
 const ISOLATES = 2;
 const USERS = 3;
-const SAMPLE_MS = 10_000;
+const SAMPLE_MS = 20_000;
 /** Healthy and broken by turns, each for at most this long, in milliseconds. */
 const HEALTHY_MS = 15_000;
 const BROKEN_MS = 8_000;
@@ -20,10 +20,13 @@ const DRAIN_MS = 5_000;
 const TELLING_MINUTES = 20;
 /**
  * A call may leave behind in workerd, in bytes, so many times what one of the control leaves behind, and so much more.
- * The control is a Worker that only fetches, in a workerd of its own, under the same load and the same faults.
+ * The control is a Worker that only fetches, in a workerd of its own, under the same load and the same faults. Both are
+ * measured after their garbage is collected: `Heaps` says why.
  */
 const LEFT_RATIO = 1.5;
 const LEFT_MORE = 500;
+/** The JavaScript of an isolate may use so much more after the first third, in bytes: code is compiled late. */
+const HEAP_MORE = 524_288;
 /** The memory of a core grows by steps of this many bytes. */
 const WASM_STEP = 65_536;
 
@@ -43,20 +46,22 @@ function chosen() {
 
 /** @param {{ minutes: number, seed: number }} options @returns {Promise<boolean>} Whether nothing is off. */
 async function soak({ minutes, seed }) {
-  const [{ startFleet, stateOf }, { chance, Mixture }, outage, { takeSample, workerds }, { readLedger }] =
+  const [{ startFleet, stateOf }, { chance, Mixture }, outage, { takeSample, workerds }, { readLedger }, { Heaps }] =
     await Promise.all([
       import("../tests/support/chaos/fleet.mjs"),
       import("../tests/support/chaos/mixture.mjs"),
       import("../tests/support/chaos/outage.mjs"),
       import("../tests/support/chaos/samples.mjs"),
       import("../tests/support/chaos/ledger.mjs"),
+      import("../tests/support/heaps.mjs"),
     ]);
   const random = chance(seed);
-  const control = await startFleet({ subject: "fetch", size: ISOLATES + 1 });
+  const control = await startFleet({ subject: "fetch", size: ISOLATES + 1, isInspected: true });
   const [controlPid = ""] = workerds();
-  const fleet = await startFleet({ subject: "seawall", size: ISOLATES });
+  const fleet = await startFleet({ subject: "seawall", size: ISOLATES, isInspected: true });
   const pid = workerds().find((other) => other !== controlPid) ?? "";
   try {
+    const [heaps, controlHeaps] = await Promise.all([Heaps.of(fleet.rig.miniflare), Heaps.of(control.rig.miniflare)]);
     console.log(`\n${fleet.all.length} isolates, ${USERS} users each, ${minutes} minutes, seed ${seed}`);
     const endsAt = Date.now() + minutes * 60_000;
     const mixture = new Mixture(fleet, USERS, random);
@@ -79,9 +84,9 @@ async function soak({ minutes, seed }) {
     /** @type {Sample[]} */
     const controlSamples = [];
     while (Date.now() < endsAt) {
-      samples.push(await takeSample(fleet, pid));
-      controlSamples.push(await takeSample(control, controlPid));
-      if (samples.length % 6 === 1) console.log(line(samples, mixture.calls.length, fault));
+      samples.push(await takeSample(fleet, pid, heaps));
+      controlSamples.push(await takeSample(control, controlPid, controlHeaps));
+      if (samples.length % 3 === 1) console.log(line(samples, mixture.calls.length, fault));
       const watcher = await fleet.rig.miniflare.getWorker("watcher");
       await watcher.scheduled({ cron: "* * * * *" });
       await pause(Math.min(SAMPLE_MS, Math.max(endsAt - Date.now(), 0)));
@@ -89,7 +94,7 @@ async function soak({ minutes, seed }) {
     await faults;
     const [calls, controlCalls] = await Promise.all([mixture.stop(), controlMixture.stop()]);
     await pause(SETTLE_MS);
-    samples.push(await takeSample(fleet, pid));
+    samples.push(await takeSample(fleet, pid, heaps));
     console.log(line(samples, calls.length, "idle"));
     const drains = await Promise.all(
       fleet.isolates.map(async (isolate) => {
@@ -100,9 +105,9 @@ async function soak({ minutes, seed }) {
     );
     for (const isolate of fleet.all) console.log(`  ${isolate}: ${JSON.stringify(await stateOf(fleet, isolate))}`);
     const { growth } = await import("../tests/support/chaos/samples.mjs");
-    const controlLeft = Math.round((growth(controlSamples) * 1_024 * minutes) / controlCalls.length);
+    const controlLeft = Math.round((growth(controlSamples).kbPerMinute * 1_024 * minutes) / controlCalls.length);
     console.log(
-      `  control: ${controlCalls.length} calls, ${growth(controlSamples).toFixed(0)} KB a minute, ${controlLeft} bytes a call`,
+      `  control: ${controlCalls.length} calls, ${inWords(growth(controlSamples))}, ${controlLeft} bytes a call`,
     );
     const ledger = await readLedger(fleet, calls);
     return await report(ledger, calls, samples, drains, fleet.rig.log(), minutes, controlLeft);
@@ -151,13 +156,15 @@ async function report(ledger, calls, samples, drains, log, minutes, controlLeft)
 
   const isTelling = minutes >= TELLING_MINUTES;
   const slope = growth(samples);
+  const heaps = heapGrowth(samples);
   const wasm = wasmGrowth(samples);
   const leftMax = Math.round(LEFT_RATIO * Math.max(0, controlLeft) + LEFT_MORE);
-  const left = Math.round((slope * 1_024 * minutes) / calls.length);
+  const left = Math.round((slope.kbPerMinute * 1_024 * minutes) / calls.length);
   console.log(
-    `  memory of workerd: ${slope.toFixed(0)} KB a minute over the last two thirds, ${left} bytes a call${isTelling ? "" : " (too short a run to judge)"}`,
+    `  memory of workerd: ${inWords(slope)} over the last two thirds, ${left} bytes a call${isTelling ? "" : " (too short a run to judge)"}`,
   );
   console.log(`  memory of the cores: ${wasm.join(", ")} bytes over the last two thirds`);
+  console.log(`  heaps of JavaScript: ${heaps.map(({ name, bytes }) => `${name} ${bytes}`).join(", ")} bytes likewise`);
   const states = Object.values(samples.at(-1)?.isolates ?? {});
   /** @param {(state: import("../tests/support/chaos/fleet.mjs").IsolateState) => number} of */
   const sum = (of) => states.reduce((total, state) => total + of(state), 0);
@@ -166,6 +173,10 @@ async function report(ledger, calls, samples, drains, log, minutes, controlLeft)
   /** @type {[string, number][]} */
   const off = [
     [`bytes that a call left behind beyond ${leftMax}`, isTelling ? Math.max(0, left - leftMax) : 0],
+    [
+      "isolates whose JavaScript uses more and more",
+      isTelling ? heaps.filter(({ bytes }) => bytes > HEAP_MORE).length : 0,
+    ],
     ["cores that have grown by more than one step", isTelling ? wasm.filter((bytes) => bytes > WASM_STEP).length : 0],
     ["rejections that nobody handled", sum(({ watched }) => watched.rejections) + rejected],
     ["requests that workerd found hung", hung],
@@ -184,6 +195,17 @@ async function report(ledger, calls, samples, drains, log, minutes, controlLeft)
   for (const example of [...lost, ...repeated, ...denied, ...mute].slice(0, 10)) console.log(`      ${example}`);
   if (off.some(([, count]) => count > 0)) console.log(log.slice(-4_000));
   return off.every(([, count]) => count === 0);
+}
+
+/** @param {{ kbPerMinute: number, error: number }} slope With the interval that holds it by 95 %. */
+function inWords({ kbPerMinute, error }) {
+  return `${kbPerMinute.toFixed(0)} ± ${(2 * error).toFixed(0)} KB a minute`;
+}
+
+/** How much more each isolate's JavaScript uses than after the first third. @param {readonly Sample[]} samples */
+function heapGrowth(samples) {
+  const [from, to] = [samples[Math.floor(samples.length / 3)], samples.at(-1)];
+  return Object.entries(to?.heaps ?? {}).map(([name, bytes]) => ({ name, bytes: bytes - (from?.heaps[name] ?? 0) }));
 }
 
 /** How much each core's memory has grown since the first third, in bytes. @param {readonly Sample[]} samples */

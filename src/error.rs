@@ -78,6 +78,10 @@ pub enum Code {
     Overloaded = 10,
     /// The caller's signal was aborted.
     Aborted = 11,
+    /// A replica lacked what a read had asked to see.
+    ReplicaBehind = 12,
+    /// A consistency token that is none, or of another database.
+    ConsistencyTokenInvalid = 13,
 }
 
 /// What the table says about one code.
@@ -93,22 +97,22 @@ pub struct CodeFacts {
     pub retry: Retry,
     /// The HTTP status that a server answers with.
     pub status: u16,
-    /// What happened, in one sentence.
+    /// What happened, in one sentence. Empty with the feature `bindings`.
     pub what: &'static str,
-    /// What to do, in one sentence.
+    /// What to do, in one sentence. Empty with the feature `bindings`.
     pub remedy: &'static str,
 }
 
 /// The table, in the order of the numbers, from 1.
-pub const CODES: [CodeFacts; 11] = [
+pub const CODES: [CodeFacts; 13] = [
     CodeFacts {
         code: Code::CircuitOpen,
         name: "CIRCUIT_OPEN",
         origin: Origin::Policy,
         retry: Retry::At,
         status: 503,
-        what: "The circuit is open: the database was failing, so nothing was sent.",
-        remedy: "Ask again at retryAtMs, or serve something else meanwhile.",
+        what: prose("The circuit is open: the database was failing, so nothing was sent."),
+        remedy: prose("Ask again at retryAtMs, or serve something else meanwhile."),
     },
     CodeFacts {
         code: Code::PoolTimeout,
@@ -116,8 +120,8 @@ pub const CODES: [CodeFacts; 11] = [
         origin: Origin::Policy,
         retry: Retry::IfRepeatable,
         status: 503,
-        what: "No lease came free within the acquire timeout; nothing was sent.",
-        remedy: "Raise connectionPool.maxConnections or acquireTimeout, or hold transactions for less time.",
+        what: prose("No lease came free within the acquire timeout; nothing was sent."),
+        remedy: prose("Raise connectionPool.maxConnections or acquireTimeout, or hold transactions for less time."),
     },
     CodeFacts {
         code: Code::PoolQueueFull,
@@ -125,8 +129,8 @@ pub const CODES: [CodeFacts; 11] = [
         origin: Origin::Policy,
         retry: Retry::IfRepeatable,
         status: 503,
-        what: "The queue for leases is full; nothing was sent.",
-        remedy: "Raise connectionPool.maxConnections or maxQueue, or send less at once.",
+        what: prose("The queue for leases is full; nothing was sent."),
+        remedy: prose("Raise connectionPool.maxConnections or maxQueue, or send less at once."),
     },
     CodeFacts {
         code: Code::ClientClosed,
@@ -134,8 +138,8 @@ pub const CODES: [CodeFacts; 11] = [
         origin: Origin::Caller,
         retry: Retry::Never,
         status: 503,
-        what: "The client is closed; nothing was sent.",
-        remedy: "Create another client, or call reconnect().",
+        what: prose("The client is closed; nothing was sent."),
+        remedy: prose("Create another client, or call reconnect()."),
     },
     CodeFacts {
         code: Code::DeadlineExceeded,
@@ -143,8 +147,8 @@ pub const CODES: [CodeFacts; 11] = [
         origin: Origin::Upstream,
         retry: Retry::IfRepeatable,
         status: 504,
-        what: "The operation did not end within its deadline.",
-        remedy: "Give it a longer timeout, or look at why the database is slow.",
+        what: prose("The operation did not end within its deadline."),
+        remedy: prose("Give it a longer timeout, or look at why the database is slow."),
     },
     CodeFacts {
         code: Code::OutcomeUnknown,
@@ -152,8 +156,8 @@ pub const CODES: [CodeFacts; 11] = [
         origin: Origin::Upstream,
         retry: Retry::IfRepeatable,
         status: 502,
-        what: "The answer to a write was lost: outcome unknown, it may have been applied.",
-        remedy: "Read back what it would have changed before sending it again.",
+        what: prose("The answer to a write was lost: outcome unknown, it may have been applied."),
+        remedy: prose("Read back what it would have changed before sending it again."),
     },
     CodeFacts {
         code: Code::RetriesExhausted,
@@ -161,8 +165,8 @@ pub const CODES: [CodeFacts; 11] = [
         origin: Origin::Upstream,
         retry: Retry::IfRepeatable,
         status: 502,
-        what: "Every attempt that the retry policy allows has failed.",
-        remedy: "See the cause, which is the last attempt's own error.",
+        what: prose("Every attempt that the retry policy allows has failed."),
+        remedy: prose("See the cause, which is the last attempt's own error."),
     },
     CodeFacts {
         code: Code::LeaseLapsed,
@@ -170,8 +174,8 @@ pub const CODES: [CodeFacts; 11] = [
         origin: Origin::Policy,
         retry: Retry::IfRepeatable,
         status: 504,
-        what: "The transaction held its lease longer than its deadline, so the lease was taken back.",
-        remedy: "Do less inside the transaction, or raise timeouts.transaction.",
+        what: prose("The transaction held its lease longer than its deadline, so the lease was taken back."),
+        remedy: prose("Do less inside the transaction, or raise timeouts.transaction."),
     },
     CodeFacts {
         code: Code::IllegalTransition,
@@ -179,8 +183,8 @@ pub const CODES: [CodeFacts; 11] = [
         origin: Origin::Ours,
         retry: Retry::Never,
         status: 500,
-        what: "The connection's state does not allow this operation.",
-        remedy: "Report it with the history that the message holds.",
+        what: prose("The connection's state does not allow this operation."),
+        remedy: prose("Report it with the history that the message holds."),
     },
     CodeFacts {
         code: Code::Overloaded,
@@ -188,8 +192,8 @@ pub const CODES: [CodeFacts; 11] = [
         origin: Origin::Policy,
         retry: Retry::IfRepeatable,
         status: 503,
-        what: "Too many operations run at once in this isolate; nothing was sent.",
-        remedy: "Send less at once.",
+        what: prose("Too many operations run at once in this isolate; nothing was sent."),
+        remedy: prose("Send less at once."),
     },
     CodeFacts {
         code: Code::Aborted,
@@ -197,10 +201,33 @@ pub const CODES: [CodeFacts; 11] = [
         origin: Origin::Caller,
         retry: Retry::Never,
         status: 499,
-        what: "The caller's signal was aborted.",
-        remedy: "Nothing: this was asked for. A write that was already sent may have been applied.",
+        what: prose("The caller's signal was aborted."),
+        remedy: prose("Nothing: this was asked for. A write that was already sent may have been applied."),
+    },
+    CodeFacts {
+        code: Code::ReplicaBehind,
+        name: "REPLICA_BEHIND",
+        origin: Origin::Upstream,
+        retry: Retry::IfRepeatable,
+        status: 503,
+        what: "The replica did not catch up with an earlier write in time, and consistency.onTimeout is error.",
+        remedy: "Ask again, raise consistency.waitTimeout, or let consistency.onTimeout be stale to take an older answer.",
+    },
+    CodeFacts {
+        code: Code::ConsistencyTokenInvalid,
+        name: "CONSISTENCY_TOKEN_INVALID",
+        origin: Origin::Caller,
+        retry: Retry::Never,
+        status: 400,
+        what: "The consistency token is garbled or belongs to another database; nothing was sent.",
+        remedy: "Drop it and go on without one.",
     },
 ];
+
+/// Text for documents and for JavaScript's own copy of the table: what JavaScript loads goes without it.
+pub(crate) const fn prose(text: &'static str) -> &'static str {
+    if cfg!(feature = "bindings") { "" } else { text }
+}
 
 impl Code {
     /// What the table says.

@@ -110,6 +110,14 @@ export interface ResultSet {
   /** Plain data: rows as arrays, bigints as decimal strings, blobs as base64. */
   // biome-ignore lint/suspicious/noExplicitAny: upstream's type.
   toJSON(): any;
+  /** Set when there is something to say of where the result came from. Not enumerable, and not in `toJSON()`. */
+  readonly seawall?: ResultNotes;
+}
+
+/** Where a result came from. */
+export interface ResultNotes {
+  /** A replica gave it that lacked, as far as is known, something that the reader had written before. */
+  readonly stale?: boolean;
 }
 
 /** One row: values by column name (enumerable) and by index with `length` (not enumerable). */

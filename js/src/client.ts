@@ -1,8 +1,12 @@
 import type { Client, Config as UpstreamConfig } from "./api.ts";
 import { Circuit } from "./circuit.ts";
 import type { SeawallOptions } from "./config/options.ts";
+import { pluggedIn } from "./config/plugins.ts";
 import { parseConfig } from "./config.ts";
-import { type Controls, controlsOf } from "./controls.ts";
+import { Consistency } from "./consistency/consistency.ts";
+import { checkConsistency } from "./consistency/settings.ts";
+import { type ClientControls, clientControlsOf } from "./consistency/view.ts";
+import { controlsOf } from "./controls.ts";
 import { createGuard, type Driver } from "./driver.ts";
 import { platform } from "./platform/platform.ts";
 import { RemoteClient } from "./remote-client.ts";
@@ -15,7 +19,7 @@ export interface Config extends UpstreamConfig {
 
 /** A client of `@libsql/client`'s shape, with Seawall's own surface under one name. */
 export interface SeawallClient extends Client {
-  readonly seawall: Controls;
+  readonly seawall: ClientControls;
 }
 
 /** A larger limit than this one leaves the number of leases as it is. */
@@ -28,17 +32,23 @@ const LEASES_MAX = 5;
  */
 export function createClient(config: Config): SeawallClient {
   const checked = parseConfig(config);
-  const options = withConcurrency(config.seawall ?? {}, config.concurrency);
+  const plugged = pluggedIn(config.seawall ?? {});
+  checked.fetch ??= plugged.fetch;
+  const options = withConcurrency(plugged.options, config.concurrency);
   const { host, pathname } = checked.baseUrl;
   const databaseName = `${host}${pathname === "/" ? "" : pathname}`;
   // Reconnecting makes another driver; the controls follow, and so do listeners and what is forced.
   const circuit = new Circuit(databaseName, platform);
-  let driver: Driver;
-  const client = new RemoteClient(checked, options, () => {
-    driver = createGuard(options, databaseName, platform, circuit);
+  let driver: Driver | undefined;
+  const settings = checkConsistency(options.consistency);
+  const consistency = new Consistency(settings, options.consistency?.database ?? databaseName, platform);
+  const client = new RemoteClient(checked, options, consistency, () => {
+    // Reconnecting goes on with what was changed while it ran.
+    driver = createGuard(driver?.settings.options ?? options, databaseName, platform, circuit);
     return driver;
   });
-  return Object.assign(client, { seawall: controlsOf(() => driver, ignoredOf(config)) });
+  const controls = controlsOf(() => driver as Driver, ignoredOf(config));
+  return Object.assign(client, { seawall: clientControlsOf(controls, client, consistency, consistency.floor) });
 }
 
 const NO_REPLICA = "there is no embedded replica";
@@ -55,9 +65,7 @@ const WITHOUT_MEANING = [
 /** What the caller set without effect. */
 function ignoredOf(config: Config): IgnoredSetting[] {
   const set = WITHOUT_MEANING.filter(([name]) => config[name] !== undefined);
-  const ignored: IgnoredSetting[] = set.map(([name, why]) => ({ name, why }));
-  if (config.seawall?.busyTimeout !== undefined) ignored.push({ name: "seawall.busyTimeout", why: NO_FILE });
-  return ignored;
+  return set.map(([name, why]) => ({ name, why }));
 }
 
 /** Leases are what limits concurrency, so upstream's option sets their number, unless Seawall's own does. */

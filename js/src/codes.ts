@@ -114,6 +114,24 @@ export const CODES: readonly CodeFacts[] = [
     message:
       "The caller's signal was aborted. Nothing: this was asked for. A write that was already sent may have been applied.",
   },
+  {
+    name: "REPLICA_BEHIND",
+    origin: "upstream",
+    retry: "if_repeatable",
+    what: "The replica did not catch up with an earlier write in time, and consistency.onTimeout is error.",
+    remedy: "Ask again, raise consistency.waitTimeout, or let consistency.onTimeout be stale to take an older answer.",
+    message:
+      "The replica did not catch up with an earlier write in time, and consistency.onTimeout is error. Ask again, raise consistency.waitTimeout, or let consistency.onTimeout be stale to take an older answer.",
+  },
+  {
+    name: "CONSISTENCY_TOKEN_INVALID",
+    origin: "caller",
+    retry: "never",
+    what: "The consistency token is garbled or belongs to another database; nothing was sent.",
+    remedy: "Drop it and go on without one.",
+    message:
+      "The consistency token is garbled or belongs to another database; nothing was sent. Drop it and go on without one.",
+  },
 ];
 
 /** Why the circuit changed, in the order of the reasons' numbers, from 0. */

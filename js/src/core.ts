@@ -1,6 +1,7 @@
 // The core in this isolate: one wasm instance, which can be replaced when it has trapped.
 
 import * as wasm from "./generated/core.js";
+import type { Settings } from "./settings.ts";
 
 /**
  * Kinds of steps: the low three bits of what `begin`, `wake` and `report` return. `FailOpen` is never the core's: it
@@ -42,8 +43,14 @@ export function replaceCore(seen: number): void {
 }
 
 /** Throws one error that names every setting that cannot be used. */
-export function checkSettings(settings: string): void {
-  wasm.checkSettings(settings);
+export function checkSettings({ lines, numbers, database }: Settings): void {
+  wasm.checkSettings(lines, numbers, database);
+}
+
+/** Every setting in a line, and their values as numbers. Throws as {@link checkSettings}. */
+export function describeSettings({ lines, numbers, database }: Settings): { text: string; values: Float64Array } {
+  const text = wasm.describeSettings(lines, numbers, database);
+  return { text, values: wasm.settingValues(lines, numbers, database) };
 }
 
 /** Judges a failed attempt; see `judge` in src/bindings. */
@@ -51,14 +58,23 @@ export const judge = wasm.judge;
 /** Judges an attempt by its class alone. */
 export const judgeClass = wasm.judgeClass;
 
-/** What one SQL statement does: 0 reads, 1 writes, 2 unknown, as for a core that has trapped. */
-export function kindOf(sql: string): number {
+/** What one SQL statement does, packed as `describe_statement` in src/bindings says; undefined when the core has trapped. */
+export function describeStatement(sql: string): Uint32Array | undefined {
+  return unlessTrapped(() => wasm.describeStatement(sql));
+}
+
+/** A statement's text without literals, comments and layout; undefined when the core has trapped. */
+export function normalText(sql: string): string | undefined {
+  return unlessTrapped(() => wasm.normalText(sql));
+}
+
+function unlessTrapped<T>(what: () => T): T | undefined {
   const seen = generation;
   try {
-    return wasm.kindOf(sql);
+    return what();
   } catch (error) {
     if (error instanceof WebAssembly.RuntimeError) replaceCore(seen);
-    return 2;
+    return undefined;
   }
 }
 
@@ -76,13 +92,13 @@ export class CoreHandle {
   readonly #onTrap: (handle: CoreHandle) => void;
 
   constructor(
-    settings: string,
+    { lines, numbers, database }: Settings,
     seedHigh: number,
     seedLow: number,
     nowMs: number,
     onTrap: (handle: CoreHandle) => void,
   ) {
-    this.core = new wasm.Core(settings, seedHigh, seedLow, nowMs);
+    this.core = new wasm.Core(lines, numbers, database, seedHigh, seedLow, nowMs);
     this.#address = this.core.registerAddress();
     this.#register = this.#view();
     this.#onTrap = onTrap;

@@ -5,6 +5,7 @@ export type {
   IntMode,
   InValue,
   Replicated,
+  ResultNotes,
   ResultSet,
   Row,
   Transaction,
@@ -14,17 +15,29 @@ export type {
 export type { CircuitChange, CircuitEvent, CircuitEventName, CircuitListener, Why } from "./circuit.ts";
 export { DatabaseCircuitBreaker, type DatabaseCircuitBreakerOptions } from "./circuit-breaker.ts";
 export { type Config, createClient, type SeawallClient } from "./client.ts";
+export type { EffectiveSetting } from "./config/document.ts";
+export { type ConnectionFromEnv, connectionFromEnv, fromEnv, type Variables } from "./config/from-env.ts";
 export type {
+  AlertOptions,
   CircuitBreakerOptions,
   ConnectionPoolOptions,
+  ConsistencyOptions,
+  GivenSetting,
   HedgeOptions,
+  ManagerNames,
   OperationOptions,
   OperationRetry,
   RetryOptions,
   SeawallOptions,
+  SlowQueryOptions,
+  Span,
+  SqliteOptions,
   StateOptions,
   TimeoutOptions,
 } from "./config/options.ts";
+export type { Plugin } from "./config/plugins.ts";
+export type { ConsistencyStatus } from "./consistency/consistency.ts";
+export type { ClientControls, ClientStatus } from "./consistency/view.ts";
 export { type CircuitBreakerControls, type CircuitMetrics, CircuitState, type Controls } from "./controls.ts";
 export { createGuard, type Driver, type Refusal } from "./driver.ts";
 export {
@@ -40,10 +53,12 @@ export {
   ResilienceError,
   type RetryAdvice,
 } from "./errors.ts";
+export type { EffectiveConfig } from "./live-settings.ts";
 export type { AttemptContext } from "./operation.ts";
 export type { DatabaseType } from "./protect/profiles.ts";
 export { controlsOfProtected, type ProtectOptions, protect, unprotected, withOperation } from "./protect/protect.ts";
 export { Registry, type RegistryEntry, type RegistryOptions, type SharedOptions } from "./registry.ts";
+export type { SlowQuery, SlowQueryEvent, SlowQueryListener } from "./slow-queries.ts";
 export type {
   BreakerState,
   ColoStatus,

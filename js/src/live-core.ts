@@ -3,9 +3,10 @@
 import type { Circuit, CircuitChange, Why } from "./circuit.ts";
 import type { OperationRetry, RetryOptions, SeawallOptions } from "./config/options.ts";
 import { CoreHandle, checkSettings, coreGeneration, Place } from "./core.ts";
+import { LiveSettings } from "./live-settings.ts";
 import type { Platform } from "./platform/platform.ts";
 import { RetryPolicies } from "./retry-policies.ts";
-import { settingsOf } from "./settings.ts";
+import type { Settings } from "./settings.ts";
 import { type BreakerState, type ConnectionStatus, STATES, type Status } from "./status.ts";
 
 const FORCED = { CLOSED: 1, OPEN: 2 } as const;
@@ -15,11 +16,11 @@ export class LiveCore {
   /** The handle last in use; undefined before the first and after a trap. */
   handle: CoreHandle | undefined;
   readonly circuit: Circuit;
-  readonly #options: SeawallOptions;
-  readonly #database: string;
+  /** What it is set to. */
+  readonly settings: LiveSettings;
   readonly #platform: Platform;
   readonly #policies = new RetryPolicies();
-  #settings: string;
+  #settings: Settings;
   /** What the core knew at its last change, for the case that it traps. */
   #snapshot = "";
   #recoveries = 0;
@@ -27,12 +28,10 @@ export class LiveCore {
 
   /** @throws Error that names every setting that cannot be used. */
   constructor(options: SeawallOptions, database: string, platform: Platform, circuit: Circuit) {
-    this.#options = options;
-    this.#database = database;
     this.#platform = platform;
     this.circuit = circuit;
+    this.settings = new LiveSettings(options, database, platform);
     this.#settings = this.#settingsWith();
-    checkSettings(this.#settings);
   }
 
   /** The handle of the current instance, made anew from the last snapshot when the instance was replaced. */
@@ -47,7 +46,7 @@ export class LiveCore {
       this.handle = undefined;
       this.#recoveries += 1;
     });
-    this.#policies.teach((retry) => fresh.core.addRetryPolicy(this.#settingsWith(retry)));
+    this.#policies.teach((retry) => addRetryPolicy(fresh.core, this.#settingsWith(retry)));
     if (this.#snapshot !== "") fresh.core.import(this.#snapshot, now);
     if (circuit.forced !== undefined) fresh.core.force(FORCED[circuit.forced], now);
     if (this.#isClosed) fresh.core.close(now);
@@ -89,7 +88,7 @@ export class LiveCore {
     return this.#policies.numberOf(retry, (policy) => {
       const settings = this.#settingsWith(policy);
       checkSettings(settings);
-      return this.ask((core) => core.addRetryPolicy(settings));
+      return this.ask((core) => addRetryPolicy(core, settings));
     });
   }
 
@@ -122,18 +121,39 @@ export class LiveCore {
   /** Turns the breaker off or on while it runs. */
   enable(isOn: boolean, why: string | Why | undefined): void {
     this.circuit.hand(isOn ? "ENABLED" : "DISABLED", why);
-    this.#settings = this.#settingsWith(undefined, isOn);
-    this.ask((core) => core.reconfigure(this.#settings));
-    this.tell(this.get());
+    this.#reconfigure(isOn);
     this.#compare(isOn ? "enabled" : "disabled");
+  }
+
+  /** Changes settings, whole or not at all. The next operation sees them. */
+  configure(patch: SeawallOptions): void {
+    this.settings.configure(patch);
+    this.#reconfigure();
+    this.#compare("unknown");
+  }
+
+  /** Takes the settings of a document, whole or not at all. */
+  importConfig(text: string): void {
+    this.settings.importConfig(text);
+    this.#reconfigure();
+    this.#compare("unknown");
+  }
+
+  #reconfigure(isBreakerOn?: boolean): void {
+    this.#settings = this.#settingsWith(undefined, isBreakerOn);
+    const { lines, numbers, database } = this.#settings;
+    this.ask((core) => core.reconfigure(lines, numbers, database));
+    this.tell(this.get());
   }
 
   /** The status document. */
   status(): Status {
     const status = JSON.parse(this.ask((core, now) => core.status(now))) as Status;
+    const { recent } = status;
+    recent.averageMs = recent.durationMs / Math.max(recent.healthy + recent.failing, 1);
     const { hands, listenerFailures } = this.circuit;
     Object.assign(status.breaker, { hands: hands.map((hand) => ({ ...hand })), listenerFailures });
-    return Object.assign(status, { coreRecoveries: this.#recoveries, ignored: [] });
+    return Object.assign(status, { coreRecoveries: this.#recoveries, ignored: this.settings.ignored() });
   }
 
   /** Connections with their histories. */
@@ -147,17 +167,11 @@ export class LiveCore {
     this.circuit.found(state, reason);
   }
 
-  #settingsWith(retry?: RetryOptions, isBreakerOn?: boolean): string {
-    const { circuit } = this;
-    const { circuitBreaker = {} } = this.#options;
-    const options = { ...this.#options };
-    const enabled = isBreakerOn ?? (circuit.isDisabled ? false : undefined);
-    if (enabled !== undefined) options.circuitBreaker = { ...circuitBreaker, enabled };
-    if (retry !== undefined) {
-      const { retry: nested, ...breaker } = options.circuitBreaker ?? {};
-      if (nested !== undefined) options.circuitBreaker = breaker;
-      options.retry = { ...(options.retry ?? nested), ...retry };
-    }
-    return settingsOf(options, this.#database, this.#platform);
+  #settingsWith(retry?: RetryOptions, isBreakerOn?: boolean): Settings {
+    return this.settings.of(retry, isBreakerOn ?? (this.circuit.isDisabled ? false : undefined));
   }
+}
+
+function addRetryPolicy(core: CoreHandle["core"], { lines, numbers, database }: Settings): number {
+  return core.addRetryPolicy(lines, numbers, database);
 }

@@ -1,7 +1,11 @@
 // The client itself: every method becomes one HTTP request under the guard.
+import { Access } from "./access.ts";
 import type { Client, InArgs, InStatement, Replicated, ResultSet, Transaction, TransactionMode } from "./api.ts";
 import type { OperationOptions } from "./config/options.ts";
 import type { ClientConfig } from "./config.ts";
+import { type Consistency, EndpointIndex, type Post } from "./consistency/consistency.ts";
+import type { Floor } from "./consistency/log-index.ts";
+import { marked } from "./consistency/stale.ts";
 import { LibsqlError } from "./errors.ts";
 import { batchOutcome, executeResult, expectOk } from "./hrana/decode.ts";
 import {
@@ -10,14 +14,17 @@ import {
   batchLayout,
   batchRequests,
   beginSql,
+  type EncodedRequests,
   encodeStatement,
   executeRequest,
+  primaryIndexRequest,
   sequenceRequest,
   sqlOf,
 } from "./hrana/encode.ts";
 import { type Authorization, Pipeline, type RequestBuilder } from "./hrana/pipeline.ts";
-import type { StreamResult } from "./hrana/proto.ts";
-import { type AttemptContext, type Guard, type Operation, withOptions } from "./operation.ts";
+import type { PipelineResponse, StreamResult } from "./hrana/proto.ts";
+import { type AttemptContext, type Guard, type Operation, type StatementKind, withOptions } from "./operation.ts";
+import { noRows, rowsOfAll, rowsOfOne, timed } from "./slow-queries.ts";
 import { kindOfAll, StreamTransaction } from "./transaction.ts";
 import { openTransport } from "./transport/open.ts";
 import type { Compression, Transport } from "./transport/transport.ts";
@@ -39,11 +46,15 @@ export class RemoteClient implements Client {
   #guard: Guard;
   #transport: Transport;
   #pipeline: Pipeline;
+  readonly #consistency: Consistency;
+  readonly #endpoint = new EndpointIndex();
+  #latest: Access | undefined;
   #transactions = new Set<StreamTransaction>();
   #isClosed = false;
 
   /** `openGuard` is called now, and again by {@link RemoteClient.reconnect}. */
-  constructor(config: ClientConfig, wire: WireOptions, openGuard: () => Guard) {
+  constructor(config: ClientConfig, wire: WireOptions, consistency: Consistency, openGuard: () => Guard) {
+    this.#consistency = consistency;
     this.#config = config;
     this.#wire = wire;
     this.#openGuard = openGuard;
@@ -56,42 +67,79 @@ export class RemoteClient implements Client {
     return this.#isClosed;
   }
 
-  async execute(statement: InStatement, args?: InArgs): Promise<ResultSet> {
+  execute(statement: InStatement, args?: InArgs): Promise<ResultSet> {
+    return this.executeOn(this.#consistency.floor, statement, args);
+  }
+
+  batch(
+    statements: Array<InStatement | [string, InArgs?]>,
+    mode?: TransactionMode,
+    options?: OperationOptions,
+  ): Promise<Array<ResultSet>> {
+    return this.batchOn(this.#consistency.floor, statements, mode, options);
+  }
+
+  migrate(statements: Array<InStatement>, options?: OperationOptions): Promise<Array<ResultSet>> {
+    return this.migrateOn(this.#consistency.floor, statements, options);
+  }
+
+  executeMultiple(sql: string, options?: OperationOptions): Promise<void> {
+    return this.executeMultipleOn(this.#consistency.floor, sql, options);
+  }
+
+  transaction(mode?: TransactionMode, options?: OperationOptions): Promise<Transaction> {
+    return this.transactionOn(this.#consistency.floor, mode, options);
+  }
+
+  async executeOn(floor: Floor, statement: InStatement, args?: InArgs): Promise<ResultSet> {
     const given: AnyStatement = typeof statement === "string" ? [statement, args] : statement;
     const encoded = encodeStatement(given);
     const { intMode } = this.#config;
     const own = typeof statement === "string" ? undefined : statement.seawall;
-    const operation = { class: "query", kind: this.#open().kindOf(sqlOf(given)), name: "execute" } as const;
-    return this.#guard.run(withOptions(operation, own), async (cx) =>
-      executeResult(await this.#sendAlone(() => executeRequest(encoded), cx), intMode),
-    );
+    const kind = this.#open().kindOf(sqlOf(given));
+    const operation = { class: "query", kind, name: "execute" } as const;
+    const access = this.#access(floor, own);
+    const attempt = async (cx: AttemptContext) => {
+      const body = await this.#sendAlone(access, kind, true, (_, index) => executeRequest(encoded, index), cx);
+      return marked(executeResult(resultOf(body), intMode), body.isStale);
+    };
+    return this.#guard.run(withOptions(operation, own), timed(this.#guard.slow, [given], rowsOfOne, attempt));
   }
 
-  async batch(
+  async batchOn(
+    floor: Floor,
     statements: Array<InStatement | [string, InArgs?]>,
     mode: TransactionMode = "deferred",
     options?: OperationOptions,
   ): Promise<Array<ResultSet>> {
     const kind = mode === "read" ? "read" : kindOfAll(this.#open(), statements);
     const operation = withOptions({ class: "batch", kind, name: "batch" }, options);
-    return this.#batch(operation, statements, { begin: mode, commit: true, migration: false });
+    const access = this.#access(floor, options);
+    return this.#batch(access, operation, statements, { begin: mode, commit: true, migration: false });
   }
 
-  async migrate(statements: Array<InStatement>, options?: OperationOptions): Promise<Array<ResultSet>> {
+  async migrateOn(floor: Floor, statements: Array<InStatement>, options?: OperationOptions): Promise<Array<ResultSet>> {
     const operation = withOptions({ class: "batch", kind: "write", name: "migrate" }, options);
-    return this.#batch(operation, statements, { begin: "deferred", commit: true, migration: true });
+    const access = this.#access(floor, options);
+    return this.#batch(access, operation, statements, { begin: "deferred", commit: true, migration: true });
   }
 
-  async executeMultiple(sql: string, options?: OperationOptions): Promise<void> {
+  async executeMultipleOn(floor: Floor, sql: string, options?: OperationOptions): Promise<void> {
     const operation = withOptions({ class: "batch", kind: "write", name: "executeMultiple" }, options);
-    return this.#open().run(operation, async (cx) => {
-      expectOk(await this.#sendAlone(() => sequenceRequest(sql), cx), "sequence");
-    });
+    const access = this.#access(floor, options);
+    const attempt = async (cx: AttemptContext) => {
+      const asks = access.asksAfterScripts;
+      const build = () => (asks ? joined(sequenceRequest(sql), primaryIndexRequest()) : sequenceRequest(sql));
+      const { results } = await this.#sendAlone(access, "write", false, build, cx);
+      expectOk(results[0] as StreamResult, "sequence");
+    };
+    return this.#open().run(operation, timed(this.#guard.slow, [sql], noRows, attempt));
   }
 
-  async transaction(mode: TransactionMode = "write", options?: OperationOptions): Promise<Transaction> {
+  async transactionOn(floor: Floor, mode: TransactionMode = "write", options?: OperationOptions): Promise<Transaction> {
     beginSql(mode);
     const guard = this.#open();
+    const access = this.#access(floor, options);
     const kind = mode === "read" ? "read" : "write";
     const lease = await guard.lease(withOptions({ class: "transaction", kind, name: "transaction" }, options));
     if (this.#isClosed) {
@@ -101,9 +149,9 @@ export class RemoteClient implements Client {
     const transactions = this.#transactions;
     // Those of callers who left: nobody will end them, and their server has forgotten them.
     for (const known of transactions) if (known.vanished) transactions.delete(known);
-    const transaction = new StreamTransaction(guard, lease, this.#pipeline, mode, this.#config.intMode, (ended) =>
-      transactions.delete(ended),
-    );
+    const onEnd = (ended: StreamTransaction) => transactions.delete(ended);
+    const { intMode } = this.#config;
+    const transaction = new StreamTransaction(guard, lease, this.#pipeline, mode, intMode, access, onEnd);
     transactions.add(transaction);
     return transaction;
   }
@@ -129,10 +177,12 @@ export class RemoteClient implements Client {
     this.#guard = this.#openGuard();
     this.#transport = openTransport(this.#config.fetch, this.#wire.compression);
     this.#pipeline = this.#openPipeline();
+    this.#latest = undefined;
     this.#isClosed = false;
   }
 
   async #batch(
+    access: Access,
     operation: Operation,
     statements: readonly AnyStatement[],
     shape: BatchShape,
@@ -141,20 +191,36 @@ export class RemoteClient implements Client {
     const encoded = statements.map(encodeStatement);
     const layout = batchLayout(encoded.length, shape);
     const { intMode } = this.#config;
-    return this.#open().run(operation, async (cx) => {
-      const result = await this.#sendAlone((version) => batchRequests(encoded, shape, version), cx);
-      return batchOutcome(result, layout, intMode).take();
-    });
+    const build: RequestBuilder = (version, index) => batchRequests(encoded, shape, version, index);
+    // One that takes the write lock must not be sent twice: the second would wait for the first.
+    const isRepeatable = shape.begin !== "write";
+    const attempt = async (cx: AttemptContext) => {
+      const body = await this.#sendAlone(access, operation.kind, isRepeatable, build, cx);
+      return marked(batchOutcome(resultOf(body), layout, intMode).take(), body.isStale);
+    };
+    return this.#open().run(operation, timed(this.#guard.slow, statements, rowsOfAll, attempt));
   }
 
-  /** Sends requests on a stream of their own, closed at the end; returns the first error, or the last result. */
-  async #sendAlone(build: RequestBuilder, cx: AttemptContext): Promise<StreamResult> {
+  /** Sends requests on a stream of their own, closed at the end. */
+  #sendAlone(
+    access: Access,
+    kind: StatementKind,
+    isRepeatable: boolean,
+    build: RequestBuilder,
+    cx: AttemptContext,
+  ): Promise<PipelineResponse> {
     const pipeline = this.#pipeline;
-    const { results } = await pipeline.send(build, true, pipeline.address, cx.signal);
-    // The very last result is that of `close`.
-    const own = results.length - 1;
-    for (let i = 0; i < own - 1; i++) if (results[i]?.type === "error") return results[i] as StreamResult;
-    return results[own - 1] as StreamResult;
+    const post: Post = (index, signal) => pipeline.send(build, true, pipeline.address, signal, index);
+    return access.send(kind, isRepeatable, cx, post);
+  }
+
+  #access(floor: Floor, options: OperationOptions | undefined): Access {
+    const own = this.#consistency.floorOf(options?.consistencyToken, floor);
+    // Kept, because nearly every operation stands on the same floor.
+    if (this.#latest?.floor === own) return this.#latest;
+    const access = new Access(this.#consistency, this.#endpoint, this.#pipeline, own);
+    this.#latest = access;
+    return access;
   }
 
   #open(): Guard {
@@ -168,6 +234,17 @@ export class RemoteClient implements Client {
     const authorize: Authorization = read === undefined ? () => authorization : async () => `Bearer ${await read()}`;
     return new Pipeline(baseUrl, this.#transport, authorize, remoteEncryptionKey, intMode);
   }
+}
+
+/** The first error, or the last result but that of `close`, which comes last. */
+function resultOf({ results }: PipelineResponse): StreamResult {
+  const own = results.length - 1;
+  for (let i = 0; i < own - 1; i++) if (results[i]?.type === "error") return results[i] as StreamResult;
+  return results[own - 1] as StreamResult;
+}
+
+function joined(first: EncodedRequests, second: EncodedRequests): EncodedRequests {
+  return { requests: `${first.requests},${second.requests}`, count: first.count + second.count };
 }
 
 function clientClosed(): LibsqlError {

@@ -1,5 +1,7 @@
 // The documents that the core renders, as types.
 
+import type { SlowQueryStatus } from "./slow-queries.ts";
+
 /** Names of the circuit's states, in the order of their numbers. */
 export const STATES = ["CLOSED", "HALF_OPEN", "OPEN"] as const;
 
@@ -79,7 +81,9 @@ export interface Status {
     hintsRefused: number;
     storeFailures: number;
   };
-  recent: { healthy: number; failing: number; slow: number; averageMs: number };
+  recent: { healthy: number; failing: number; slow: number; durationMs: number; averageMs: number };
+  /** Requests that took longer than `slowQuery.threshold`; `slowQueries()` lists their statements. */
+  slowQueries: SlowQueryStatus;
   /** How often the core had to be replaced after a trap. */
   coreRecoveries: number;
   /** Settings that are accepted and do nothing here. */

@@ -1,5 +1,7 @@
 // Interactive transactions: one lease, one stream, one HTTP request a step.
+import type { Access } from "./access.ts";
 import type { InStatement, IntMode, ResultSet, Transaction, TransactionMode } from "./api.ts";
+import { marked } from "./consistency/stale.ts";
 import { LibsqlError, makeError } from "./errors.ts";
 import { batchOutcome, executeResult, expectOk } from "./hrana/decode.ts";
 import {
@@ -12,9 +14,10 @@ import {
   sequenceRequest,
   sqlOf,
 } from "./hrana/encode.ts";
-import type { Pipeline } from "./hrana/pipeline.ts";
-import { Stream } from "./hrana/stream.ts";
+import type { Pipeline, RequestBuilder } from "./hrana/pipeline.ts";
+import { type Opening, Stream } from "./hrana/stream.ts";
 import type { AttemptContext, Guard, Lease, StatementKind } from "./operation.ts";
+import { noRows, rowsOfAll, timed } from "./slow-queries.ts";
 
 export class StreamTransaction implements Transaction {
   readonly #guard: Guard;
@@ -23,6 +26,8 @@ export class StreamTransaction implements Transaction {
   readonly #mode: TransactionMode;
   readonly #intMode: IntMode;
   readonly #onEnd: (transaction: StreamTransaction) => void;
+  readonly #access: Access;
+  #hasWritten = false;
   /** Settles with BEGIN, well or not; `undefined` until there is one. */
   #begun: Promise<void> | undefined;
   #hasBegun = false;
@@ -36,12 +41,18 @@ export class StreamTransaction implements Transaction {
     pipeline: Pipeline,
     mode: TransactionMode,
     intMode: IntMode,
+    access: Access,
     onEnd: (transaction: StreamTransaction) => void,
   ) {
     beginSql(mode);
     this.#guard = guard;
     this.#lease = lease;
-    this.#stream = new Stream(pipeline, () => this.#end());
+    this.#access = access;
+    // A transaction that takes the write lock must not be opened twice: the second would wait for the first.
+    const isRepeatable = mode !== "write";
+    const opening: Opening = (isRead, cx, post) =>
+      access.send(isRead ? "read" : "opening", isRead && isRepeatable, cx, post);
+    this.#stream = new Stream(pipeline, opening, () => this.#end());
     this.#mode = mode;
     this.#intMode = intMode;
     this.#onEnd = onEnd;
@@ -72,12 +83,16 @@ export class StreamTransaction implements Transaction {
     const shape = { begin: begins ? this.#mode : undefined, commit: false, migration: false };
     const layout = batchLayout(encoded.length, shape);
     const kind = kindOfAll(this.#guard, statements);
-    const outcome = this.#run(kind, true, async (cx) => {
-      const result = await this.#stream.send((version) => batchRequests(encoded, shape, version), cx.signal);
+    const isRead = kind === "read";
+    if (!isRead) this.#hasWritten = true;
+    const attempt = async (cx: AttemptContext) => {
+      const build: RequestBuilder = (version, index) => batchRequests(encoded, shape, version, index);
+      const result = await this.#stream.send(build, cx, { isRead });
       const outcome = batchOutcome(result, layout, this.#intMode);
       if (begins && outcome.beginError === undefined) this.#hasBegun = true;
-      return outcome.take();
-    });
+      return marked(outcome.take(), this.#stream.isStale);
+    };
+    const outcome = this.#run(kind, true, timed(this.#guard.slow, statements, rowsOfAll, attempt));
     if (begins) this.#begin(outcome);
     return outcome;
   }
@@ -86,7 +101,8 @@ export class StreamTransaction implements Transaction {
     this.#checkOpen("execute statements");
     if (this.#begun === undefined) {
       const begin = this.#run("unknown", true, async (cx) => {
-        executeResult(await this.#stream.send(() => executeSqlRequest(beginSql(this.#mode)), cx.signal), this.#intMode);
+        const build: RequestBuilder = (_, index) => executeSqlRequest(beginSql(this.#mode), index);
+        executeResult(await this.#stream.send(build, cx, { isRead: true }), this.#intMode);
         this.#hasBegun = true;
       });
       this.#begin(begin);
@@ -99,9 +115,11 @@ export class StreamTransaction implements Transaction {
       if (this.#beginError !== undefined) throw this.#beginError;
       this.#checkOpen("execute statements");
     }
-    await this.#run("write", true, async (cx) => {
-      expectOk(await this.#stream.send(() => sequenceRequest(sql), cx.signal), "sequence");
-    });
+    this.#hasWritten = true;
+    const attempt = async (cx: AttemptContext) => {
+      expectOk(await this.#stream.send(() => sequenceRequest(sql), cx), "sequence");
+    };
+    await this.#run("write", true, timed(this.#guard.slow, [sql], noRows, attempt));
   }
 
   async commit(): Promise<void> {
@@ -137,7 +155,9 @@ export class StreamTransaction implements Transaction {
   /** Runs the last statement and closes the stream in the same HTTP request. */
   #finish(sql: "COMMIT" | "ROLLBACK"): Promise<void> {
     const finished = this.#run("write", sql === "ROLLBACK", async (cx) => {
-      executeResult(await this.#stream.send(() => executeSqlRequest(sql), cx.signal, true), this.#intMode);
+      const result = await this.#stream.send(() => executeSqlRequest(sql), cx, { closes: true });
+      executeResult(result, this.#intMode);
+      if (sql === "COMMIT" && this.#hasWritten) this.#access.wrote(result);
     });
     this.#isClosed = true;
     return finished.finally(() => this.#end());

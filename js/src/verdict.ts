@@ -4,13 +4,11 @@ import { CODES, type CodeFacts } from "./codes.ts";
 import { type CoreHandle, Ending, Place, Step } from "./core.ts";
 import { makeError, type OperationOutcome, type ResilienceError } from "./errors.ts";
 import type { Operation } from "./operation.ts";
+import { CLASS_BITS } from "./operation-bits.ts";
 import { STATES } from "./status.ts";
 
 /** Numbers of the codes that the driver tells apart. */
 const Code = { CircuitOpen: 1, DeadlineExceeded: 5, OutcomeUnknown: 6, RetriesExhausted: 7, Aborted: 11 } as const;
-
-/** Numbers of the classes of operations, as they cross the boundary. */
-export const CLASS_BITS = { query: 0, transaction: 1, batch: 2, healthCheck: 3 } as const;
 
 /** What is known of an operation's effect when an answer was lost: a read has none, and what is undone has none. */
 export function outcomeOfLoss(operation: Operation): OperationOutcome {

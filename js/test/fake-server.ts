@@ -1,7 +1,11 @@
 // A client whose requests are answered by a function, and a guard that lets everything through.
 import type { Config } from "../src/api.ts";
+import type { ConsistencyOptions } from "../src/config/options.ts";
 import { parseConfig } from "../src/config.ts";
+import { Consistency } from "../src/consistency/consistency.ts";
+import { checkConsistency } from "../src/consistency/settings.ts";
 import type { AttemptContext, Guard, Lease, Operation } from "../src/operation.ts";
+import { platform } from "../src/platform/platform.ts";
 import { RemoteClient, type WireOptions } from "../src/remote-client.ts";
 
 /** What the client asked for. */
@@ -20,6 +24,7 @@ export interface FakeClient {
   asked: Asked[];
   operations: Operation[];
   leases: (Lease & { isReleased: boolean; lapsed: boolean; vanished: boolean })[];
+  consistency: Consistency;
 }
 
 const never = new AbortController().signal;
@@ -56,6 +61,7 @@ export function fakeClient(
   config: Partial<Config> = {},
   wire: WireOptions = {},
   signal?: AbortSignal,
+  options: ConsistencyOptions = {},
 ): FakeClient {
   const asked: Asked[] = [];
   const operations: Operation[] = [];
@@ -68,8 +74,11 @@ export function fakeClient(
     return given instanceof Response ? given : Response.json(given);
   };
   const checked = parseConfig({ url: "https://db.example.com", fetch, ...config });
-  const client = new RemoteClient(checked, wire, () => openGuard(operations, leases, signal));
-  return { client, asked, operations, leases };
+  // Asked each time, so that a test may set the clock by hand.
+  const clock = { ...platform, now: () => Date.now() };
+  const consistency = new Consistency(checkConsistency(options), options.database ?? "db.example.com", clock);
+  const client = new RemoteClient(checked, wire, consistency, () => openGuard(operations, leases, signal));
+  return { client, asked, operations, leases, consistency };
 }
 
 /** Value cells of one row. */

@@ -9,12 +9,19 @@
 pub mod breaker;
 pub mod cache;
 pub mod cluster;
+pub mod flags;
+pub mod host;
 pub mod pool;
 pub mod retry;
 pub mod sql;
 pub mod sqlite;
 pub mod state;
 pub mod tiers;
+
+/// The npm package, in [`Key::readers`].
+pub const NPM: u8 = 1;
+/// The deployable Worker, in [`Key::readers`].
+pub const WORKER: u8 = 2;
 
 /// What a setting holds.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -37,6 +44,8 @@ pub enum Shape {
     Switch,
     /// One of these words. Its value is its place in the list.
     Choice(&'static [&'static str]),
+    /// A text that is never shown. Its value says whether there is one.
+    Secret,
 }
 
 /// What a setting is if nobody sets it.
@@ -68,8 +77,10 @@ pub struct Key {
     pub default: Default,
     /// Whether it can be changed while the engine runs.
     pub is_live: bool,
-    /// Whether any part of this release reads it. One that nothing reads is checked, kept, and listed as ignored.
-    pub is_read: bool,
+    /// Whether it says where this runs, and so is never exported.
+    pub is_of_place: bool,
+    /// Who reads it: [`NPM`], [`WORKER`], both or none. Where nothing does, it is checked, kept, and listed as ignored.
+    pub readers: u8,
     /// One sentence.
     #[cfg(not(feature = "bindings"))]
     pub help: &'static str,
@@ -90,7 +101,8 @@ impl Key {
             shape,
             default,
             is_live: true,
-            is_read: true,
+            is_of_place: false,
+            readers: NPM | WORKER,
             #[cfg(not(feature = "bindings"))]
             help,
         }
@@ -102,10 +114,29 @@ impl Key {
         Self { is_live: false, ..self }
     }
 
+    /// Says where this runs: never exported, and fixed.
+    #[must_use]
+    pub const fn of_place(self) -> Self {
+        Self { is_live: false, is_of_place: true, ..self }
+    }
+
     /// Checked and kept, and read by nothing in this release.
     #[must_use]
     pub const fn unread(self) -> Self {
-        Self { is_read: false, ..self }
+        Self { readers: 0, ..self }
+    }
+
+    /// Read by one of the two hosts, and ignored by the other.
+    #[must_use]
+    pub const fn only(self, reader: u8) -> Self {
+        Self { readers: reader, ..self }
+    }
+
+    /// Whether the host that this core is built for reads it.
+    #[must_use]
+    pub const fn is_read_here(&self) -> bool {
+        let here = if cfg!(feature = "bindings") { NPM } else { WORKER };
+        self.readers & here != 0
     }
 }
 
@@ -225,6 +256,8 @@ pub const GROUPS: &[&[Key]] = &[
     sql::KEYS,
     sqlite::KEYS,
     tiers::KEYS,
+    host::KEYS,
+    flags::KEYS,
 ];
 
 /// Every group's other names.
@@ -238,6 +271,8 @@ pub const ALIAS_GROUPS: &[&[Alias]] = &[
     sql::ALIASES,
     sqlite::ALIASES,
     tiers::ALIASES,
+    host::ALIASES,
+    flags::ALIASES,
 ];
 
 /// Every setting.

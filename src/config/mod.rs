@@ -1,9 +1,23 @@
 //! Settings: raw in, checked out. No defaults anywhere else.
 
+#[cfg(not(feature = "bindings"))]
+pub mod approval;
+#[cfg(not(feature = "bindings"))]
+pub mod document;
+#[cfg(not(feature = "bindings"))]
+pub mod environment;
 pub mod keys;
+mod nearest;
 pub mod parse;
+pub mod raw;
+pub mod rows;
+#[cfg(not(feature = "bindings"))]
+pub mod update;
+pub mod value;
+#[cfg(not(feature = "bindings"))]
 pub mod variables;
 
+use crate::clock::Millis;
 use crate::policy::breaker::BreakerConfig;
 use crate::policy::deadline::DeadlineConfig;
 use crate::policy::hedge::HedgeConfig;
@@ -18,6 +32,12 @@ pub struct Config {
     pub breaker_id: u32,
     /// Whether leases are asked for at all.
     pub is_pool_on: bool,
+    /// Whether the breaker is asked and told at all.
+    pub is_breaker_on: bool,
+    /// Whether what happens is counted for health documents and hints.
+    pub is_monitoring_on: bool,
+    /// From what age on a scheduled check asks the database again, in milliseconds.
+    pub health_check_interval_ms: Millis,
     /// Leases.
     pub pool: PoolConfig,
     /// Breaker.
@@ -32,6 +52,8 @@ pub struct Config {
     pub deadlines: DeadlineConfig,
     /// Shared state.
     pub sync: SyncConfig,
+    /// A statement that takes longer is noted as slow; 0 for none.
+    pub slow_query_ms: Millis,
     /// Share of the colos, by weight, that makes the fleet's view open; 0 to 1.
     pub quorum: f64,
 }

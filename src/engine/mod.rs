@@ -11,10 +11,19 @@
 //!
 //! One mutation at a time: a step is carried out before the next call into the engine for the same `CallId`.
 
+/// Splits the engine into one policy and the context that the others lend it.
+macro_rules! cx {
+    ($engine:expr, $now:expr) => {
+        &mut $crate::policy::Cx { now: $now, rng: &mut $engine.rng, notes: &mut $engine.notes }
+    };
+}
+
 mod call;
+mod control;
 mod fleet;
 mod hedging;
 mod legs;
+mod sharing;
 pub mod step;
 
 use crate::clock::{Instant, Millis};
@@ -22,17 +31,15 @@ use crate::config::Config;
 use crate::error::Code;
 use crate::note::{Note, Notes};
 use crate::outcome::{Effect, Evidence, Judgement, Outcome};
-use crate::policy::Cx;
-use crate::policy::breaker::{Admission, Breaker, BreakerAnswer, Forced, State};
+use crate::policy::breaker::{Admission, Breaker, BreakerAnswer, State};
 use crate::policy::deadline::Deadlines;
-use crate::policy::lease::{Lease, LeaseAnswer, LeasePool};
-use crate::policy::retry::{Retries, RetryAnswer, RetryConfig, RetryQuestion};
+use crate::policy::lease::{Lease, LeaseAnswer, LeasePool, Ticket};
+use crate::policy::retry::{Retries, RetryAnswer, RetryQuestion};
 use crate::query::Query;
 use crate::rng::{Rng, SplitMix};
-use crate::state::codec::{self, Malformed};
 use crate::state::recorder::Recorder;
-use crate::state::schema::{Cell, Health, Phase, Snapshot};
-use crate::state::sync::{News, Sync};
+use crate::state::schema::Snapshot;
+use crate::state::sync::Sync;
 use call::{Call, Calls, Doing};
 use legs::Legs;
 use step::{CallId, Ending, Step, Wait};
@@ -61,13 +68,6 @@ pub struct Engine {
     /// Whether the store takes the fleet to be much smaller than this isolate's id shows it to be.
     is_uncounted: bool,
     is_closed: bool,
-}
-
-/// Splits the engine into one policy and the context that the others lend it.
-macro_rules! cx {
-    ($engine:expr, $now:expr) => {
-        &mut Cx { now: $now, rng: &mut $engine.rng, notes: &mut $engine.notes }
-    };
 }
 
 impl Engine {
@@ -105,6 +105,7 @@ impl Engine {
         let acquire_by = now.plus(self.config.pool.acquire_timeout_ms).min(deadline);
         let mut call = Call::new(&query, now, deadline, acquire_by);
         call.is_hedged &= self.config.hedge.delay_ms > 0;
+        call.uses_breaker &= self.config.is_breaker_on;
         self.forget_vanished(self.calls.looks(), now);
         match self.calls.reserve() {
             Some(id) => self.proceed(id, call, now),
@@ -207,18 +208,6 @@ impl Engine {
         self.pool.next_waiter().map(CallId::from_number)
     }
 
-    /// Refuses new calls and lets running ones end. Idempotent.
-    pub fn close(&mut self, now: Instant) {
-        self.is_closed = true;
-        self.pool.close(cx!(self, now));
-    }
-
-    /// Accepts calls again after [`Engine::close`].
-    pub const fn reopen(&mut self) {
-        self.is_closed = false;
-        self.pool.reopen();
-    }
-
     /// Calls that have begun and not ended.
     #[must_use]
     pub const fn running(&self) -> usize {
@@ -240,212 +229,6 @@ impl Engine {
                 self.cancel(id, now);
             }
         }
-    }
-
-    /// Takes other settings; running calls keep the deadlines they have.
-    pub fn reconfigure(&mut self, config: Config) {
-        self.deadlines = Deadlines::new(config.deadlines);
-        self.breaker.reconfigure(config.breaker);
-        self.pool.reconfigure(config.pool);
-        self.retries.reconfigure(config.retry);
-        self.sync.reconfigure(config.sync);
-        self.config = config;
-    }
-
-    /// Learns of a retry policy for single operations; returns its number for [`Query::retry`], `None` beyond the bound.
-    pub fn add_retry_policy(&mut self, policy: RetryConfig) -> Option<u8> {
-        self.retries.add(policy)
-    }
-
-    /// Holds the circuit in a state by hand, or lets it go.
-    pub fn force(&mut self, forced: Option<Forced>, now: Instant) {
-        self.breaker.force(forced, cx!(self, now));
-    }
-
-    /// Closes the circuit and forgets its counts.
-    pub fn reset_breaker(&mut self, now: Instant) {
-        self.breaker.reset(cx!(self, now));
-    }
-
-    /// The settings in force.
-    #[must_use]
-    pub const fn config(&self) -> &Config {
-        &self.config
-    }
-
-    /// The breaker, to look at.
-    #[must_use]
-    pub const fn breaker(&self) -> &Breaker {
-        &self.breaker
-    }
-
-    /// Failures in the breaker's window at `now`.
-    pub fn breaker_failures(&mut self, now: Instant) -> u32 {
-        self.breaker.failures(now)
-    }
-
-    /// The pool, to look at. Asking closes what has been idle for too long.
-    pub fn pool(&mut self, now: Instant) -> &LeasePool {
-        self.pool.sweep(cx!(self, now));
-        &self.pool
-    }
-
-    /// Counters and rare events.
-    #[must_use]
-    pub const fn notes(&self) -> &Notes {
-        &self.notes
-    }
-
-    /// The same, to take events from or to add what the host saw.
-    pub const fn notes_mut(&mut self) -> &mut Notes {
-        &mut self.notes
-    }
-
-    /// What this isolate saw in the recent past.
-    #[must_use]
-    pub fn health(&self) -> Health {
-        self.health.to_health()
-    }
-
-    /// When the engine was made.
-    #[must_use]
-    pub const fn started_at(&self) -> Instant {
-        self.started_at
-    }
-
-    /// Claims the one read of the shared state that a cold isolate makes before its first attempt.
-    pub fn claim_cold_read(&mut self, now: Instant) -> bool {
-        self.sync.claim_cold_read(now)
-    }
-
-    /// Claims a read of the shared state, if one is due because of a failure or an open circuit.
-    pub fn claim_read(&mut self, now: Instant) -> bool {
-        let is_closed = self.breaker.state(now) == State::Closed;
-        self.sync.claim_read(is_closed, self.breaker.fleet_size(), now)
-    }
-
-    /// Claims a write of the shared state: after how many milliseconds the host should read, merge and write.
-    pub fn claim_write(&mut self, now: Instant) -> Option<Millis> {
-        const IDS: f64 = 4_294_967_296.0;
-        self.sync.claim_write(self.news(), (f64::from(self.id) + 0.5) / IDS, now)
-    }
-
-    const fn news(&self) -> News {
-        match self.breaker.cell().phase {
-            _ if self.is_stored() => News::None,
-            Phase::Open => News::Outage,
-            Phase::Closed => News::Recovery,
-        }
-    }
-
-    /// Claims a read of the store near by, if there is one and a read is due.
-    pub fn claim_near_read(&mut self, now: Instant) -> bool {
-        let is_closed = self.breaker.state(now) == State::Closed;
-        self.sync.claim_near_read(is_closed, now)
-    }
-
-    /// Claims a write of the store near by, if there is one and it does not know the latest news: the host reads,
-    /// merges and writes at once. Should that fail, the news is told near by no more.
-    pub const fn claim_near_write(&mut self) -> bool {
-        self.config.sync.has_near && self.breaker.take_near_news()
-    }
-
-    /// Whether it may be time to claim a read or a write of the shared state; cheap enough to ask every time.
-    #[must_use]
-    pub const fn wants_store(&self) -> bool {
-        !self.is_stored()
-            || self.sync.is_suspicious()
-            || self.breaker.is_troubled()
-            || (self.config.sync.has_near && self.breaker.is_near_news())
-    }
-
-    /// The text to store: all that this isolate knows.
-    #[must_use]
-    pub fn export(&self) -> String {
-        codec::to_text(&self.snapshot())
-    }
-
-    /// Merges text that the store held.
-    ///
-    /// # Errors
-    ///
-    /// [`Malformed`] when it is not a snapshot; nothing is changed then.
-    pub fn import(&mut self, text: &str, now: Instant) -> Result<(), Malformed> {
-        if let Some(cell) = self.merge(text, now)? {
-            self.breaker.stored(cell);
-        }
-        Ok(())
-    }
-
-    /// Merges text that the store near by held. What it holds is still to be told to the other one.
-    ///
-    /// # Errors
-    ///
-    /// [`Malformed`] when it is not a snapshot; nothing is changed then.
-    pub fn import_near(&mut self, text: &str, now: Instant) -> Result<(), Malformed> {
-        self.merge(text, now).map(|_| ())
-    }
-
-    /// Returns the cell of this engine's breaker, if there was one that an honest clock could have made.
-    fn merge(&mut self, text: &str, now: Instant) -> Result<Option<Cell>, Malformed> {
-        let mut theirs = match codec::from_text(text) {
-            Ok(snapshot) => snapshot,
-            Err(malformed) => {
-                self.notes.push(Note::HintRefused, now);
-                return Err(malformed);
-            }
-        };
-        let cell = theirs.cells.get(&self.config.breaker_id).copied();
-        theirs.drop_garbage(now, self.config.breaker.open.max_ms.saturating_mul(2));
-        self.shared.merge(&theirs);
-        self.breaker.set_fleet_size(self.shared.sketch.estimate());
-        let cell = cell.filter(|cell| self.breaker.advise(*cell, cx!(self, now)));
-        let told = self.breaker.cell();
-        self.is_uncounted = told.phase == Phase::Open && self.shared.sketch.lacks(self.id, told.opened_at.seconds());
-        Ok(cell)
-    }
-
-    /// Whether the store already holds all that this isolate could tell it, after [`Engine::import`].
-    #[must_use]
-    pub const fn is_stored(&self) -> bool {
-        !self.breaker.is_cell_news() && !self.is_uncounted
-    }
-
-    /// Notes that the store took `text`, which [`Engine::export`] gave. What happened since is still to be told.
-    pub fn stored(&mut self, text: &str) {
-        let cell = codec::from_text(text).ok().and_then(|kept| kept.cells.get(&self.config.breaker_id).copied());
-        if let Some(cell) = cell {
-            self.breaker.stored(cell);
-            self.is_uncounted = false;
-        }
-    }
-
-    /// Counts that the store failed: only the hint is lost.
-    pub fn store_failed(&mut self, now: Instant) {
-        self.notes.push(Note::StoreFailed, now);
-    }
-
-    /// The same for a write, which may have been refused because another isolate was just served: an outage is told
-    /// again later, if others did not tell of it.
-    pub fn write_failed(&mut self, now: Instant) {
-        self.store_failed(now);
-        self.sync.write_failed(self.news(), now);
-    }
-
-    fn snapshot(&self) -> Snapshot {
-        let mut snapshot = self.shared.clone();
-        let mut ours = Snapshot { health: self.health.to_health(), ..Snapshot::default() };
-        let cell = self.breaker.cell();
-        if cell != Cell::BOTTOM {
-            ours.cells.insert(self.config.breaker_id, cell);
-            ours.sketch.add(self.id, cell.opened_at.seconds());
-        }
-        snapshot.merge(&ours);
-        // An opening that was given up must not come back from the last merge.
-        if cell != Cell::BOTTOM {
-            snapshot.cells.insert(self.config.breaker_id, cell);
-        }
-        snapshot
     }
 
     /// [`Engine::proceed`] for a call that waited.
@@ -506,7 +289,7 @@ impl Engine {
         &mut self,
         id: CallId,
         call: &Call,
-        ticket: Option<crate::policy::lease::Ticket>,
+        ticket: Option<Ticket>,
         now: Instant,
     ) -> Result<Option<Lease>, LeaseAnswer> {
         if call.is_held || !self.config.is_pool_on {
@@ -553,9 +336,11 @@ impl Engine {
                 self.sync.opened(self.breaker.retry_at(), now);
             }
         }
-        let is_slow = self.breaker.is_slow(duration_ms);
-        self.notes.push(Note::AttemptEnded { outcome, duration_ms, is_slow }, now);
-        self.health.record(evidence, is_slow, duration_ms, now);
+        if self.config.is_monitoring_on {
+            let is_slow = self.breaker.is_slow(duration_ms);
+            self.notes.attempt_ended(outcome, duration_ms, is_slow);
+            self.health.record(evidence, is_slow, duration_ms, now);
+        }
     }
 
     fn retry(&mut self, call: &Call, judgement: Judgement, now: Instant) -> RetryAnswer {

@@ -7,6 +7,7 @@
 //! do not know) and never put a value or a statement into an error.
 
 mod base64;
+mod consistency;
 pub mod decode;
 pub mod encode;
 pub mod proto;

@@ -7,7 +7,7 @@
 //! the last, and the host waits first and reads before it writes. A write of an outage that failed or was refused is tried
 //! again 10 s later, if others did not tell of it meanwhile.
 //!
-//! How long an isolate waits follows from its random id: `longest · (1 + ln(place) / ln(10 000))`, with its `place`
+//! How long an isolate waits follows from its random id: `longest · (1 + ln(place) / ln(3 000))`, with its `place`
 //! from 0 to 1 among all ids (exponentially distributed timers as in feedback suppression: Nonnenmacher and Biersack,
 //! 1999). Of any number of isolates with the same news a few wait for much less than the others, which then find it
 //! stored; and those few have the smallest ids, which is what the [`Sketch`](super::sketch::Sketch) needs.
@@ -42,11 +42,13 @@ const READ_INTERVAL_PER_ISOLATE_MS: f64 = 50.0;
 /// A write of an outage that failed is tried again this much later, in milliseconds.
 const RETRY_MS: Millis = 10_000;
 
-/// Few isolates find a recovery, and all wait for it: they need so many times less of a delay.
-const RECOVERY_FACTOR: Millis = 10;
+/// Few isolates find a recovery, and all wait for it: they need so many times less of a delay,
+const RECOVERY_FACTOR: f64 = 10.0;
+/// and fleets of up to so many isolates, in which at most a few probe at a time, even less, in proportion.
+const RECOVERY_FLEET: f64 = 1_000.0;
 
 /// Isolates for which the delays are made: of more, several wait for nothing.
-const ISOLATES_MAX: f64 = 10_000.0;
+const ISOLATES_MAX: f64 = 3_000.0;
 
 /// What a write would tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -140,17 +142,18 @@ impl Sync {
     }
 
     /// Whether a write is wanted now, and after how many milliseconds, for an isolate with this `place` (0 to 1) among
-    /// all. Saying yes starts the interval.
-    pub fn claim_write(&mut self, news: News, place: f64, now: Instant) -> Option<Millis> {
+    /// so many; 0 if their number is not known. Saying yes starts the interval.
+    pub fn claim_write(&mut self, news: News, place: f64, isolates: f64, now: Instant) -> Option<Millis> {
         let is_due = self.wrote_at.is_none_or(|at| now.since(at) >= self.config.write_interval_ms);
         if news == News::None || !is_due {
             return None;
         }
+        let longest_ms = self.config.write_jitter_ms as f64;
         let longest_ms = match news {
-            News::Recovery => self.config.write_jitter_ms / RECOVERY_FACTOR,
-            News::Outage | News::None => self.config.write_jitter_ms,
+            News::Recovery => longest_ms / RECOVERY_FACTOR * (isolates / RECOVERY_FLEET).min(1.0),
+            News::Outage | News::None => longest_ms,
         };
-        let delay_ms = (longest_ms as f64 * (1.0 + place.ln() / ISOLATES_MAX.ln()).max(0.0)) as Millis;
+        let delay_ms = (longest_ms * (1.0 + place.ln() / ISOLATES_MAX.ln()).max(0.0)) as Millis;
         self.wrote_at = Some(now.plus(delay_ms));
         Some(delay_ms)
     }
@@ -182,7 +185,7 @@ mod tests {
         assert!(!sync.claim_cold_read(Instant(1)));
         assert!(!sync.claim_read(true, 1.0, Instant(1_000_000)));
         assert!(!sync.claim_near_read(true, Instant(1_000_000)));
-        assert_eq!(sync.claim_write(News::None, 0.5, Instant(1_000_000)), None);
+        assert_eq!(sync.claim_write(News::None, 0.5, 0.0, Instant(1_000_000)), None);
     }
 
     #[test]
@@ -219,19 +222,20 @@ mod tests {
     #[test]
     fn news_is_written_after_a_delay_and_not_again_within_the_interval() {
         let mut sync = Sync::new(CONFIG);
-        assert_eq!(sync.claim_write(News::Outage, 0.01, Instant(0)), Some(1_000));
-        assert_eq!(sync.claim_write(News::Outage, 0.01, Instant(1_999)), None);
-        assert_eq!(sync.claim_write(News::Recovery, 0.01, Instant(2_000)), Some(100));
+        assert_eq!(sync.claim_write(News::Outage, 0.01, 0.0, Instant(0)), Some(849));
+        assert_eq!(sync.claim_write(News::Outage, 0.01, 0.0, Instant(1_848)), None);
+        assert_eq!(sync.claim_write(News::Recovery, 0.01, 1_000.0, Instant(2_000)), Some(84));
+        assert_eq!(sync.claim_write(News::Recovery, 0.01, 100.0, Instant(4_000)), Some(8));
     }
 
     #[test]
     fn of_any_number_of_isolates_few_write_before_the_first_is_heard() {
         const HEARD_MS: Millis = 200;
-        for isolates in [10_u32, 100, 1_000, 10_000] {
+        for isolates in [10_u32, 100, 1_000, 3_000] {
             let delays = (0..isolates).map(|isolate| {
                 let place = (f64::from(isolate) + 0.5) / f64::from(isolates);
-                Sync::new(SyncConfig { write_jitter_ms: 4_000, ..CONFIG })
-                    .claim_write(News::Outage, place, Instant(0))
+                Sync::new(SyncConfig { write_jitter_ms: 7_500, ..CONFIG })
+                    .claim_write(News::Outage, place, 0.0, Instant(0))
                     .unwrap_or(0)
             });
             let mut delays: Vec<Millis> = delays.collect();
@@ -244,7 +248,7 @@ mod tests {
     #[test]
     fn the_ends_of_the_range_of_places_are_delays() {
         let mut sync = Sync::new(CONFIG);
-        assert_eq!(sync.claim_write(News::Outage, 0.0, Instant(0)), Some(0));
-        assert_eq!(sync.claim_write(News::Outage, 1.0, Instant(10_000)), Some(2_000));
+        assert_eq!(sync.claim_write(News::Outage, 0.0, 0.0, Instant(0)), Some(0));
+        assert_eq!(sync.claim_write(News::Outage, 1.0, 0.0, Instant(10_000)), Some(2_000));
     }
 }

@@ -1,10 +1,8 @@
 //! Time and chance, from the platform. The only file that reads either.
 
-use std::time::Duration;
-
-use worker::Delay;
 use worker::js_sys::{Date, Math};
 
+use super::promise;
 use crate::clock::{Instant, Millis};
 
 /// A timer overflows beyond this, in milliseconds.
@@ -18,7 +16,8 @@ pub(super) fn now() -> Instant {
 
 /// Ends after `ms`, on a timer of the request that awaits it.
 pub(super) async fn sleep(ms: Millis) {
-    Delay::from(Duration::from_millis(ms.min(TIMER_MAX_MS))).await;
+    // Without a timer, which no platform lacks, there is nothing to wait for.
+    _ = promise::timer(ms.min(TIMER_MAX_MS)).await;
 }
 
 /// A seed that differs between isolates. For jitter, not for secrets.

@@ -22,10 +22,11 @@ pub(super) async fn fetch(request: Request, env: Env, context: Context) -> worke
                 let visit = Visit::new(isolate, &env);
                 let work = async move { (visit.health(INTERVAL_MS).await, visit) };
                 let Some((facts, visit)) = caller::unless_gone(request.inner(), work).await else {
-                    return Response::empty();
+                    return Err("the request was lost".into());
                 };
                 if visit.wants_store() {
-                    context.wait_until(async move { visit.share().await });
+                    context
+                        .wait_until(async move { _ = caller::unless_lost(async move { visit.share().await }).await });
                 }
                 question.answer(&facts)
             }
@@ -40,10 +41,13 @@ pub(super) async fn fetch(request: Request, env: Env, context: Context) -> worke
 pub(super) async fn scheduled(_event: ScheduledEvent, env: Env, _context: ScheduleContext) {
     let Ok(isolate) = Isolate::of(&env, &Place::default()) else { return };
     let visit = Visit::new(isolate, &env);
-    visit.health(visit.health_check_interval_ms()).await;
-    if visit.wants_store() {
-        visit.share().await;
-    }
+    let work = async move {
+        visit.health(visit.health_check_interval_ms()).await;
+        if visit.wants_store() {
+            visit.share().await;
+        }
+    };
+    _ = caller::unless_lost(work).await;
 }
 
 fn sent(response: http::Response) -> worker::Result<Response> {

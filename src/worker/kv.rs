@@ -4,11 +4,13 @@
 //! Twin of `js/src/store/workers-kv.ts` and `cache-api.ts`: keys, addresses and headers are the same, so that this Worker
 //! and the npm package tell each other what they learn.
 
-use worker::js_sys::{self, Reflect};
-use worker::kv::KvStore;
-use worker::{Cache, Env, Request, ResponseBuilder};
+use worker::js_sys::{self, Object, Reflect};
+use worker::wasm_bindgen::JsValue;
+use worker::worker_sys::web_sys;
+use worker::{Env, IntoResponse, Request, ResponseBuilder};
 
 use super::clock;
+use super::promise::{call, settled};
 use crate::clock::Instant;
 
 /// Name of the binding; without it each isolate learns for itself.
@@ -16,7 +18,7 @@ const BINDING: &str = "SEAWALL_KV";
 /// As the npm package's prefix, so that both share what they learn.
 const PREFIX: &str = "seawall/v1/";
 /// The edge may answer from its own copy for this long, in seconds: KV's lower bound.
-const CACHE_TTL_S: u64 = 30;
+const CACHE_TTL_S: u32 = 30;
 /// A hint that nobody renewed is forgotten after this, in seconds.
 const TTL_S: u64 = 3_600;
 /// Where the texts near by pretend to be. Nothing is ever asked there.
@@ -46,6 +48,8 @@ impl Place {
     pub(super) fn of(request: &Request) -> Self {
         // Not `Cf::colo`, which panics where the platform tells none.
         let cf = Reflect::get(request.inner(), &"cf".into()).ok();
+        // Asked first: what throws leaves a handle behind, see `promise::call`.
+        let cf = cf.filter(JsValue::is_object);
         let colo = cf.and_then(|cf| Reflect::get(&cf, &"colo".into()).ok()).and_then(|colo| colo.as_string());
         // Not `Request::url`, whose parser would be a quarter of this Worker; the platform has parsed it already.
         let url = request.inner().url();
@@ -63,43 +67,54 @@ fn is_colo(name: &str) -> bool {
     (1..=COLO_LENGTH_MAX).contains(&name.len()) && name.bytes().all(is_plain)
 }
 
+/// The namespace that the Worker is bound to, if it is to one.
+fn binding(env: &Env) -> Option<JsValue> {
+    Reflect::get(env, &BINDING.into()).ok().filter(JsValue::is_object)
+}
+
 /// Whether there is a store at all.
 pub(super) fn is_bound(env: &Env) -> bool {
-    env.kv(BINDING).is_ok()
+    binding(env).is_some()
 }
 
 /// Where one database's snapshot is kept.
 pub(super) struct Store {
-    kv: KvStore,
+    kv: JsValue,
     key: String,
 }
 
 impl Store {
     /// The store that the Worker is bound to, if it is. Isolates of one data centre share one key.
     pub(super) fn bound(env: &Env, database: &str, colo: Option<&str>) -> Option<Self> {
-        let kv = env.kv(BINDING).ok()?;
+        let kv = binding(env)?;
         let place = colo.map(|colo| format!("/{colo}")).unwrap_or_default();
         Some(Self { kv, key: format!("{PREFIX}{database}{place}") })
     }
 
     /// The text that is kept, if any. It may be old.
     pub(super) async fn read(&self) -> Result<Option<String>, StoreFailed> {
-        self.kv.get(&self.key).cache_ttl(CACHE_TTL_S).text().await.map_err(|_| StoreFailed)
+        let options = options(&[("type", "text".into()), ("cacheTtl", CACHE_TTL_S.into())])?;
+        Ok(ask(&self.kv, "get", &[&self.key.as_str().into(), &options]).await?.as_string())
     }
 
     /// Keeps `text`. KV takes one write a second for each key.
     pub(super) async fn write(&self, text: &str) -> Result<(), StoreFailed> {
-        let put = self.kv.put(&self.key, text).map_err(|_| StoreFailed)?;
-        put.expiration_ttl(TTL_S).execute().await.map_err(|_| StoreFailed)
+        let options = options(&[("expirationTtl", (TTL_S as f64).into())])?;
+        ask(&self.kv, "put", &[&self.key.as_str().into(), &text.into(), &options]).await.map(drop)
     }
 
     /// The text that is kept near by, if any. It may have been forgotten at any time.
     pub(super) async fn read_near(&self) -> Result<Option<String>, StoreFailed> {
-        let found = Cache::default().get(self.near_address(), false).await.map_err(|_| StoreFailed)?;
-        let Some(mut kept) = found else { return Ok(None) };
-        let until = kept.headers().get(NEAR_UNTIL).ok().flatten().and_then(|until| until.parse().ok());
-        let is_kept = until.and_then(Instant::from_host).is_some_and(|until| clock::now() < until);
-        if is_kept { kept.text().await.map(Some).map_err(|_| StoreFailed) } else { Ok(None) }
+        let found = ask(&near()?, "match", &[&self.near_address().into()]).await?;
+        if !found.is_object() {
+            return Ok(None);
+        }
+        let headers = Reflect::get(&found, &"headers".into()).map_err(|_| StoreFailed)?;
+        let until = call(&headers, "get", &[&NEAR_UNTIL.into()]).map_err(|_| StoreFailed)?;
+        let until = until.as_string().and_then(|until| until.parse().ok()).and_then(Instant::from_host);
+        // Read in any case: a body that nobody reads is held until its request ends.
+        let text = ask(&found, "text", &[]).await?.as_string();
+        Ok(text.filter(|_| until.is_some_and(|until| clock::now() < until)))
     }
 
     /// Keeps `text` near by.
@@ -111,10 +126,32 @@ impl Store {
             .and_then(|builder| builder.with_header(NEAR_UNTIL, &until.0.to_string()))
             .map_err(|_| StoreFailed)?
             .fixed(text.as_bytes().to_vec());
-        Cache::default().put(self.near_address(), response).await.map_err(|_| StoreFailed)
+        let response: web_sys::Response = response.into_raw().map_err(|_| StoreFailed)?;
+        ask(&near()?, "put", &[&self.near_address().into(), &response]).await.map(drop)
     }
 
     fn near_address(&self) -> String {
         format!("{NEAR_ORIGIN}/{}", String::from(js_sys::encode_uri_component(&self.key)))
     }
+}
+
+/// The data centre's cache.
+fn near() -> Result<JsValue, StoreFailed> {
+    let caches =
+        Reflect::get(&js_sys::global(), &"caches".into()).ok().filter(JsValue::is_object).ok_or(StoreFailed)?;
+    Reflect::get(&caches, &"default".into()).ok().filter(JsValue::is_object).ok_or(StoreFailed)
+}
+
+fn options(pairs: &[(&str, JsValue)]) -> Result<JsValue, StoreFailed> {
+    let options = Object::new();
+    for (name, value) in pairs {
+        Reflect::set(&options, &(*name).into(), value).map_err(|_| StoreFailed)?;
+    }
+    Ok(options.into())
+}
+
+/// Calls a method that gives a promise, and awaits it.
+async fn ask(object: &JsValue, method: &str, arguments: &[&JsValue]) -> Result<JsValue, StoreFailed> {
+    let promise = call(object, method, arguments).map_err(|_| StoreFailed)?;
+    settled(promise).await.map_err(|_| StoreFailed)
 }

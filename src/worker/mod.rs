@@ -17,4 +17,6 @@ mod isolate;
 #[cfg(feature = "worker")]
 mod kv;
 #[cfg(feature = "worker")]
+mod promise;
+#[cfg(feature = "worker")]
 mod upstream;

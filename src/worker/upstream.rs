@@ -1,7 +1,11 @@
 //! Reaches the database: one POST of one pipeline. The token goes into its header and nowhere else.
 
-use worker::{AbortController, Fetch, Headers, Method, Request, RequestInit, RequestRedirect};
+use worker::js_sys::{self, Reflect};
+use worker::wasm_bindgen::JsValue;
+use worker::worker_sys::web_sys::{self, AbortController};
+use worker::{Headers, Method, Request, RequestInit, RequestRedirect};
 
+use super::promise::{call, settled};
 use crate::config::variables::Address;
 use crate::hrana::proto::{PipelineRequest, PipelineResponse, StreamResult, Version};
 use crate::hrana::{decode, encode};
@@ -34,15 +38,14 @@ pub(super) async fn send(
     pipeline: &PipelineRequest,
 ) -> Result<PipelineResponse, Failure> {
     let request = request(address, token, pipeline).map_err(|_| Failure::new(0, "REQUEST_INVALID", false))?;
-    let abort = AbortOnDrop(Some(AbortController::default()));
-    let signal = abort.signal().ok_or_else(|| Failure::new(0, "ABORTED", false))?;
+    let abort = AbortOnDrop::new().map_err(|_| Failure::new(0, "ABORTED", false))?;
     // The runtime does not say whether the connection was refused or lost, so the worse is assumed.
-    let mut response = Fetch::Request(request)
-        .send_with_signal(&signal)
-        .await
-        .map_err(|_| Failure::new(0, "CONNECTION_LOST", true))?;
-    let status = response.status_code();
-    let text = response.text().await.map_err(|_| Failure::new(status, "BODY_LOST", true))?;
+    let fetched = abort.fetch(&request).map_err(|_| Failure::new(0, "CONNECTION_LOST", true))?;
+    let response = settled(fetched).await.map_err(|_| Failure::new(0, "CONNECTION_LOST", true))?;
+    let lost = |_| Failure::new(status_of(&response), "BODY_LOST", true);
+    let text =
+        settled(call(&response, "text", &[]).map_err(lost)?).await.map_err(lost)?.as_string().unwrap_or_default();
+    let status = status_of(&response);
     abort.disarm();
     if !(200..300).contains(&status) {
         let code = decode::error_body(&text).code.unwrap_or_default();
@@ -70,12 +73,24 @@ fn request(address: &Address, token: Option<&str>, pipeline: &PipelineRequest) -
     Request::new_with_init(&format!("{}/{}", address.base_url, Version::V3.pipeline_path()), &init)
 }
 
+fn status_of(response: &JsValue) -> u16 {
+    let status = Reflect::get(response, &"status".into()).ok().and_then(|status| status.as_f64());
+    status.map_or(0, |status| status as u16)
+}
+
 /// Aborts the request unless it is disarmed first.
 struct AbortOnDrop(Option<AbortController>);
 
 impl AbortOnDrop {
-    fn signal(&self) -> Option<worker::AbortSignal> {
-        self.0.as_ref().map(AbortController::signal)
+    fn new() -> Result<Self, JsValue> {
+        AbortController::new().map(|controller| Self(Some(controller)))
+    }
+
+    /// Starts `request` under this controller; what it gives is a promise.
+    fn fetch(&self, request: &Request) -> Result<JsValue, JsValue> {
+        let init = web_sys::RequestInit::new();
+        init.set_signal(self.0.as_ref().map(AbortController::signal).as_ref());
+        call(&js_sys::global(), "fetch", &[request.inner(), &init])
     }
 
     fn disarm(mut self) {
@@ -86,7 +101,8 @@ impl AbortOnDrop {
 impl Drop for AbortOnDrop {
     fn drop(&mut self) {
         if let Some(controller) = self.0.take() {
-            controller.abort();
+            // It throws in another request's context, when this one's was lost: then there is nothing to take back.
+            _ = call(&controller, "abort", &[]);
         }
     }
 }

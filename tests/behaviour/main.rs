@@ -14,3 +14,4 @@ mod retry;
 mod settings;
 mod sharing;
 mod states;
+mod variables;

@@ -39,9 +39,20 @@ it("the budget grows with isolates and with the times that a circuit stays open,
   expect(budgetOf(6, 60_000)).toBe(6 * (5 + 3 + 30));
 });
 
-it("growth is the slope of the last two thirds", () => {
-  const sample = (minute: number, rssKb: number) => ({ atMs: minute * 60_000, rssKb, isolates: {} });
-  const samples = [sample(0, 0), sample(1, 50_000), sample(2, 100), sample(3, 110), sample(4, 120), sample(5, 130)];
-  expect(growth(samples)).toBeCloseTo(10);
-  expect(growth([])).toBe(0);
+describe("growth", () => {
+  const samples = (...rssKb: number[]) =>
+    rssKb.map((kb, minute) => ({ atMs: minute * 60_000, rssKb: kb, heaps: {}, isolates: {} }));
+
+  it("is the slope of the last two thirds", () => {
+    const { kbPerMinute, error } = growth(samples(0, 50_000, 100, 110, 120, 130));
+    expect(kbPerMinute).toBeCloseTo(10);
+    expect(error).toBeCloseTo(0);
+    expect(growth([])).toEqual({ kbPerMinute: 0, error: 0 });
+  });
+
+  it("of a plateau that is not flat is within its error", () => {
+    const { kbPerMinute, error } = growth(samples(0, 0, 0, 100, 112, 98, 111, 99, 110));
+    expect(kbPerMinute).toBeCloseTo(0.686, 3);
+    expect(error).toBeCloseTo(1.739, 3);
+  });
 });

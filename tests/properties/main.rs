@@ -13,5 +13,6 @@ mod merge;
 mod outlier;
 mod resources;
 mod single_flight;
+mod statement;
 mod suspicion;
 mod window;

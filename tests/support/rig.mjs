@@ -13,6 +13,7 @@ import { COMPATIBILITY_DATE, COMPATIBILITY_FLAGS } from "./workerd.mjs";
  *   bindings?: Record<string, unknown>,
  *   kvNamespaces?: Record<string, string>,
  *   serviceBindings?: Record<string, string>,
+ *   compatibilityFlags?: string[],
  * }} TestWorker
  *
  * What a test plays with. `log` is everything that workerd has written to its standard error; `ask` asks a Worker.
@@ -32,17 +33,18 @@ import { COMPATIBILITY_DATE, COMPATIBILITY_FLAGS } from "./workerd.mjs";
  *
  * @param {(databaseUrl: string) => Record<string, TestWorker>} workersFor The Workers by name, given the address at
  *   which they find the database.
+ * @param {{ isInspected?: boolean }} [options] `isInspected`: `Heaps` may look into the isolates.
  * @returns {Promise<Rig>}
  */
-export async function startRig(workersFor) {
+export async function startRig(workersFor, { isInspected = false } = {}) {
   const sqld = await startSqld();
   const proxy = await startFaultProxy(sqld.url);
   let log = "";
   const workers = Object.entries(workersFor(proxy.url)).map(
-    ([name, { modules, bindings, kvNamespaces, serviceBindings }]) => ({
+    ([name, { modules, bindings, kvNamespaces, serviceBindings, compatibilityFlags }]) => ({
       name,
       compatibilityDate: COMPATIBILITY_DATE,
-      compatibilityFlags: COMPATIBILITY_FLAGS,
+      compatibilityFlags: compatibilityFlags ?? COMPATIBILITY_FLAGS,
       modulesRoot: "/",
       modules: modules.map((module) => ({ ...module, path: `/${module.path}` })),
       bindings: /** @type {NonNullable<import("miniflare").WorkerOptions["bindings"]>} */ (bindings ?? {}),
@@ -54,6 +56,7 @@ export async function startRig(workersFor) {
   const miniflare = new Miniflare({
     cf: false,
     host: "127.0.0.1",
+    ...(isInspected && { inspectorPort: 0 }),
     handleRuntimeStdio: (
       /** @type {import("node:stream").Readable} */ stdout,
       /** @type {import("node:stream").Readable} */ stderr,

@@ -121,6 +121,16 @@ export class Sqld {
     await ended;
   }
 
+  /** Stops the process where it is: it keeps its connections and answers nothing until {@link Sqld.thaw}. */
+  freeze() {
+    this.#process?.kill("SIGSTOP");
+  }
+
+  /** Lets a frozen process go on. */
+  thaw() {
+    this.#process?.kill("SIGCONT");
+  }
+
   /** Ends the process and removes a temporary folder. */
   async stop() {
     await this.kill();

@@ -1,5 +1,6 @@
 // Statements to request JSON, built as text: one pass, no intermediate objects.
 import type { InArgs, InStatement, InValue, TransactionMode } from "../api.ts";
+import type { LogIndex } from "../consistency/log-index.ts";
 import { base64OfBytes } from "./base64.ts";
 import { type ProtocolVersion, STORED_TEXT_BYTES_MAX, STORED_TEXTS_MAX } from "./proto.ts";
 
@@ -101,19 +102,33 @@ export interface EncodedRequests {
   count: number;
 }
 
-/** The stream request that runs one statement. */
-export function executeRequest(statement: EncodedStatement): EncodedRequests {
-  return { requests: `{"type":"execute","stmt":${stmt(statement.sql, statement.args)}}`, count: 1 };
+/** The stream request that runs one statement, on a replica once that has come to `index`. */
+export function executeRequest(statement: EncodedStatement, index: LogIndex = ""): EncodedRequests {
+  return { requests: `{"type":"execute","stmt":${stmt(statement.sql, statement.args + asking(index))}}`, count: 1 };
 }
 
 /** The stream request that runs one statement without arguments. */
-export function executeSqlRequest(sql: string): EncodedRequests {
-  return executeRequest({ sql: JSON.stringify(sql), args: "" });
+export function executeSqlRequest(sql: string, index: LogIndex = ""): EncodedRequests {
+  return executeRequest({ sql: JSON.stringify(sql), args: "" }, index);
+}
+
+/** `index` is digits and nothing else, so it needs no escaping. */
+function asking(index: LogIndex): string {
+  return index === "" ? "" : `,"replication_index":"${index}"`;
 }
 
 /** The stream request that runs a script. */
 export function sequenceRequest(sql: string): EncodedRequests {
   return { requests: `{"type":"sequence","sql":${JSON.stringify(String(sql))}}`, count: 1 };
+}
+
+/**
+ * The stream request whose answer says where the primary's log is, also through a replica: a replica passes a savepoint
+ * on, which takes no lock, while it answers an empty batch or `BEGIN` from what it has itself.
+ */
+export function primaryIndexRequest(): EncodedRequests {
+  const steps = '{"stmt":{"sql":"SAVEPOINT seawall"}},{"stmt":{"sql":"RELEASE seawall"}}';
+  return { requests: `{"type":"batch","batch":{"steps":[${steps}]}}`, count: 1 };
 }
 
 export const CLOSE_REQUEST = '{"type":"close"}';
@@ -158,6 +173,7 @@ export function batchRequests(
   statements: readonly EncodedStatement[],
   shape: BatchShape,
   version: ProtocolVersion,
+  index: LogIndex = "",
 ): EncodedRequests {
   const { first, commit } = batchLayout(statements.length, shape);
   const stored = storedTexts(statements);
@@ -178,7 +194,10 @@ export function batchRequests(
   if (shape.migration) steps.push('{"stmt":{"sql":"PRAGMA foreign_keys=on"}}');
   let store = "";
   for (const [sql, id] of stored) store += `{"type":"store_sql","sql_id":${id},"sql":${sql}},`;
-  return { requests: `${store}{"type":"batch","batch":{"steps":[${steps.join(",")}]}}`, count: stored.size + 1 };
+  return {
+    requests: `${store}{"type":"batch","batch":{"steps":[${steps.join(",")}]${asking(index)}}}`,
+    count: stored.size + 1,
+  };
 }
 
 /** The statement that opens a transaction. Throws RangeError for an unknown mode. */

@@ -1,13 +1,17 @@
 // Sends stream requests: protocol version, credentials, HTTP errors. One per client.
 import type { IntMode } from "../api.ts";
+import type { LogIndex } from "../consistency/log-index.ts";
 import { attachFailure, LibsqlError, withoutStack } from "../errors.ts";
 import type { Transport, WireResponse } from "../transport/transport.ts";
 import { decodePipeline, responseError } from "./decode.ts";
 import { CLOSE_REQUEST, type EncodedRequests } from "./encode.ts";
 import type { PipelineResponse, ProtocolVersion } from "./proto.ts";
 
-/** Builds the requests for the protocol version that the server turns out to speak. */
-export type RequestBuilder = (version: ProtocolVersion) => EncodedRequests;
+/**
+ * Builds the requests for the protocol version that the server turns out to speak, and for the index in the log that a
+ * replica must have come to before it answers; empty for none.
+ */
+export type RequestBuilder = (version: ProtocolVersion, index: LogIndex) => EncodedRequests;
 
 /** The value of the `authorization` header, read for every request. */
 export type Authorization = () => string | undefined | Promise<string | undefined>;
@@ -66,8 +70,9 @@ export class Pipeline {
     closes: boolean,
     address: StreamAddress,
     signal: AbortSignal,
+    index: LogIndex = "",
   ): Promise<PipelineResponse> {
-    const { version, encoded, response } = await this.#settle(build, closes, address, signal);
+    const { version, encoded, response } = await this.#settle(build, closes, address, signal, index);
     if (response.status < 200 || response.status > 299) throw httpError(response, address.baton !== null);
     const body = decodePipeline(response.text, encoded.count + (closes ? 1 : 0), this.#intMode);
     this.#version = version;
@@ -75,9 +80,9 @@ export class Pipeline {
     return body;
   }
 
-  async #settle(build: RequestBuilder, closes: boolean, address: StreamAddress, signal: AbortSignal) {
+  async #settle(build: RequestBuilder, closes: boolean, address: StreamAddress, signal: AbortSignal, index: LogIndex) {
     const attempt = async (version: ProtocolVersion) => {
-      const encoded = build(version);
+      const encoded = build(version, index);
       return { version, encoded, response: await this.#post(version, encoded.requests, closes, address, signal) };
     };
     const first = await attempt(this.#version);

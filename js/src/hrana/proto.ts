@@ -9,6 +9,8 @@ export interface PipelineResponse {
   baton: string | null;
   base_url: string | null;
   results: StreamResult[];
+  /** Not of the protocol: whether a replica answered it that lacked what it was asked to have. */
+  isStale?: boolean;
 }
 
 export type StreamResult = { type: "ok"; response: StreamResponse } | { type: "error"; error: ProtoError };
@@ -31,6 +33,8 @@ export interface StatementResult {
   affected_row_count: number;
   /** Decimal text of an i64. */
   last_insert_rowid: string | null;
+  /** Decimal text of a u64: how far the server's log is. Not in the published protocol. */
+  replication_index?: string | null;
 }
 
 export interface Column {
@@ -41,6 +45,8 @@ export interface Column {
 export interface BatchResult {
   step_results: (StatementResult | null)[];
   step_errors: (ProtoError | null)[];
+  /** As in {@link StatementResult}; those of the steps are empty. */
+  replication_index?: string | null;
 }
 
 /** Server limits on `store_sql`, per stream. */

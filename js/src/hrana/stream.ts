@@ -2,17 +2,28 @@
 //
 // What is asked while a request is on its way goes out together in the next one, so ten statements started at once in a
 // transaction cost two requests and not ten.
+import type { WaitContext } from "../consistency/consistency.ts";
+import type { LogIndex } from "../consistency/log-index.ts";
 import { LibsqlError } from "../errors.ts";
 import { aborted } from "../transport/transport.ts";
 import type { EncodedRequests } from "./encode.ts";
 import type { Pipeline, RequestBuilder, StreamAddress } from "./pipeline.ts";
-import type { ProtocolVersion, StreamResult } from "./proto.ts";
+import type { PipelineResponse, ProtocolVersion, StreamResult } from "./proto.ts";
 
 /** How long the farewell to an abandoned stream may take, in milliseconds. The server forgets it after 10 s anyway. */
 const FAREWELL_MS = 5_000;
 
+/** How the first requests of a stream are sent, while it may still be opened a second time. */
+export type Opening = (
+  isRead: boolean,
+  cx: WaitContext,
+  post: (index: LogIndex, signal: AbortSignal) => Promise<PipelineResponse>,
+) => Promise<PipelineResponse>;
+
 interface Entry {
   build: RequestBuilder;
+  isRead: boolean;
+  timeoutMs: number;
   /** Which of the entry's results the caller wants: the last; those before it only store SQL texts. */
   resolve(result: StreamResult): void;
   reject(error: unknown): void;
@@ -23,6 +34,8 @@ interface Entry {
 export class Stream {
   readonly #pipeline: Pipeline;
   readonly #onDeath: (error: unknown) => void;
+  readonly #opening: Opening;
+  #isStale = false;
   #address: StreamAddress;
   #queue: Entry[] = [];
   #isFlying = false;
@@ -31,10 +44,16 @@ export class Stream {
   #death: unknown;
 
   /** `onDeath` is called once, when the stream ends for a reason other than {@link Stream.close}. */
-  constructor(pipeline: Pipeline, onDeath: (error: unknown) => void) {
+  constructor(pipeline: Pipeline, opening: Opening, onDeath: (error: unknown) => void) {
     this.#pipeline = pipeline;
+    this.#opening = opening;
     this.#address = pipeline.address;
     this.#onDeath = onDeath;
+  }
+
+  /** Whether a replica opened it that lacked what it was asked to have. */
+  get isStale(): boolean {
+    return this.#isStale;
   }
 
   /** The error that ended the stream, if one did. */
@@ -46,14 +65,16 @@ export class Stream {
    * Sends one request on the stream and returns its last result.
    *
    * With `closes` the stream is closed in the same HTTP request, and nothing may be sent after it. If `signal` aborts
-   * while the request is on its way, the stream is lost: nobody knows its next baton.
+   * while the request is on its way, the stream is lost: nobody knows its next baton. `isRead` says that it may be sent
+   * twice, on two streams.
    */
-  send(build: RequestBuilder, signal: AbortSignal, closes = false): Promise<StreamResult> {
+  send(build: RequestBuilder, cx: WaitContext, { closes = false, isRead = false } = {}): Promise<StreamResult> {
+    const { signal, timeoutMs } = cx;
     if (this.#death !== undefined) return Promise.reject(this.#death);
     if (signal.aborted) return Promise.reject(aborted(false));
     if (closes) this.#isClosing = true;
     return new Promise((resolve, reject) => {
-      const entry: Entry = { build, resolve, reject, signal, unlisten: () => {} };
+      const entry: Entry = { build, isRead, timeoutMs, resolve, reject, signal, unlisten: () => {} };
       const leave = () => {
         this.#queue = this.#queue.filter((queued) => queued !== entry);
         reject(aborted(false));
@@ -101,13 +122,22 @@ export class Stream {
 
   async #exchange(entries: Entry[], closes: boolean, signal: AbortSignal): Promise<void> {
     const counts: number[] = [];
-    const build = (version: ProtocolVersion): EncodedRequests => {
-      const parts = entries.map((entry) => entry.build(version));
+    const build = (version: ProtocolVersion, index: LogIndex): EncodedRequests => {
+      // The first of them begins the transaction; what the replica has then, it has for all.
+      const parts = entries.map((entry, i) => entry.build(version, i === 0 ? index : ""));
       for (const [i, part] of parts.entries()) counts[i] = part.count;
       return { requests: parts.map((part) => part.requests).join(","), count: counts.reduce((a, b) => a + b, 0) };
     };
+    let answered: PipelineResponse | undefined;
     try {
-      const { baton, base_url, results } = await this.#pipeline.send(build, closes, this.#address, signal);
+      const post = async (index: LogIndex, own: AbortSignal) => {
+        answered = await this.#pipeline.send(build, closes, this.#address, own, index);
+        return answered;
+      };
+      const isOpening = this.#address.baton === null;
+      const body = await (isOpening ? this.#opening(...openingOf(entries, signal), post) : post("", signal));
+      if (body.isStale === true) this.#isStale = true;
+      const { baton, base_url, results } = body;
       this.#address = {
         baseUrl: typeof base_url === "string" ? new URL(base_url) : this.#address.baseUrl,
         baton: typeof baton === "string" ? baton : null,
@@ -120,8 +150,8 @@ export class Stream {
       }
       if (this.#address.baton === null && !closes && this.#death === undefined) this.#die(closedByServer());
     } catch (error) {
-      // The baton is spent, or in doubt.
-      this.#address = { ...this.#address, baton: null };
+      // The baton is spent, or in doubt, unless an answer came that was of no use.
+      this.#address = { ...this.#address, baton: answered?.baton ?? null };
       for (const entry of entries) entry.reject(error);
       if (this.#death === undefined) this.#die(error);
     }
@@ -146,6 +176,12 @@ export class Stream {
     // Nobody waits for it: if it fails, the server closes the stream by itself.
     this.#pipeline.send(nothing, true, address, AbortSignal.timeout(FAREWELL_MS)).catch(() => {});
   }
+}
+
+/** Whether nothing of it writes, and what time there is for all of it. */
+function openingOf(entries: Entry[], signal: AbortSignal): [boolean, WaitContext] {
+  const limits = entries.map((entry) => entry.timeoutMs).filter((ms) => ms > 0);
+  return [entries.every((entry) => entry.isRead), { signal, timeoutMs: limits.length > 0 ? Math.min(...limits) : 0 }];
 }
 
 /** Aborts when any of the entries' signals does: they share one HTTP request. */

@@ -1,6 +1,7 @@
 // The same protection for any object with methods that return promises: ioredis, pg, mongodb, Prisma, D1.
 
 import type { OperationOptions, SeawallOptions } from "../config/options.ts";
+import { pluggedIn } from "../config/plugins.ts";
 import { type Controls, controlsOf } from "../controls.ts";
 import { createGuard, type Driver } from "../driver.ts";
 import type { Failure } from "../errors.ts";
@@ -69,7 +70,8 @@ export function protectBy<T extends object>(target: T, options: ProtectOptions, 
 
 /** Policies as they suit a client that has a pool of its own. */
 export function guardOf(options: SeawallOptions, name: string): Driver {
-  return createGuard({ ...options, connectionPool: { enabled: false, ...options.connectionPool } }, name);
+  const { options: own } = pluggedIn(options);
+  return createGuard({ ...own, connectionPool: { enabled: false, ...own.connectionPool } }, name);
 }
 
 /** Seawall's own surface of an object that {@link protect} returned; undefined for any other. */

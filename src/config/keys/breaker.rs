@@ -92,4 +92,7 @@ pub const ALIASES: &[Alias] = &[
     alias("circuitBreaker.failure_threshold", "circuitBreaker.failureThreshold", Scale::Same),
     alias("circuitBreaker.recovery_timeout", "circuitBreaker.recoveryTimeout", Scale::Seconds),
     alias("circuitBreaker.half_open_max_calls", "circuitBreaker.halfOpenMaxCalls", Scale::Same),
+    alias("connectionPool.failure_threshold", "circuitBreaker.failureThreshold", Scale::Same),
+    alias("connectionPool.recovery_timeout", "circuitBreaker.recoveryTimeout", Scale::Seconds),
+    alias("connectionPool.half_open_max_calls", "circuitBreaker.halfOpenMaxCalls", Scale::Same),
 ];

@@ -1,6 +1,6 @@
 //! Leases and connections.
 
-use super::{Alias, Default, Key, by_environment, count, span, switch};
+use super::{Alias, Default, Key, Scale, alias, by_environment, count, span, switch};
 
 /// The settings.
 pub const KEYS: &[Key] = &[
@@ -20,4 +20,9 @@ pub const KEYS: &[Key] = &[
 ];
 
 /// Their other names.
-pub const ALIASES: &[Alias] = &[];
+pub const ALIASES: &[Alias] = &[
+    alias("connectionPool.min_connections", "connectionPool.minConnections", Scale::Same),
+    alias("connectionPool.max_connections", "connectionPool.maxConnections", Scale::Same),
+    alias("connectionPool.connection_timeout", "connectionPool.acquireTimeout", Scale::Seconds),
+    alias("connectionPool.idle_timeout", "connectionPool.idleTimeout", Scale::Seconds),
+];

@@ -1,6 +1,6 @@
 //! Retries, second copies of slow reads, and deadlines.
 
-use super::{Alias, Default, Key, count, number, span};
+use super::{Alias, Default, Key, count, number, span, switch};
 
 /// The settings.
 pub const KEYS: &[Key] = &[
@@ -27,6 +27,7 @@ pub const KEYS: &[Key] = &[
         0.05,
         "Reads sent a second time for each success; retries' budget bounds them too.",
     ),
+    switch("timeouts.enabled", true, "Whether there are deadlines at all, other than an operation's own."),
     span("timeouts.query", 0, 15_000, "Deadline of one statement, waits and retries included; 0 means none."),
     span("timeouts.transaction", 0, 30_000, "Deadline of an interactive transaction; 0 means none."),
     span("timeouts.batchInsert", 0, 60_000, "Deadline of a batch, a migration or executeMultiple; 0 means none."),

@@ -48,6 +48,7 @@ pub const KEYS: &[Key] = &[
 
 /// Their other names. Those of a pool's configuration in Python stand in its group.
 pub const ALIASES: &[Alias] = &[
+    alias("busyTimeout", "sqlite.busyTimeout", Scale::Same),
     alias("connectionPool.journal_mode", "sqlite.journalMode", Scale::Same),
     alias("connectionPool.synchronous", "sqlite.synchronous", Scale::Same),
     alias("connectionPool.cache_size", "sqlite.cacheSize", Scale::Same),

@@ -14,7 +14,7 @@ pub const KEYS: &[Key] = &[
     span(
         "state.writeJitter",
         0,
-        6_000,
+        7_500,
         "Longest delay before a write; few of many isolates wait for much less, and the others then need not write.",
     ),
     count(
@@ -39,7 +39,8 @@ pub const KEYS: &[Key] = &[
         0.5,
         "Share of the data centres, weighted by their requests, that must be open for the view of the fleet to be open.",
     ),
-    switch("state.near", false, "Whether there is a store near by, such as a data centre's cache; the host sets it."),
+    switch("state.near", false, "Whether there is a store near by, such as a data centre's cache; the host sets it.")
+        .of_place(),
 ];
 
 /// Their other names.

@@ -46,9 +46,14 @@ impl Breaker {
         self.fleet_size.max(f64::from(self.config.fleet.expected))
     }
 
-    /// Takes in how many isolates share the store; 0 if nobody knows.
-    pub const fn set_fleet_size(&mut self, isolates: f64) {
+    /// Takes in how many isolates share the store; 0 if nobody knows. When they are more than was thought, this one may
+    /// have to wait longer for its turn.
+    pub fn set_fleet_size(&mut self, isolates: f64, now: Instant) {
+        let is_larger = isolates > self.fleet_size;
         self.fleet_size = isolates;
+        if is_larger && self.state == State::Open && self.cell.phase == Phase::Open && self.until > now {
+            self.schedule(Search::After(self.probes.latest_at()), now);
+        }
     }
 
     /// Whether so many isolates share the store that they take turns to probe.
@@ -131,12 +136,13 @@ impl Breaker {
         Windows::of(cell, &self.config.open, self.config.fleet.has_near)
     }
 
-    /// Sets the next probe to this isolate's turn, when it is one of a fleet.
+    /// Sets the next probe to this isolate's turn, when it is one of a fleet. Where all of a few probe in each window, who
+    /// was told of the outage does so at a point of its own: there may be more of them than is known.
     pub(super) fn schedule(&mut self, search: Search, now: Instant) {
         let share = self.share();
-        if share < 1.0 {
+        if share < 1.0 || (self.fleet_size() > 0.0 && self.cell.writer != self.writer) {
             let windows = self.windows(&self.cell);
-            self.until = windows.next_ticket(self.writer, share, search, now);
+            self.until = windows.next_ticket(self.writer, share.min(1.0), search, now);
         }
     }
 

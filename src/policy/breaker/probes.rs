@@ -20,6 +20,8 @@ pub(super) struct Probes {
     permits: [Option<Permit>; PROBES_MAX],
     /// Serial number of the latest probe; 0 before the first.
     latest: u32,
+    /// When it began.
+    latest_at: Instant,
     /// What ended, failures in hundredths.
     results: Counts,
 }
@@ -45,11 +47,17 @@ impl Probes {
     /// Takes a permit and returns the probe's serial number.
     pub(super) fn admit(&mut self, expires_at: Instant, now: Instant) -> u32 {
         self.latest = self.latest.wrapping_add(1).max(1);
+        self.latest_at = now;
         let free = self.permits.iter_mut().find(|permit| permit.is_none_or(|permit| permit.expires_at <= now));
         if let Some(permit) = free {
             *permit = Some(Permit { probe: self.latest, expires_at });
         }
         self.latest
+    }
+
+    /// When the latest probe began.
+    pub(super) const fn latest_at(&self) -> Instant {
+        self.latest_at
     }
 
     /// Gives a permit back.

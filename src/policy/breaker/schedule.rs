@@ -37,8 +37,8 @@ pub struct FleetConfig {
 pub(super) enum Search {
     /// With the window that is running, if the ticket's point in it is still to come.
     Running,
-    /// With the next window: the running one has had its probe.
-    Next,
+    /// The same, but not with the window in which the last probe began, at this time: it has had its probe.
+    After(Instant),
 }
 
 /// A window that was looked at and not found is further away than any outage.
@@ -126,7 +126,7 @@ impl<'a> Windows<'a> {
         let mut untold = 0;
         for window in self.iter().take_while(|window| window.start <= alone) {
             untold += u32::from(window.start >= told_by);
-            let reach = share * f64::from((untold * RISE).min(RISE_MAX)).exp2();
+            let reach = share * f64::from(1_u32 << (untold * RISE).min(RISE_MAX));
             let place = unit(hash(isolate, cell.generation, window.number));
             let is_teller = isolate == cell.writer;
             let part = match window.number {
@@ -138,7 +138,7 @@ impl<'a> Windows<'a> {
             let at = window.start.plus((window.length_ms as f64 * part) as Millis);
             let is_to_come = match search {
                 Search::Running => at >= now,
-                Search::Next => window.start > now,
+                Search::After(probe) => at > now && window.start > probe,
             };
             if (is_teller || place < reach) && is_to_come {
                 return at.min(alone);
@@ -234,9 +234,24 @@ mod tests {
         let cell = cell();
         let windows = Windows::of(&cell, &OPEN, false);
         let first = windows.next_ticket(7, 0.9, Search::Running, Instant(100_000));
-        let second = windows.next_ticket(7, 0.9, Search::Next, first);
+        let second = windows.next_ticket(7, 0.9, Search::After(first), first);
         assert!(second > first);
         assert!(windows.after(first).start <= second);
+    }
+
+    /// Its probes hang for longer than what is left of the window in which they begin.
+    #[test]
+    fn a_probe_that_ends_in_the_next_window_does_not_cost_that_window() {
+        for writer in 0..20 {
+            let cell = Cell { writer, ..cell() };
+            let windows = Windows::of(&cell, &Backoff { max_ms: 2_000, ..OPEN }, false);
+            let mut probe = windows.next_ticket(writer, 1e-6, Search::Running, Instant(102_001));
+            for _ in 0..5 {
+                let next = windows.next_ticket(writer, 1e-6, Search::After(probe), probe.plus(1_500));
+                assert_eq!(next.since(probe), 2_000, "{writer}");
+                probe = next;
+            }
+        }
     }
 
     /// An estimate twenty times too high: two isolates in 200 should probe, and there are ten.
@@ -261,7 +276,7 @@ mod tests {
         let first = windows.next_ticket(cell.writer, 1e-6, Search::Running, Instant(100_000));
         assert_eq!(first, cell.until);
         for now in [102_000, 106_000, 114_000] {
-            let next = windows.next_ticket(cell.writer, 1e-6, Search::Next, Instant(now));
+            let next = windows.next_ticket(cell.writer, 1e-6, Search::After(Instant(now)), Instant(now));
             let window = windows.after(Instant(now));
             assert!(next >= window.start && next < window.start.plus(window.length_ms));
         }
@@ -274,7 +289,7 @@ mod tests {
             let windows = Windows::of(&cell, &OPEN, false);
             let mut now = cell.until;
             for _ in 0..3 {
-                let ticket = windows.next_ticket(isolate, 1e-7, Search::Next, now);
+                let ticket = windows.next_ticket(isolate, 1e-7, Search::After(now), now);
                 assert!(ticket > now && ticket.since(now) <= HINT_LIFE_MS, "{ticket:?}");
                 now = ticket;
             }

@@ -115,7 +115,7 @@ fn a_waiter_gives_up_at_its_own_limit_and_leaves_no_trace() {
     bench.now = Instant(6_000);
     // Both leases lapse at the same moment, so keep them.
     for slot in 0..2 {
-        assert!(bench.pool.renew(Lease { slot, serial: slot + 1 }, Instant(5_999)));
+        assert!(bench.pool.renew(Lease::new(slot, slot + 1), Instant(5_999)));
     }
     assert_eq!(bench.ask(3, Some(ticket)), LeaseAnswer::TimedOut);
     assert_eq!(bench.pool.waiting(), 0);

@@ -1,8 +1,10 @@
-// What one isolate tells of itself: how large its wasm memory is, and rejections that nobody handled.
+// What one isolate tells of itself: how large its wasm memory is, how many JavaScript values its core holds, and
+// rejections that nobody handled.
 //
 // Imported before the code under test, so that it sees every instance of the core that is made.
 
 let memory: WebAssembly.Memory | undefined;
+let table: WebAssembly.Table | undefined;
 let rejections = 0;
 let lastRejection = "";
 
@@ -10,8 +12,9 @@ const Instance = WebAssembly.Instance;
 WebAssembly.Instance = new Proxy(Instance, {
   construct(target, args) {
     const made = Reflect.construct(target, args) as WebAssembly.Instance;
-    if (made.exports.memory instanceof WebAssembly.Memory)
-      ({ memory } = made.exports as { memory: WebAssembly.Memory });
+    const { memory: ownMemory, __wbindgen_externrefs: ownTable } = made.exports;
+    if (ownMemory instanceof WebAssembly.Memory) memory = ownMemory;
+    if (ownTable instanceof WebAssembly.Table) table = ownTable;
     return made;
   },
 });
@@ -21,9 +24,22 @@ addEventListener("unhandledrejection", (event) => {
   lastRejection = String((event as { reason?: unknown }).reason);
 });
 
+/** Handles that the core holds of JavaScript values. wasm-bindgen sets null where it has let go of one; a handle of null is not seen. */
+function handles(): number {
+  let held = 0;
+  for (let index = 0; index < (table?.length ?? 0); index += 1) if (table?.get(index) !== null) held += 1;
+  return held;
+}
+
 /** What has been seen. */
 export function watched() {
-  return { wasmBytes: memory?.buffer.byteLength ?? 0, rejections, lastRejection };
+  return {
+    wasmBytes: memory?.buffer.byteLength ?? 0,
+    handles: handles(),
+    handlePlaces: table?.length ?? 0,
+    rejections,
+    lastRejection,
+  };
 }
 
 /** Counts of what an isolate asked of its KV namespace. */

@@ -48,7 +48,7 @@ const VARIABLES = {
  *
  * @typedef {{
  *   store: { gets: number, puts: number },
- *   watched: { wasmBytes: number, rejections: number, lastRejection: string },
+ *   watched: { wasmBytes: number, handles: number, handlePlaces: number, rejections: number, lastRejection: string },
  *   breaker?: { state: string },
  *   pool?: { borrowed: number, pending: number, leaked: number },
  * }} IsolateState
@@ -57,11 +57,11 @@ const VARIABLES = {
 /**
  * Starts isolates `a`, `b`, …, and with Seawall the deployable Worker beside them; before each stands a gate.
  *
- * @param {{ subject: Subject, size: number, staleMs?: number }} options At most 26 isolates; with `staleMs`, what an
- *   isolate reads of KV may be so old.
+ * @param {{ subject: Subject, size: number, staleMs?: number, isInspected?: boolean }} options At most 26 isolates; with
+ *   `staleMs`, what an isolate reads of KV may be so old; with `isInspected`, `Heaps` may look into them.
  * @returns {Promise<Fleet>}
  */
-export async function startFleet({ subject, size, staleMs = 0 }) {
+export async function startFleet({ subject, size, staleMs = 0, isInspected = false }) {
   const isOurs = subject === "seawall";
   const built = join(ROOT, "build/index.js");
   const [load, watcher, gate] = await Promise.all([
@@ -73,23 +73,26 @@ export async function startFleet({ subject, size, staleMs = 0 }) {
   ]);
   const isolates = Array.from({ length: size }, (_, index) => String.fromCharCode("a".charCodeAt(0) + index));
   const all = isOurs ? [...isolates, "watcher"] : isolates;
-  const rig = await startRig((url) => {
-    /** @type {Record<string, import("../rig.mjs").TestWorker>} */
-    const workers = {};
-    for (const name of isolates) {
-      workers[name] = {
-        modules: load,
-        bindings: { DATABASE_URL: url, OPTIONS, KV_STALE_MS: staleMs },
-        kvNamespaces: { HINTS: "hints" },
-      };
-    }
-    if (isOurs) {
-      const bindings = { TURSO_DATABASE_URL: url, KV_STALE_MS: staleMs, ...VARIABLES };
-      workers.watcher = { modules: watcher, bindings, kvNamespaces: { SEAWALL_KV: "hints" } };
-    }
-    for (const name of all) workers[gateOf(name)] = { modules: gate, serviceBindings: { BEHIND: name } };
-    return workers;
-  });
+  const rig = await startRig(
+    (url) => {
+      /** @type {Record<string, import("../rig.mjs").TestWorker>} */
+      const workers = {};
+      for (const name of isolates) {
+        workers[name] = {
+          modules: load,
+          bindings: { DATABASE_URL: url, OPTIONS, KV_STALE_MS: staleMs },
+          kvNamespaces: { HINTS: "hints" },
+        };
+      }
+      if (isOurs) {
+        const bindings = { TURSO_DATABASE_URL: url, KV_STALE_MS: staleMs, ...VARIABLES };
+        workers.watcher = { modules: watcher, bindings, kvNamespaces: { SEAWALL_KV: "hints" } };
+      }
+      for (const name of all) workers[gateOf(name)] = { modules: gate, serviceBindings: { BEHIND: name } };
+      return workers;
+    },
+    { isInspected },
+  );
   const fleet = { rig, isolates, watcher: all[size], all };
   try {
     await sql(fleet, "CREATE TABLE writes (id TEXT NOT NULL)");

@@ -1,9 +1,17 @@
-// What a long run is watched by: the memory of workerd, and what each isolate says of itself.
+// What a long run is watched by: the memory of workerd once its garbage is collected, and what each isolate says of
+// itself.
 import { readdirSync, readFileSync } from "node:fs";
 import { stateOf } from "./fleet.mjs";
 
 /**
- * @typedef {{ atMs: number, rssKb: number, isolates: Record<string, import("./fleet.mjs").IsolateState> }} Sample
+ * `heaps` are bytes that JavaScript uses, by isolate.
+ *
+ * @typedef {{
+ *   atMs: number,
+ *   rssKb: number,
+ *   heaps: Record<string, number>,
+ *   isolates: Record<string, import("./fleet.mjs").IsolateState>,
+ * }} Sample
  */
 
 /** The workerds that this process has started. @returns {string[]} Their process ids. */
@@ -27,33 +35,34 @@ function statusOf(pid) {
 /**
  * @param {import("./fleet.mjs").Fleet} fleet
  * @param {string} pid Its workerd.
+ * @param {import("../heaps.mjs").Heaps} heaps Of the same workerd.
  * @returns {Promise<Sample>}
  */
-export async function takeSample(fleet, pid) {
+export async function takeSample(fleet, pid, heaps) {
+  const used = await heaps.collect();
   const states = await Promise.all(fleet.all.map(async (isolate) => [isolate, await stateOf(fleet, isolate)]));
   const rssKb = Number(/^VmRSS:\s+(\d+) kB/m.exec(statusOf(pid))?.[1]);
-  return { atMs: Date.now(), rssKb, isolates: Object.fromEntries(states) };
+  return { atMs: Date.now(), rssKb, heaps: used, isolates: Object.fromEntries(states) };
 }
 
 /**
- * How fast memory grows: the slope of the least squares line through the last two thirds of the samples, in KB a minute.
+ * How fast memory grows: the slope of the least squares line through the last two thirds of the samples.
  *
  * @param {readonly Sample[]} samples
- * @returns {number} 0 for fewer than two samples.
+ * @returns {{ kbPerMinute: number, error: number }} 0 for fewer than two samples. `error` is the standard error of the
+ *   slope, 0 for fewer than three samples; the slope of a plateau lies within two of it around 0.
  */
 export function growth(samples) {
   const late = samples.slice(Math.floor(samples.length / 3));
   /** @param {readonly number[]} numbers */
   const mean = (numbers) => numbers.reduce((sum, number) => sum + number, 0) / numbers.length;
-  const minutes = late.map(({ atMs }) => atMs / 60_000);
-  const meanMinute = mean(minutes);
+  const meanMs = mean(late.map(({ atMs }) => atMs));
   const meanKb = mean(late.map(({ rssKb }) => rssKb));
-  let covariance = 0;
-  let variance = 0;
-  for (const { atMs, rssKb } of late) {
-    const minute = atMs / 60_000 - meanMinute;
-    covariance += minute * (rssKb - meanKb);
-    variance += minute * minute;
-  }
-  return variance === 0 ? 0 : covariance / variance;
+  const points = late.map(({ atMs, rssKb }) => ({ minute: (atMs - meanMs) / 60_000, kb: rssKb - meanKb }));
+  const variance = points.reduce((sum, { minute }) => sum + minute * minute, 0);
+  if (variance === 0) return { kbPerMinute: 0, error: 0 };
+  const kbPerMinute = points.reduce((sum, { minute, kb }) => sum + minute * kb, 0) / variance;
+  const squares = points.reduce((sum, { minute, kb }) => sum + (kb - kbPerMinute * minute) ** 2, 0);
+  const error = points.length > 2 ? Math.sqrt(squares / (points.length - 2) / variance) : 0;
+  return { kbPerMinute, error };
 }

@@ -1,0 +1,104 @@
+// A client as one request sees it: the same connections and policies, and a floor of its own.
+import type { Client, InArgs, InStatement, Replicated, ResultSet, Transaction, TransactionMode } from "../api.ts";
+import type { SeawallClient } from "../client.ts";
+import type { OperationOptions } from "../config/options.ts";
+import type { Controls } from "../controls.ts";
+import type { RemoteClient } from "../remote-client.ts";
+import type { Status } from "../status.ts";
+import type { Consistency, ConsistencyStatus } from "./consistency.ts";
+import type { Floor } from "./log-index.ts";
+
+/** Seawall's own surface of a client of one database. */
+export interface ClientControls extends Controls {
+  /** State and counters of all policies in this isolate. */
+  status(): ClientStatus;
+  /**
+   * A short text for what has been written here so far: give it to the next request, in a cookie or a header, and its
+   * reads will see it, in whichever isolate they run. It holds no secret. Undefined before the first write, and with a
+   * server that does not tell how far its log is.
+   */
+  consistencyToken(): string | undefined;
+  /**
+   * The same client for one request: its reads see what `token` stands for and what was written through it before. No
+   * token (`undefined`, `null`, `""`) is one that asks for nothing. Closing it closes nothing.
+   *
+   * @throws {@link ResilienceError} `CONSISTENCY_TOKEN_INVALID` when it is garbled or of another database.
+   */
+  withConsistency(token: string | null | undefined): SeawallClient;
+}
+
+/** {@link Status}, and what became of reads that asked for earlier writes. */
+export interface ClientStatus extends Status {
+  consistency: ConsistencyStatus;
+}
+
+/** `controls` for whoever stands on `floor`. */
+export function clientControlsOf(
+  controls: Controls,
+  client: RemoteClient,
+  consistency: Consistency,
+  floor: Floor,
+): ClientControls {
+  return {
+    ...controls,
+    status: () => ({ ...controls.status(), consistency: consistency.status() }),
+    consistencyToken: () => consistency.tokenOf(floor),
+    withConsistency(token) {
+      const own = consistency.floorFor(token);
+      return new ConsistentView(client, own, clientControlsOf(controls, client, consistency, own));
+    },
+  };
+}
+
+class ConsistentView implements SeawallClient {
+  readonly seawall: ClientControls;
+  readonly #client: RemoteClient;
+  readonly #floor: Floor;
+
+  constructor(client: RemoteClient, floor: Floor, controls: ClientControls) {
+    this.#client = client;
+    this.#floor = floor;
+    this.seawall = controls;
+  }
+
+  get closed(): boolean {
+    return this.#client.closed;
+  }
+
+  get protocol(): string {
+    return this.#client.protocol;
+  }
+
+  execute(statement: InStatement, args?: InArgs): Promise<ResultSet> {
+    return this.#client.executeOn(this.#floor, statement, args);
+  }
+
+  batch(
+    statements: Array<InStatement | [string, InArgs?]>,
+    mode?: TransactionMode,
+    options?: OperationOptions,
+  ): Promise<Array<ResultSet>> {
+    return this.#client.batchOn(this.#floor, statements, mode, options);
+  }
+
+  migrate(statements: Array<InStatement>, options?: OperationOptions): Promise<Array<ResultSet>> {
+    return this.#client.migrateOn(this.#floor, statements, options);
+  }
+
+  executeMultiple(sql: string, options?: OperationOptions): Promise<void> {
+    return this.#client.executeMultipleOn(this.#floor, sql, options);
+  }
+
+  transaction(mode?: TransactionMode, options?: OperationOptions): Promise<Transaction> {
+    return this.#client.transactionOn(this.#floor, mode, options);
+  }
+
+  sync(): Promise<Replicated> {
+    return this.#client.sync();
+  }
+
+  /** Does nothing: the connections are those of the client that it came from. */
+  close(): void {}
+
+  reconnect(): ReturnType<Client["reconnect"]> {}
+}
