@@ -42,12 +42,14 @@ export function createClient(config: Config): SeawallClient {
   let driver: Driver | undefined;
   const settings = checkConsistency(options.consistency);
   const consistency = new Consistency(settings, options.consistency?.database ?? databaseName, platform);
-  const client = new RemoteClient(checked, options, consistency, () => {
+  const client = new RemoteClient(checked, options, consistency, (connections) => {
     // Reconnecting goes on with what was changed while it ran.
-    driver = createGuard(driver?.settings.options ?? options, databaseName, platform, circuit);
+    driver = createGuard(driver?.settings.options ?? options, databaseName, platform, circuit, connections);
+    // Without settings of its own, a pool is warm when it was used.
+    if (options.connectionPool !== undefined) driver.startWarm();
     return driver;
   });
-  const controls = controlsOf(() => driver as Driver, ignoredOf(config));
+  const controls = controlsOf(() => driver as Driver, ignoredOf(config), "libsql");
   return Object.assign(client, { seawall: clientControlsOf(controls, client, consistency, consistency.floor) });
 }
 

@@ -5,6 +5,7 @@
 import { attemptOnce, TIMER_MAX_MS } from "./attempt.ts";
 import { Circuit, type Why } from "./circuit.ts";
 import type { SeawallOptions } from "./config/options.ts";
+import { type CleanupTarget, type Connections, Upkeep } from "./connections.ts";
 import { type CoreHandle, Place, Step } from "./core.ts";
 import { holdLease } from "./held-lease.ts";
 import { LabelledCounts } from "./labels.ts";
@@ -30,14 +31,16 @@ const DRAIN_POLL_MS = 5;
  * Makes the policies for one database; `database` names it in the shared state, and carries no credentials.
  *
  * @param circuit Listeners and operators' hands of an earlier guard of the same database, to go on with.
+ * @param connections Who sets up, checks and closes what is behind the pool's connections, if there is anything.
  */
 export function createGuard(
   options: SeawallOptions,
   database: string,
   platform: Platform = thisPlatform,
   circuit: Circuit = new Circuit(database, platform),
+  connections?: Connections,
 ): Driver {
-  return new Driver(options, database, platform, circuit);
+  return new Driver(options, database, platform, circuit, connections);
 }
 
 /** Drives the policies of one database in one isolate. */
@@ -51,6 +54,7 @@ export class Driver implements Guard {
   readonly settings: LiveSettings;
   readonly #labelled = new LabelledCounts();
   readonly #shared: SharedState | undefined;
+  readonly #upkeep: Upkeep;
   readonly #lookout: Lookout;
   readonly #short: ShortPath;
   readonly #statements = new Statements();
@@ -59,19 +63,26 @@ export class Driver implements Guard {
   #slow: SlowQueries | undefined | null = null;
   #isClosed = false;
 
-  constructor(options: SeawallOptions, database: string, platform: Platform, circuit: Circuit) {
+  constructor(
+    options: SeawallOptions,
+    database: string,
+    platform: Platform,
+    circuit: Circuit,
+    connections?: Connections,
+  ) {
     this.#platform = platform;
     this.#now = platform.now;
     this.#options = options;
     this.circuit = circuit;
-    this.#live = new LiveCore(options, database, platform, circuit);
+    this.#live = new LiveCore(options, database, platform, circuit, connections !== undefined);
     this.settings = this.#live.settings;
+    this.#upkeep = new Upkeep(connections, platform, this.#live);
     if (options.state !== undefined) {
       this.#shared = new SharedState(this.settings.stateOptions(options.state), database, platform, () =>
         this.#live.get(),
       );
     }
-    this.#lookout = new Lookout(this.#live, this.#shared);
+    this.#lookout = new Lookout(this.#live, this.#shared, this.#upkeep);
     this.#short = new ShortPath(this.#live, this.#lookout, platform, (operation, attempt, step, handle) =>
       this.#follow(operation, attempt, step, handle),
     );
@@ -123,7 +134,10 @@ export class Driver implements Guard {
     const handle = this.#live.get();
     let step = handle.begin(this.#bitsOf(operation), operation.timeoutMs ?? -1, this.#platform.now());
     this.#lookout.heed(step, handle);
-    while ((step & 7) === Step.Wait) step = await this.#wait(operation, step >>> 3, handle);
+    while ((step & 7) === Step.Wait || (step & 7) === Step.Check) {
+      const call = step >>> 3;
+      step = (step & 7) === Step.Check ? await this.#check(call, handle) : await this.#wait(operation, call, handle);
+    }
     if ((step & 7) === Step.FailOpen) return UNGUARDED_LEASE;
     if ((step & 7) !== Step.Attempt) throw this.#lookout.ended(operation, step, handle, undefined);
     return holdLease(step >>> 3, handle, this.#now, (look) => this.#lookout.look(look));
@@ -148,6 +162,27 @@ export class Driver implements Guard {
   reopen(): void {
     this.#isClosed = false;
     this.#live.reopen();
+  }
+
+  /** Sets up the connections that are to be warm; resolves when they are, or cannot be. */
+  async warm(): Promise<void> {
+    await this.#upkeep.warm();
+  }
+
+  /** The same before anybody asks, where the settings want it and the runtime allows it. */
+  startWarm(): void {
+    this.#upkeep.start();
+  }
+
+  /** Closes connections by hand; see `Controls.cleanup`. */
+  cleanUp(target: CleanupTarget): number {
+    return this.#upkeep.cleanUp(target);
+  }
+
+  /** Changes the pool's bounds while it runs; see `Controls.resize`. */
+  resize(bounds: { minConnections?: number; maxConnections?: number }): void {
+    this.#live.resize(bounds);
+    this.#lookout.look(this.#live.get().look());
   }
 
   /** The status document. */
@@ -243,6 +278,9 @@ export class Driver implements Guard {
         case Step.Wait:
           step = await this.#wait(operation, step >>> 3, handle);
           break;
+        case Step.Check:
+          step = await this.#check(step >>> 3, handle);
+          break;
         case Step.FailOpen:
           // The core has trapped. What was already tried has its own error; anything else goes straight to the database.
           if (attempts > 1) throw failure;
@@ -279,6 +317,14 @@ export class Driver implements Guard {
     return step;
   }
 
+  /** Has the connection checked that a call is to use, and asks the core how to go on. */
+  async #check(call: number, handle: CoreHandle): Promise<number> {
+    const isWell = await this.#upkeep.check(handle.connectionOf(call), handle.read(Place.TimeoutMs));
+    const step = handle.checked(call, isWell, this.#platform.now());
+    this.#lookout.heed(step, handle);
+    return step;
+  }
+
   async #count<T>(operation: Operation, running: Promise<T>): Promise<T> {
     const began = this.#platform.now();
     let isFailure = true;
@@ -299,9 +345,9 @@ export class Driver implements Guard {
 }
 
 /** For a transaction that no policy watches. */
-const UNGUARDED_LEASE: Lease = { leftMs: undefined, lapsed: false, vanished: false, release() {} };
+const UNGUARDED_LEASE: Lease = { leftMs: undefined, connection: 0, lapsed: false, vanished: false, release() {} };
 
 /** For an attempt that no policy watches. Made when needed: Workers allow no signal at module scope. */
 function unguarded(): AttemptContext {
-  return { signal: new AbortController().signal, timeoutMs: 0, attempt: 1 };
+  return { signal: new AbortController().signal, timeoutMs: 0, attempt: 1, connection: 0 };
 }

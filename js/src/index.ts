@@ -27,6 +27,8 @@ export type {
   ManagerNames,
   OperationOptions,
   OperationRetry,
+  PoolStrategy,
+  Priority,
   RetryOptions,
   SeawallOptions,
   SlowQueryOptions,
@@ -36,6 +38,7 @@ export type {
   TimeoutOptions,
 } from "./config/options.ts";
 export type { Plugin } from "./config/plugins.ts";
+export type { CleanupTarget } from "./connections.ts";
 export type { ConsistencyStatus } from "./consistency/consistency.ts";
 export type { ClientControls, ClientStatus } from "./consistency/view.ts";
 export { type CircuitBreakerControls, type CircuitMetrics, CircuitState, type Controls } from "./controls.ts";
@@ -67,6 +70,8 @@ export type {
   HandOnBreaker,
   IgnoredSetting,
   OperationStatus,
+  PoolBounds,
+  PoolStats,
   Status,
 } from "./status.ts";
 export { memoryStore } from "./store/memory.ts";

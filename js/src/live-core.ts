@@ -20,6 +20,7 @@ export class LiveCore {
   readonly settings: LiveSettings;
   readonly #platform: Platform;
   readonly #policies = new RetryPolicies();
+  readonly #hasConnections: boolean;
   #settings: Settings;
   /** What the core knew at its last change, for the case that it traps. */
   #snapshot = "";
@@ -27,10 +28,11 @@ export class LiveCore {
   #isClosed = false;
 
   /** @throws Error that names every setting that cannot be used. */
-  constructor(options: SeawallOptions, database: string, platform: Platform, circuit: Circuit) {
+  constructor(options: SeawallOptions, database: string, platform: Platform, circuit: Circuit, hasConnections = false) {
+    this.#hasConnections = hasConnections;
     this.#platform = platform;
     this.circuit = circuit;
-    this.settings = new LiveSettings(options, database, platform);
+    this.settings = new LiveSettings(options, database, platform, hasConnections);
     this.#settings = this.#settingsWith();
   }
 
@@ -41,11 +43,13 @@ export class LiveCore {
     const { circuit } = this;
     const platform = this.#platform;
     const now = platform.now();
-    const fresh = new CoreHandle(this.#settings, platform.randomBits(), platform.randomBits(), now, (trapped) => {
+    const onTrap = (trapped: CoreHandle) => {
       if (this.handle !== trapped) return;
       this.handle = undefined;
       this.#recoveries += 1;
-    });
+    };
+    const seeds = [platform.randomBits(), platform.randomBits()] as const;
+    const fresh = new CoreHandle(this.#settings, ...seeds, now, onTrap, this.#hasConnections);
     this.#policies.teach((retry) => addRetryPolicy(fresh.core, this.#settingsWith(retry)));
     if (this.#snapshot !== "") fresh.core.import(this.#snapshot, now);
     if (circuit.forced !== undefined) fresh.core.force(FORCED[circuit.forced], now);
@@ -144,6 +148,15 @@ export class LiveCore {
     const { lines, numbers, database } = this.#settings;
     this.ask((core) => core.reconfigure(lines, numbers, database));
     this.tell(this.get());
+  }
+
+  /**
+   * Changes the pool's bounds while it runs.
+   *
+   * @throws Error that names every bound that cannot be used; nothing is changed then.
+   */
+  resize(bounds: { minConnections?: number; maxConnections?: number }): void {
+    this.configure({ connectionPool: bounds });
   }
 
   /** The status document. */

@@ -35,10 +35,12 @@ export class LiveSettings {
   #options: SeawallOptions;
   readonly #database: string;
   readonly #platform: Platform;
+  readonly #hasConnections: boolean;
   #described: { rows: Row[]; warnings: string[] } | undefined;
 
   /** @throws Error that names every setting that cannot be used. */
-  constructor(options: SeawallOptions, database: string, platform: Platform) {
+  constructor(options: SeawallOptions, database: string, platform: Platform, hasConnections = false) {
+    this.#hasConnections = hasConnections;
     this.#options = options;
     this.#database = database;
     this.#platform = platform;
@@ -62,7 +64,7 @@ export class LiveSettings {
       if (nested !== undefined) options.circuitBreaker = breaker;
       options.retry = { ...(options.retry ?? nested), ...retry };
     }
-    return settingsOf(options, this.#database, this.#platform);
+    return settingsOf(options, this.#database, this.#platform, {}, this.#hasConnections);
   }
 
   /** The options of the shared state with a number for the one span that JavaScript heeds itself. */
@@ -115,7 +117,7 @@ export class LiveSettings {
         "invalid configuration: state's store, near, colo and prefix cannot change while it runs: it takes a new client",
       );
     }
-    const after = this.#ask(settingsOf(this.#options, this.#database, this.#platform, over));
+    const after = this.#ask(settingsOf(this.#options, this.#database, this.#platform, over, this.#hasConnections));
     demandLive(this.#describe().rows, after.rows);
     this.#take(withHost(optionsOf(after.rows, over, this.#options as PlainSettings), this.#options), undefined);
   }
@@ -134,7 +136,7 @@ export class LiveSettings {
     const { environment } = this.#options;
     const own = environment === undefined ? {} : { environment };
     const options = withHost({ ...imported(text), ...own }, this.#options);
-    const after = this.#ask(settingsOf(options, this.#database, this.#platform));
+    const after = this.#ask(settingsOf(options, this.#database, this.#platform, {}, this.#hasConnections));
     demandLive(this.#describe().rows, after.rows);
     this.#take(options, after);
   }

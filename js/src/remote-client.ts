@@ -3,6 +3,7 @@ import { Access } from "./access.ts";
 import type { Client, InArgs, InStatement, Replicated, ResultSet, Transaction, TransactionMode } from "./api.ts";
 import type { OperationOptions } from "./config/options.ts";
 import type { ClientConfig } from "./config.ts";
+import type { Connections } from "./connections.ts";
 import { type Consistency, EndpointIndex, type Post } from "./consistency/consistency.ts";
 import type { Floor } from "./consistency/log-index.ts";
 import { marked } from "./consistency/stale.ts";
@@ -42,7 +43,7 @@ export class RemoteClient implements Client {
   readonly protocol = "http";
   readonly #config: ClientConfig;
   readonly #wire: WireOptions;
-  readonly #openGuard: () => Guard;
+  readonly #openGuard: (connections: Connections) => Guard;
   #guard: Guard;
   #transport: Transport;
   #pipeline: Pipeline;
@@ -53,14 +54,19 @@ export class RemoteClient implements Client {
   #isClosed = false;
 
   /** `openGuard` is called now, and again by {@link RemoteClient.reconnect}. */
-  constructor(config: ClientConfig, wire: WireOptions, consistency: Consistency, openGuard: () => Guard) {
+  constructor(
+    config: ClientConfig,
+    wire: WireOptions,
+    consistency: Consistency,
+    openGuard: (connections: Connections) => Guard,
+  ) {
     this.#consistency = consistency;
     this.#config = config;
     this.#wire = wire;
     this.#openGuard = openGuard;
-    this.#guard = openGuard();
     this.#transport = openTransport(config.fetch, wire.compression);
     this.#pipeline = this.#openPipeline();
+    this.#guard = openGuard(this.#connections());
   }
 
   get closed(): boolean {
@@ -174,11 +180,11 @@ export class RemoteClient implements Client {
   /** Closes, and opens again with fresh policies and connections. */
   async reconnect(): Promise<void> {
     this.close();
-    this.#guard = this.#openGuard();
     this.#transport = openTransport(this.#config.fetch, this.#wire.compression);
     this.#pipeline = this.#openPipeline();
     this.#latest = undefined;
     this.#isClosed = false;
+    this.#guard = this.#openGuard(this.#connections());
   }
 
   async #batch(
@@ -210,7 +216,7 @@ export class RemoteClient implements Client {
     cx: AttemptContext,
   ): Promise<PipelineResponse> {
     const pipeline = this.#pipeline;
-    const post: Post = (index, signal) => pipeline.send(build, true, pipeline.address, signal, index);
+    const post: Post = (index, signal) => pipeline.send(build, true, pipeline.addressOn(cx.connection), signal, index);
     return access.send(kind, isRepeatable, cx, post);
   }
 
@@ -226,6 +232,18 @@ export class RemoteClient implements Client {
   #open(): Guard {
     if (this.#isClosed) throw clientClosed();
     return this.#guard;
+  }
+
+  /** A connection is set up by the smallest request that there is: it opens no stream and asks nothing of the database. */
+  #connections(): Connections {
+    const transport = this.#transport;
+    const pipeline = this.#pipeline;
+    const nothing = () => ({ requests: "", count: 0 });
+    return {
+      setUp: (connection, signal) => pipeline.send(nothing, true, pipeline.addressOn(connection), signal),
+      check: async (connection) => (await transport.check?.(connection)) ?? true,
+      retire: (connection) => transport.retire?.(connection),
+    };
   }
 
   #openPipeline(): Pipeline {

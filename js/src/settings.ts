@@ -18,7 +18,7 @@ const QUANTITY = /^(-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?)[a-z]*$/;
 export interface Settings {
   /** One for each group and each value. */
   readonly lines: string;
-  /** Three about this runtime, then one for each line: the value if it is a number, else NaN. */
+  /** Four about this runtime, then one for each line: the value if it is a number, else NaN. */
   readonly numbers: Float64Array;
   /** Names the database in the shared state. */
   readonly database: string;
@@ -31,6 +31,7 @@ const SHOWN_MAX = 40;
  * The settings of one database's policies, with what the runtime says of itself.
  *
  * @param over Options that were changed while it runs.
+ * @param hasConnections Whether there is something behind the pool's connections.
  * @throws Error when retries are set in two places.
  */
 export function settingsOf(
@@ -38,6 +39,7 @@ export function settingsOf(
   database: string,
   platform: Platform,
   over: PlainSettings = {},
+  hasConnections = false,
 ): Settings {
   const { near } = options.state ?? {};
   const groups = plain(options);
@@ -45,6 +47,7 @@ export function settingsOf(
   const lines = new Lines([
     Number(platform.environment() === "production"),
     Number(platform.isPolling),
+    Number(hasConnections),
     platform.connectionsMax ?? Number.POSITIVE_INFINITY,
   ]);
   lines.addGroups(groups, "");

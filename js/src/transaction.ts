@@ -52,7 +52,7 @@ export class StreamTransaction implements Transaction {
     const isRepeatable = mode !== "write";
     const opening: Opening = (isRead, cx, post) =>
       access.send(isRead ? "read" : "opening", isRead && isRepeatable, cx, post);
-    this.#stream = new Stream(pipeline, opening, () => this.#end());
+    this.#stream = new Stream(pipeline, lease.connection, opening, () => this.#end());
     this.#mode = mode;
     this.#intMode = intMode;
     this.#onEnd = onEnd;
@@ -176,7 +176,15 @@ export class StreamTransaction implements Transaction {
     }
     const timeoutMs = this.#lease.leftMs;
     return this.#guard.run(
-      { class: "transaction", kind, held: true, undoable: isUndoable, timeoutMs, name: "transaction" },
+      {
+        class: "transaction",
+        kind,
+        held: true,
+        undoable: isUndoable,
+        timeoutMs,
+        name: "transaction",
+        connection: this.#lease.connection,
+      },
       attempt,
     );
   }

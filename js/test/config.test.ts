@@ -136,9 +136,15 @@ describe("names of Python's pools", () => {
   test.each([
     ["min_connections", 1, "connectionPool.minConnections", 1],
     ["max_connections", 50, "connectionPool.maxConnections", 50],
-    ["connection_timeout", 30, "connectionPool.acquireTimeout", 30_000],
+    ["connection_timeout", 30, "connectionPool.connectionTimeout", 30_000],
+    ["initial_connections", 5, "connectionPool.initialConnections", 5],
+    ["strategy", "adaptive", "connectionPool.strategy", "adaptive"],
+    ["connection_warming", true, "connectionPool.connectionWarming", true],
+    ["validation_interval", 60, "connectionPool.validationInterval", 60_000],
+    ["max_retries", 3, "connectionPool.maxRetries", 3],
+    ["retry_delay", 0.5, "connectionPool.retryDelay", 500],
     ["idle_timeout", 300, "connectionPool.idleTimeout", 300_000],
-    ["health_check_interval", 30, "health.checkInterval", 30_000],
+    ["health_check_interval", 30, "connectionPool.healthCheckInterval", 30_000],
     ["failure_threshold", 5, "circuitBreaker.failureThreshold", 5],
     ["recovery_timeout", 60, "circuitBreaker.recoveryTimeout", 60_000],
     ["half_open_max_calls", 3, "circuitBreaker.halfOpenMaxCalls", 3],
@@ -150,8 +156,8 @@ describe("names of Python's pools", () => {
     ["page_size", 4_096, "sqlite.pageSize", 4_096],
     ["wal_autocheckpoint", 1_000, "sqlite.walAutocheckpoint", 1_000],
     ["busy_timeout", 30_000, "sqlite.busyTimeout", 30_000],
-    ["enable_metrics", false, "metrics.enabled", false],
-    ["enable_tracing", false, "tracing.enabled", false],
+    ["enable_metrics", false, "connectionPool.enableMetrics", false],
+    ["enable_tracing", false, "connectionPool.enableTracing", false],
   ])("CFG-07: %s %s is %s %s", (name, given, path, value) => {
     expect(settingOf({ connectionPool: { [name]: given } }, path)).toEqual({ value, source: "option" });
   });
@@ -161,6 +167,7 @@ describe("names of Python's pools", () => {
     ["enable_tracing", false, "tracing.enabled", false],
     ["stats_interval", 60, "metrics.statsInterval", 60_000],
     ["enable_query_optimization", false, "queryOptimization.enabled", false],
+    ["enable_connection_warming", false, "connectionPool.connectionWarming", false],
     ["slow_query_threshold", 1, "slowQuery.threshold", 1_000],
   ])("CFG-06: %s %s is %s %s", (name, given, path, value) => {
     expect(settingOf({ [name]: given }, path)).toEqual({ value, source: "option" });

@@ -16,7 +16,7 @@ use crate::policy::backoff::Backoff;
 use crate::policy::breaker::{BreakerConfig, Corners, FleetConfig, Weights};
 use crate::policy::deadline::DeadlineConfig;
 use crate::policy::hedge::HedgeConfig;
-use crate::policy::lease::PoolConfig;
+use crate::policy::lease::{Order, PoolConfig, Strategy};
 use crate::policy::retry::RetryConfig;
 use crate::state::codec::checksum;
 use crate::state::sync::SyncConfig;
@@ -128,15 +128,7 @@ impl<'a> Reader<'a> {
             is_breaker_on,
             is_monitoring_on: self.switch("monitoring.enabled"),
             health_check_interval_ms: self.whole("health.checkInterval"),
-            pool: PoolConfig {
-                leases_max: small(self.whole("connectionPool.maxConnections").min(self.raw.host.connections_max)),
-                connections_min: small(self.whole("connectionPool.minConnections")),
-                acquire_timeout_ms: self.whole("connectionPool.acquireTimeout"),
-                queue_max: small(self.whole("connectionPool.maxQueue")),
-                lease_ttl_ms: self.whole("connectionPool.leaseTtl"),
-                idle_ttl_ms: self.whole("connectionPool.idleTimeout"),
-                is_polling: self.raw.host.is_polling,
-            },
+            pool: self.pool(),
             breaker: BreakerConfig {
                 failures_max: if is_breaker_on { self.failures_max() } else { 0 },
                 failure_ratio: if is_breaker_on { self.number("circuitBreaker.failureRate") } else { 0.0 },
@@ -217,6 +209,40 @@ impl<'a> Reader<'a> {
 
     fn deadline(&mut self, path: &str) -> u64 {
         if self.switch("timeouts.enabled") { self.whole(path) } else { 0 }
+    }
+
+    fn pool(&mut self) -> PoolConfig {
+        let or_never = |value: u64| if value == 0 { u64::MAX } else { value };
+        // Checked, though the pool always counts and always keeps histories.
+        _ = [self.switch("connectionPool.enableMetrics"), self.switch("connectionPool.enableTracing")];
+        PoolConfig {
+            strategy: Strategy::from_number(self.whole("connectionPool.strategy")),
+            leases_max: small(self.whole("connectionPool.maxConnections").min(self.raw.host.connections_max)),
+            connections_min: small(self.whole("connectionPool.minConnections")),
+            connections_initial: small(self.whole("connectionPool.initialConnections")),
+            is_warming_on: self.switch("connectionPool.connectionWarming"),
+            acquire_timeout_ms: self.whole("connectionPool.acquireTimeout"),
+            queue_max: small(self.whole("connectionPool.maxQueue")),
+            order: match self.whole("connectionPool.queueOrder") {
+                1 => Order::Fifo,
+                2 => Order::Lifo,
+                _ => Order::Adaptive,
+            },
+            overload_after_ms: self.whole("connectionPool.overloadAfter"),
+            overload_timeout_ms: self.whole("connectionPool.overloadTimeout"),
+            lease_ttl_ms: self.whole("connectionPool.leaseTtl"),
+            idle_ttl_ms: self.whole("connectionPool.idleTimeout"),
+            age_max_ms: or_never(self.whole("connectionPool.maxAge")),
+            uses_max: or_never(self.whole("connectionPool.maxUses")),
+            validate_after_ms: self.whole("connectionPool.validationInterval"),
+            upkeep_interval_ms: self.whole("connectionPool.healthCheckInterval"),
+            setup_retries: small(self.whole("connectionPool.maxRetries")),
+            setup_delay_ms: self.whole("connectionPool.retryDelay"),
+            setup_timeout_ms: self.whole("connectionPool.connectionTimeout"),
+            has_connections: self.raw.host.has_connections,
+            is_enforced: self.whole("connectionPool.stateMachine") == 0,
+            is_polling: self.raw.host.is_polling,
+        }
     }
 
     /// Who sets a share and no count wants the share alone: five failures of a thousand calls must not open it.

@@ -15,4 +15,5 @@ mod resources;
 mod single_flight;
 mod statement;
 mod suspicion;
+mod waiting;
 mod window;

@@ -4,6 +4,12 @@ import type { SlowQueryListener } from "../slow-queries.ts";
 import type { Store } from "../store/store.ts";
 import type { Plugin } from "./plugins.ts";
 
+/** How a pool is sized and used. */
+export type PoolStrategy = "adaptive" | "balanced" | "performance" | "resource_conserving";
+
+/** Who goes first among those who wait for a lease. */
+export type Priority = "low" | "medium" | "high" | "critical";
+
 /** Leases: how many requests or transactions one isolate has in flight. */
 export interface ConnectionPoolOptions {
   enabled?: boolean;
@@ -31,12 +37,47 @@ export interface ConnectionPoolOptions {
   page_size?: number;
   wal_autocheckpoint?: number;
   busy_timeout?: number;
+  initial_connections?: number;
+  connection_warming?: boolean;
+  validation_interval?: number;
+  max_retries?: number;
+  retry_delay?: number;
   failure_threshold?: number;
   recovery_timeout?: number;
   half_open_max_calls?: number;
   health_check_interval?: number;
   enable_metrics?: boolean;
   enable_tracing?: boolean;
+  /** How many connections there are and which one is taken; docs/pool.md says what each does. Default `"adaptive"`. */
+  strategy?: PoolStrategy;
+  /** Connections set up before the first operation, never more than `maxConnections`. */
+  initialConnections?: number;
+  /** `false`: none is set up ahead of demand, whatever the strategy. */
+  connectionWarming?: boolean;
+  /** Milliseconds that setting a connection up may take. */
+  connectionTimeout?: number;
+  /** How often a set-up that failed is tried again, and how many milliseconds before that. */
+  maxRetries?: number;
+  retryDelay?: number;
+  /** Milliseconds until warm connections are tried again after set-ups that failed to the end. */
+  healthCheckInterval?: number;
+  /** A connection that was idle for more milliseconds is checked before it is used. */
+  validationInterval?: number;
+  /** Milliseconds after which a connection is replaced, when nobody uses it; 0 for never. */
+  maxAge?: number;
+  /** Uses after which a connection is replaced; 0 for never. */
+  maxUses?: number;
+  /** Who is served first among equally urgent operations; `"adaptive"` turns to the newest in overload. */
+  queueOrder?: "adaptive" | "fifo" | "lifo";
+  /** It is overload when the oldest has waited for more milliseconds. */
+  overloadAfter?: number;
+  /** Milliseconds that an operation waits that comes to a queue which did not empty for `overloadAfter`; 0: `acquireTimeout`. */
+  overloadTimeout?: number;
+  /** Whether an illegal change of a connection's state is refused, or only counted. */
+  stateMachine?: "enforce" | "record";
+  /** Accepted: counts and histories are always kept, because they cost nothing. */
+  enableMetrics?: boolean;
+  enableTracing?: boolean;
 }
 
 /** When the circuit opens and how it recovers. */
@@ -243,6 +284,7 @@ export interface ManagerNames {
   enable_query_optimization?: boolean;
   /** Seconds. */
   slow_query_threshold?: number;
+  enable_connection_warming?: boolean;
 }
 
 /** Everything under the `seawall` key of `createClient`. */
@@ -303,6 +345,8 @@ export interface OperationOptions {
   retry?: OperationRetry;
   /** From `consistencyToken()`, here or in another isolate: a read sees at least what had been written by then. */
   consistencyToken?: string | null | undefined;
+  /** Who goes first when operations wait for a lease. Default `"medium"`; half a second of waiting is worth a level. */
+  priority?: Priority;
   /** `false` keeps a read from being sent a second time while the first is out. */
   hedge?: boolean;
   /** Names the operation, in errors and in `operations()`. Beyond 100 different pairs of names, it counts as `other`. */

@@ -59,9 +59,6 @@ pub const KEYS: &[Key] = &[
 /// Their other names: those of a manager's configuration in Python stand outside of any group.
 pub const ALIASES: &[Alias] = &[
     alias("enable_metrics", "metrics.enabled", Scale::Same),
-    alias("connectionPool.enable_metrics", "metrics.enabled", Scale::Same),
-    alias("connectionPool.enable_tracing", "tracing.enabled", Scale::Same),
-    alias("connectionPool.health_check_interval", "health.checkInterval", Scale::Seconds),
     alias("stats_interval", "metrics.statsInterval", Scale::Seconds),
     alias("enable_tracing", "tracing.enabled", Scale::Same),
     alias("enable_query_optimization", "queryOptimization.enabled", Scale::Same),
