@@ -3,9 +3,10 @@
 import type { Circuit, CircuitChange, Why } from "./circuit.ts";
 import type { OperationRetry, RetryOptions, SeawallOptions } from "./config/options.ts";
 import { CoreHandle, checkSettings, coreGeneration, Place } from "./core.ts";
+import { LiveSettings } from "./live-settings.ts";
 import type { Platform } from "./platform/platform.ts";
 import { RetryPolicies } from "./retry-policies.ts";
-import { type Settings, settingsOf } from "./settings.ts";
+import type { Settings } from "./settings.ts";
 import { type BreakerState, type ConnectionStatus, STATES, type Status } from "./status.ts";
 
 const FORCED = { CLOSED: 1, OPEN: 2 } as const;
@@ -15,8 +16,8 @@ export class LiveCore {
   /** The handle last in use; undefined before the first and after a trap. */
   handle: CoreHandle | undefined;
   readonly circuit: Circuit;
-  #options: SeawallOptions;
-  readonly #database: string;
+  /** What it is set to. */
+  readonly settings: LiveSettings;
   readonly #platform: Platform;
   readonly #policies = new RetryPolicies();
   readonly #hasConnections: boolean;
@@ -28,13 +29,11 @@ export class LiveCore {
 
   /** @throws Error that names every setting that cannot be used. */
   constructor(options: SeawallOptions, database: string, platform: Platform, circuit: Circuit, hasConnections = false) {
-    this.#options = options;
     this.#hasConnections = hasConnections;
-    this.#database = database;
     this.#platform = platform;
     this.circuit = circuit;
+    this.settings = new LiveSettings(options, database, platform, hasConnections);
     this.#settings = this.#settingsWith();
-    checkSettings(this.#settings);
   }
 
   /** The handle of the current instance, made anew from the last snapshot when the instance was replaced. */
@@ -126,10 +125,29 @@ export class LiveCore {
   /** Turns the breaker off or on while it runs. */
   enable(isOn: boolean, why: string | Why | undefined): void {
     this.circuit.hand(isOn ? "ENABLED" : "DISABLED", why);
-    this.#settings = this.#settingsWith(undefined, isOn);
-    this.#reconfigure();
-    this.tell(this.get());
+    this.#reconfigure(isOn);
     this.#compare(isOn ? "enabled" : "disabled");
+  }
+
+  /** Changes settings, whole or not at all. The next operation sees them. */
+  configure(patch: SeawallOptions): void {
+    this.settings.configure(patch);
+    this.#reconfigure();
+    this.#compare("unknown");
+  }
+
+  /** Takes the settings of a document, whole or not at all. */
+  importConfig(text: string): void {
+    this.settings.importConfig(text);
+    this.#reconfigure();
+    this.#compare("unknown");
+  }
+
+  #reconfigure(isBreakerOn?: boolean): void {
+    this.#settings = this.#settingsWith(undefined, isBreakerOn);
+    const { lines, numbers, database } = this.#settings;
+    this.ask((core) => core.reconfigure(lines, numbers, database));
+    this.tell(this.get());
   }
 
   /**
@@ -138,17 +156,7 @@ export class LiveCore {
    * @throws Error that names every bound that cannot be used; nothing is changed then.
    */
   resize(bounds: { minConnections?: number; maxConnections?: number }): void {
-    const before = this.#options;
-    this.#options = { ...before, connectionPool: { ...before.connectionPool, ...bounds } };
-    try {
-      const settings = this.#settingsWith();
-      checkSettings(settings);
-      this.#settings = settings;
-    } catch (error) {
-      this.#options = before;
-      throw error;
-    }
-    this.#reconfigure();
+    this.configure({ connectionPool: bounds });
   }
 
   /** The status document. */
@@ -158,7 +166,7 @@ export class LiveCore {
     recent.averageMs = recent.durationMs / Math.max(recent.healthy + recent.failing, 1);
     const { hands, listenerFailures } = this.circuit;
     Object.assign(status.breaker, { hands: hands.map((hand) => ({ ...hand })), listenerFailures });
-    return Object.assign(status, { coreRecoveries: this.#recoveries, ignored: [] });
+    return Object.assign(status, { coreRecoveries: this.#recoveries, ignored: this.settings.ignored() });
   }
 
   /** Connections with their histories. */
@@ -172,23 +180,8 @@ export class LiveCore {
     this.circuit.found(state, reason);
   }
 
-  #reconfigure(): void {
-    const { lines, numbers, database } = this.#settings;
-    this.ask((core) => core.reconfigure(lines, numbers, database));
-  }
-
   #settingsWith(retry?: RetryOptions, isBreakerOn?: boolean): Settings {
-    const { circuit } = this;
-    const { circuitBreaker = {} } = this.#options;
-    const options = { ...this.#options };
-    const enabled = isBreakerOn ?? (circuit.isDisabled ? false : undefined);
-    if (enabled !== undefined) options.circuitBreaker = { ...circuitBreaker, enabled };
-    if (retry !== undefined) {
-      const { retry: nested, ...breaker } = options.circuitBreaker ?? {};
-      if (nested !== undefined) options.circuitBreaker = breaker;
-      options.retry = { ...(options.retry ?? nested), ...retry };
-    }
-    return settingsOf(options, this.#database, this.#platform, this.#hasConnections);
+    return this.settings.of(retry, isBreakerOn ?? (this.circuit.isDisabled ? false : undefined));
   }
 }
 

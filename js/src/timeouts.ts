@@ -5,7 +5,10 @@ import { createGuard, type Driver } from "./driver.ts";
 import { type AttemptContext, type OperationClass, withOptions } from "./operation.ts";
 
 /** Classes of operations, by the names of their settings. */
-export type TimeoutClass = keyof TimeoutOptions;
+export type TimeoutClass = Exclude<keyof TimeoutOptions, "enabled">;
+
+/** Limits by class, in milliseconds. */
+export type TimeoutLimits = Record<TimeoutClass, number>;
 
 const CLASSES: Record<TimeoutClass, OperationClass> = {
   query: "query",
@@ -15,7 +18,7 @@ const CLASSES: Record<TimeoutClass, OperationClass> = {
 };
 
 /** The limits that hold if nobody sets others, in milliseconds: those of docs/config.md. */
-export const DEFAULT_TIMEOUTS: Readonly<Required<TimeoutOptions>> = Object.freeze({
+export const DEFAULT_TIMEOUTS: Readonly<TimeoutLimits> = Object.freeze({
   query: 15_000,
   transaction: 30_000,
   batchInsert: 60_000,
@@ -38,7 +41,7 @@ export const TIER_QUERY_TIMEOUTS: Readonly<Record<TierName, number>> = Object.fr
  *
  * @throws RangeError for a tier that there is not.
  */
-export function tierTimeouts(tier: TierName): Required<TimeoutOptions> {
+export function tierTimeouts(tier: TierName): TimeoutLimits {
   if (!Object.hasOwn(TIER_QUERY_TIMEOUTS, tier)) {
     throw new RangeError(`The tiers are ${Object.keys(TIER_QUERY_TIMEOUTS).join(", ")}, got ${JSON.stringify(tier)}`);
   }
@@ -99,11 +102,11 @@ function named(timeout: number, operationName: string, tableName: string | undef
  */
 export class DatabaseTimeoutHandler {
   /** The limits in force, in milliseconds; 0 means none. */
-  readonly limits: Readonly<Required<TimeoutOptions>>;
+  readonly limits: Readonly<TimeoutLimits>;
   readonly #guard: Driver;
 
   /** @throws Error that names every limit that cannot be used. */
-  constructor(limits: TimeoutOptions = {}) {
+  constructor(limits: Partial<TimeoutLimits> = {}) {
     this.limits = Object.freeze({ ...DEFAULT_TIMEOUTS, ...limits });
     this.#guard = createGuard(
       {
