@@ -1,5 +1,7 @@
 import type { Client, Config as UpstreamConfig } from "./api.ts";
 import { Circuit } from "./circuit.ts";
+import { clusterControlsOf, type LateCluster } from "./cluster/controls.ts";
+import { databaseName } from "./cluster/endpoint.ts";
 import type { SeawallOptions } from "./config/options.ts";
 import { parseConfig } from "./config.ts";
 import { Consistency } from "./consistency/consistency.ts";
@@ -32,19 +34,23 @@ const LEASES_MAX = 5;
 export function createClient(config: Config): SeawallClient {
   const checked = parseConfig(config);
   const options = withConcurrency(config.seawall ?? {}, config.concurrency);
-  const { host, pathname } = checked.baseUrl;
-  const databaseName = `${host}${pathname === "/" ? "" : pathname}`;
+  const database = databaseName(checked);
   // Reconnecting makes another driver; the controls follow, and so do listeners and what is forced.
-  const circuit = new Circuit(databaseName, platform);
+  const circuit = new Circuit(database, platform);
   let driver: Driver;
+  let cluster: LateCluster | undefined;
   const settings = checkConsistency(options.consistency);
-  const consistency = new Consistency(settings, options.consistency?.database ?? databaseName, platform);
+  const consistency = new Consistency(settings, options.consistency?.database ?? database, platform);
   const client = new RemoteClient(checked, options, consistency, () => {
-    driver = createGuard(options, databaseName, platform, circuit);
-    return driver;
+    driver = createGuard(options, database, platform, circuit);
+    return cluster?.reopened(driver) ?? driver;
   });
-  const controls = controlsOf(() => driver, ignoredOf(config));
-  return Object.assign(client, { seawall: clientControlsOf(controls, client, consistency, consistency.floor) });
+  const own = controlsOf(() => driver, ignoredOf(config));
+  cluster = clusterControlsOf({ config, options, platform }, database, own, () => driver, client);
+  for (const { name, url, ...rest } of options.replicas ?? []) cluster.register(name, url, rest);
+  return Object.assign(client, {
+    seawall: clientControlsOf(cluster.controls, client, consistency, consistency.floor),
+  });
 }
 
 const NO_REPLICA = "there is no embedded replica";

@@ -1,6 +1,7 @@
 // The client itself: every method becomes one HTTP request under the guard.
 import { Access } from "./access.ts";
 import type { Client, InArgs, InStatement, Replicated, ResultSet, Transaction, TransactionMode } from "./api.ts";
+import type { RoutedContext, RoutedLease } from "./cluster/cluster.ts";
 import type { OperationOptions } from "./config/options.ts";
 import type { ClientConfig } from "./config.ts";
 import { type Consistency, EndpointIndex, type Post } from "./consistency/consistency.ts";
@@ -66,6 +67,11 @@ export class RemoteClient implements Client {
     return this.#isClosed;
   }
 
+  /** Goes on under another guard. What runs ends under the one that it began under. */
+  guardBy(guard: Guard): void {
+    this.#guard = guard;
+  }
+
   execute(statement: InStatement, args?: InArgs): Promise<ResultSet> {
     return this.executeOn(this.#consistency.floor, statement, args);
   }
@@ -96,8 +102,8 @@ export class RemoteClient implements Client {
     const { intMode } = this.#config;
     const own = typeof statement === "string" ? undefined : statement.seawall;
     const kind = this.#open().kindOf(sqlOf(given));
-    const operation = { class: "query", kind, name: "execute" } as const;
     const access = this.#access(floor, own);
+    const operation = { class: "query", kind, name: "execute", floor: access } as const;
     return this.#guard.run(withOptions(operation, own), async (cx) => {
       const body = await this.#sendAlone(access, kind, true, (_, index) => executeRequest(encoded, index), cx);
       return marked(executeResult(resultOf(body), intMode), body.isStale);
@@ -111,8 +117,8 @@ export class RemoteClient implements Client {
     options?: OperationOptions,
   ): Promise<Array<ResultSet>> {
     const kind = mode === "read" ? "read" : kindOfAll(this.#open(), statements);
-    const operation = withOptions({ class: "batch", kind, name: "batch" }, options);
     const access = this.#access(floor, options);
+    const operation = withOptions({ class: "batch", kind, name: "batch", floor: access }, options);
     return this.#batch(access, operation, statements, { begin: mode, commit: true, migration: false });
   }
 
@@ -138,7 +144,9 @@ export class RemoteClient implements Client {
     const guard = this.#open();
     const access = this.#access(floor, options);
     const kind = mode === "read" ? "read" : "write";
-    const lease = await guard.lease(withOptions({ class: "transaction", kind, name: "transaction" }, options));
+    const lease = await guard.lease(
+      withOptions({ class: "transaction", kind, name: "transaction", floor: access }, options),
+    );
     if (this.#isClosed) {
       lease.release();
       throw clientClosed();
@@ -148,7 +156,10 @@ export class RemoteClient implements Client {
     for (const known of transactions) if (known.vanished) transactions.delete(known);
     const onEnd = (ended: StreamTransaction) => transactions.delete(ended);
     const { intMode } = this.#config;
-    const transaction = new StreamTransaction(guard, lease, this.#pipeline, mode, intMode, access, onEnd);
+    // A cluster says at which of its databases the transaction stays.
+    const { guard: own = guard, endpoint } = lease as Partial<RoutedLease>;
+    const there = endpoint?.pipeline ?? this.#pipeline;
+    const transaction = new StreamTransaction(own, lease, there, mode, intMode, access.at(endpoint), onEnd);
     transactions.add(transaction);
     return transaction;
   }
@@ -205,9 +216,10 @@ export class RemoteClient implements Client {
     build: RequestBuilder,
     cx: AttemptContext,
   ): Promise<PipelineResponse> {
-    const pipeline = this.#pipeline;
+    const { endpoint } = cx as RoutedContext;
+    const pipeline = endpoint?.pipeline ?? this.#pipeline;
     const post: Post = (index, signal) => pipeline.send(build, true, pipeline.address, signal, index);
-    return access.send(kind, isRepeatable, cx, post);
+    return access.at(endpoint).send(kind, isRepeatable, cx, post);
   }
 
   #access(floor: Floor, options: OperationOptions | undefined): Access {

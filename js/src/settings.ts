@@ -35,6 +35,9 @@ export function settingsOf(options: SeawallOptions, database: string, platform: 
     consistency: _c,
     circuitBreaker,
     retry,
+    replicas: _replicas,
+    primary: _primary,
+    region: _region,
     ...rest
   } = options;
   const {

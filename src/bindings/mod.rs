@@ -12,6 +12,7 @@
 //! stands in a file of its own and needs no line here but its `mod`.
 
 pub mod calls;
+pub mod cluster;
 pub mod control;
 pub mod judging;
 mod register;

@@ -2,6 +2,7 @@
 //!
 //! The parser, the generated reference (`docs/config.md`) and the TypeScript type are made from it.
 
+use crate::cluster::STRATEGIES;
 use crate::error::prose;
 
 /// What a setting holds.
@@ -23,6 +24,8 @@ pub enum Shape {
     },
     /// `true` or `false`.
     Switch,
+    /// One of these words. Its value is its place in the list.
+    Choice(&'static [&'static str]),
 }
 
 /// What a setting is if nobody sets it.
@@ -98,7 +101,7 @@ impl Scale {
 }
 
 /// Every other name.
-pub const ALIASES: [Alias; 9] = [
+pub const ALIASES: [Alias; 14] = [
     alias("circuitBreaker.timeout", "circuitBreaker.recoveryTimeout", Scale::Same),
     alias("circuitBreaker.resetTimeout", "circuitBreaker.recoveryTimeout", Scale::Same),
     alias("circuitBreaker.rollingCountTimeout", "circuitBreaker.monitorWindow", Scale::Same),
@@ -108,6 +111,11 @@ pub const ALIASES: [Alias; 9] = [
     alias("circuitBreaker.failure_threshold", "circuitBreaker.failureThreshold", Scale::Same),
     alias("circuitBreaker.recovery_timeout", "circuitBreaker.recoveryTimeout", Scale::Seconds),
     alias("circuitBreaker.half_open_max_calls", "circuitBreaker.halfOpenMaxCalls", Scale::Same),
+    alias("loadBalancing.enable_load_balancing", "loadBalancing.enabled", Scale::Same),
+    alias("loadBalancing.load_balance_strategy", "loadBalancing.strategy", Scale::Same),
+    alias("failover.enable_failover", "failover.enabled", Scale::Same),
+    alias("failover.failover_timeout", "failover.timeout", Scale::Seconds),
+    alias("failover.max_failover_attempts", "failover.maxAttempts", Scale::Same),
 ];
 
 impl Alias {
@@ -119,7 +127,7 @@ impl Alias {
             (shape, Scale::Same) => shape,
             (Shape::Whole { min, max }, _) => Shape::Number { min: min as f64 / factor, max: max as f64 / factor },
             (Shape::Number { min, max }, _) => Shape::Number { min: min / factor, max: max / factor },
-            (Shape::Switch, _) => Shape::Switch,
+            (shape, _) => shape,
         };
         Key { path: self.path, unit: self.scale.unit(key.unit), shape, ..*key }
     }
@@ -177,12 +185,18 @@ const fn switch(path: &'static str, default: bool, help: &'static str) -> Key {
     Key { path, unit: "", shape: Shape::Switch, default: Default::Fixed(default as u8 as f64), help: prose(help) }
 }
 
+/// `default` is a place in `words`.
+const fn choice(path: &'static str, words: &'static [&'static str], default: usize, help: &'static str) -> Key {
+    let default = Default::Fixed(default as f64);
+    Key { path, unit: "", shape: Shape::Choice(words), default, help: prose(help) }
+}
+
 const fn by_environment(production: f64, development: f64) -> Default {
     Default::ByEnvironment { production, development }
 }
 
 /// Every setting.
-pub const KEYS: [Key; 53] = [
+pub const KEYS: [Key; 58] = [
     switch("connectionPool.enabled", true, "Whether operations need a lease."),
     count(
         "connectionPool.maxConnections",
@@ -334,4 +348,9 @@ pub const KEYS: [Key; 53] = [
         "Share of the data centres, weighted by their requests, that must be open for the view of the fleet to be open.",
     ),
     switch("state.near", false, "Whether there is a store near by, such as a data centre's cache; the host sets it."),
+    switch("loadBalancing.enabled", true, "Whether reads are spread; if not, the first healthy database takes them."),
+    choice("loadBalancing.strategy", &STRATEGIES, 0, "How reads are spread over several databases."),
+    switch("failover.enabled", true, "Whether an operation moves on to another database when one fails."),
+    span("failover.timeout", 1, 5_000, "All databases of one operation together, unless it has a timeout of its own."),
+    count("failover.maxAttempts", 1, 32, Default::Fixed(3.0), "Databases that one operation is sent to at most."),
 ];

@@ -5,6 +5,7 @@ pub mod parse;
 pub mod raw;
 pub mod variables;
 
+use crate::cluster::ClusterConfig;
 use crate::policy::breaker::BreakerConfig;
 use crate::policy::deadline::DeadlineConfig;
 use crate::policy::hedge::HedgeConfig;
@@ -35,4 +36,6 @@ pub struct Config {
     pub sync: SyncConfig,
     /// Share of the colos, by weight, that makes the fleet's view open; 0 to 1.
     pub quorum: f64,
+    /// Several endpoints, for a client that has them.
+    pub cluster: ClusterConfig,
 }

@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::Config;
 use super::keys::{ALIASES, Default, KEYS, Key, Shape};
 use super::raw::{Given, Raw, Setting};
+use crate::cluster::{ClusterConfig, Strategy};
 use crate::policy::backoff::Backoff;
 use crate::policy::breaker::{BreakerConfig, Corners, FleetConfig, Weights};
 use crate::policy::deadline::DeadlineConfig;
@@ -152,6 +153,13 @@ impl Reader<'_> {
                 has_near: self.switch("state.near"),
             },
             quorum: self.number("state.quorum"),
+            cluster: ClusterConfig {
+                is_balanced: self.switch("loadBalancing.enabled"),
+                strategy: Strategy::from_number(small(self.whole("loadBalancing.strategy"))),
+                fails_over: self.switch("failover.enabled"),
+                failover_ms: self.whole("failover.timeout"),
+                targets_max: small(self.whole("failover.maxAttempts")),
+            },
         };
         if config.pool.connections_min > config.pool.leases_max
             && self.raw.find("connectionPool.minConnections").is_some()
@@ -239,6 +247,10 @@ impl Reader<'_> {
                 Some(number).filter(|value| (min..=max).contains(value))
             }
             (Shape::Switch, Given::Switch(is_on)) => Some(f64::from(u8::from(is_on))),
+            (Shape::Choice(words), Given::Other) => {
+                let place = words.iter().position(|word| found.shown.trim_matches('"') == *word);
+                place.map(|place| place as f64)
+            }
             _ => None,
         };
         if value.is_none() {
@@ -276,6 +288,7 @@ pub fn expected(key: &Key) -> String {
         Shape::Whole { min, max } => format!("a whole number from {min} to {max}{unit}"),
         Shape::Number { min, max } => format!("a number from {} to {}{unit}", plain(min), plain(max)),
         Shape::Switch => "true or false".to_owned(),
+        Shape::Choice(words) => format!("one of {}", words.join(", ")),
     }
 }
 

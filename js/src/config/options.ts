@@ -1,5 +1,12 @@
 // The options of Seawall itself. Their ranges and defaults are in docs/config.md, written from the core's one list.
 
+import type {
+  FailoverOptions,
+  LoadBalancingOptions,
+  PrimaryOptions,
+  ReplicaOptions,
+  Tags,
+} from "../cluster/options.ts";
 import type { Store } from "../store/store.ts";
 
 /** Leases: how many requests or transactions one isolate has in flight. */
@@ -184,6 +191,14 @@ export interface SeawallOptions {
   busyTimeout?: number;
   /** Encoding of answers; the default is what measured fastest on this runtime. */
   compression?: "identity" | "gzip" | "auto";
+  /** Other databases that hold the same: reads are spread over all, and move on when one fails. See docs/cluster.md. */
+  replicas?: ReplicaOptions[];
+  /** How the client's own database is described among them. */
+  primary?: PrimaryOptions;
+  loadBalancing?: LoadBalancingOptions;
+  failover?: FailoverOptions;
+  /** Where this client runs: databases of this region come first. The default is what the platform tells. */
+  region?: string;
 }
 
 /** How one operation differs from the client's settings. */
@@ -206,4 +221,12 @@ export interface OperationOptions {
   operationName?: string;
   /** Names the table that the operation is about, in `operations()`. */
   tableName?: string;
+  /** Only to databases that have all of these tags. */
+  tags?: Tags;
+  /** Only to the database of this name. */
+  endpoint?: string;
+  /** Databases of this region first, instead of the client's own. */
+  region?: string;
+  /** `false`: to one database only, with all of its time. For a read that takes longer than a failover may. */
+  failover?: boolean;
 }

@@ -1,15 +1,15 @@
 // A client as one request sees it: the same connections and policies, and a floor of its own.
 import type { Client, InArgs, InStatement, Replicated, ResultSet, Transaction, TransactionMode } from "../api.ts";
 import type { SeawallClient } from "../client.ts";
+import type { ClusterControls } from "../cluster/controls.ts";
 import type { OperationOptions } from "../config/options.ts";
-import type { Controls } from "../controls.ts";
 import type { RemoteClient } from "../remote-client.ts";
 import type { Status } from "../status.ts";
 import type { Consistency, ConsistencyStatus } from "./consistency.ts";
 import type { Floor } from "./log-index.ts";
 
 /** Seawall's own surface of a client of one database. */
-export interface ClientControls extends Controls {
+export interface ClientControls extends ClusterControls {
   /** State and counters of all policies in this isolate. */
   status(): ClientStatus;
   /**
@@ -34,7 +34,7 @@ export interface ClientStatus extends Status {
 
 /** `controls` for whoever stands on `floor`. */
 export function clientControlsOf(
-  controls: Controls,
+  controls: ClusterControls,
   client: RemoteClient,
   consistency: Consistency,
   floor: Floor,
