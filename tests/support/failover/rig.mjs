@@ -63,7 +63,7 @@ export class FailoverRig {
    */
   config(seawall = {}) {
     const [url = "", ...others] = this.urls;
-    const replicas = others.map((other, place) => ({ url: other, name: NAMES[place + 1] }));
+    const replicas = others.map((other, place) => ({ url: other, name: NAMES[place + 1] ?? "" }));
     return { url, seawall: { replicas, connectionPool: { maxConnections: 10 }, ...seawall } };
   }
 
