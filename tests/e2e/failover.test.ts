@@ -3,7 +3,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createClient, type SeawallClient } from "../../js/src/index.ts";
 import { heldAgainst, SteadyLoad } from "../support/failover/load.mjs";
-import { type FailoverRig, FAULTS, NAMES, startFailoverRig } from "../support/failover/rig.mjs";
+import { FAULTS, type FailoverRig, NAMES, startFailoverRig } from "../support/failover/rig.mjs";
 import { tryFault } from "../support/failover/trial.mjs";
 
 const TIMES = { healthyMs: 1_000, brokenMs: 3_000, mendedMs: 2_000 };
@@ -41,7 +41,7 @@ describe("three databases under load", () => {
     expect(trial.served, trial.codes.join(", ")).toBeGreaterThanOrEqual(SERVED * trial.reads);
   });
 
-  it("LB-08 and LB-09: write to the primary only, lose and double nothing, and tell the truth of each write", async () => {
+  it("LB-08 and LB-11: write to the primary only, lose and double nothing, and tell the truth of each write", async () => {
     const { lost, doubled, denied, untold, acknowledged } = heldAgainst(await load.stop(), await rig.written());
     expect({ lost, doubled, denied, untold }).toEqual({ lost: [], doubled: [], denied: [], untold: [] });
     expect(acknowledged).toBeGreaterThan(50);
