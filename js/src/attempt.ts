@@ -66,7 +66,8 @@ export function attemptOnce<T>(
     const start = (own: AbortController) => {
       let running: Promise<T>;
       try {
-        running = attempt({ signal: own.signal, timeoutMs, attempt: number });
+        const connection = operation.connection ?? (own === second ? 0 : handle.connectionOf(call));
+        running = attempt({ signal: own.signal, timeoutMs, attempt: number, connection });
       } catch (error) {
         running = Promise.reject(error);
       }

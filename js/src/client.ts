@@ -41,11 +41,13 @@ export function createClient(config: Config): SeawallClient {
   let cluster: LateCluster | undefined;
   const settings = checkConsistency(options.consistency);
   const consistency = new Consistency(settings, options.consistency?.database ?? database, platform);
-  const client = new RemoteClient(checked, options, consistency, () => {
-    driver = createGuard(options, database, platform, circuit);
+  const client = new RemoteClient(checked, options, consistency, (connections) => {
+    driver = createGuard(options, database, platform, circuit, connections);
+    // Without settings of its own, a pool is warm when it was used.
+    if (options.connectionPool !== undefined) driver.startWarm();
     return cluster?.reopened(driver) ?? driver;
   });
-  const own = controlsOf(() => driver, ignoredOf(config));
+  const own = controlsOf(() => driver, ignoredOf(config), "libsql");
   cluster = clusterControlsOf({ config, options, platform }, database, own, () => driver, client);
   for (const { name, url, ...rest } of options.replicas ?? []) cluster.register(name, url, rest);
   return Object.assign(client, {
@@ -68,6 +70,11 @@ const WITHOUT_MEANING = [
 function ignoredOf(config: Config): IgnoredSetting[] {
   const set = WITHOUT_MEANING.filter(([name]) => config[name] !== undefined);
   const ignored: IgnoredSetting[] = set.map(([name, why]) => ({ name, why }));
+  for (const name of ["enableMetrics", "enableTracing"] as const) {
+    const isSet = config.seawall?.connectionPool?.[name] !== undefined;
+    if (isSet)
+      ignored.push({ name: `seawall.connectionPool.${name}`, why: "the pool always counts and keeps histories" });
+  }
   if (config.seawall?.busyTimeout !== undefined) ignored.push({ name: "seawall.busyTimeout", why: NO_FILE });
   return ignored;
 }

@@ -7,7 +7,7 @@ import type { Settings } from "./settings.ts";
  * Kinds of steps: the low three bits of what `begin`, `wake` and `report` return. `FailOpen` is never the core's: it
  * stands for a step that the core could not give, because it has trapped.
  */
-export const Step = { Attempt: 0, Wait: 1, Refuse: 2, Done: 3, FailOpen: 4 } as const;
+export const Step = { Attempt: 0, Wait: 1, Refuse: 2, Done: 3, FailOpen: 4, Check: 5 } as const;
 /** Places in the register. */
 export const Place = {
   TimeoutMs: 0,
@@ -20,7 +20,7 @@ export const Place = {
   HedgeMs: 7,
 } as const;
 /** What `succeed` and `look` ask the host to look at. */
-export const Look = { Waiter: 1, Store: 2, Notes: 4 } as const;
+export const Look = { Waiter: 1, Store: 2, Notes: 4, Pool: 8 } as const;
 /** How a call ended that was not refused. */
 export const Ending = { AsReported: 0, OutcomeUnknown: 1, DeadlineExceeded: 2, RetriesExhausted: 3 } as const;
 /** Outcomes that the driver reports without an answer of the server. */
@@ -52,14 +52,23 @@ export const judge = wasm.judge;
 /** Judges an attempt by its class alone. */
 export const judgeClass = wasm.judgeClass;
 
-/** What one SQL statement does: 0 reads, 1 writes, 2 unknown, as for a core that has trapped. */
-export function kindOf(sql: string): number {
+/** What one SQL statement does, packed as `describe_statement` in src/bindings says; undefined when the core has trapped. */
+export function describeStatement(sql: string): Uint32Array | undefined {
+  return unlessTrapped(() => wasm.describeStatement(sql));
+}
+
+/** A statement's text without literals, comments and layout; undefined when the core has trapped. */
+export function normalText(sql: string): string | undefined {
+  return unlessTrapped(() => wasm.normalText(sql));
+}
+
+function unlessTrapped<T>(what: () => T): T | undefined {
   const seen = generation;
   try {
-    return wasm.kindOf(sql);
+    return what();
   } catch (error) {
     if (error instanceof WebAssembly.RuntimeError) replaceCore(seen);
-    return 2;
+    return undefined;
   }
 }
 
@@ -72,6 +81,8 @@ export function kindOf(sql: string): number {
 export class CoreHandle {
   readonly core: wasm.Core;
   readonly generation = generation;
+  /** Whether there is something behind the pool's connections. */
+  readonly hasConnections: boolean;
   #register: Float64Array;
   readonly #address: number;
   readonly #onTrap: (handle: CoreHandle) => void;
@@ -82,7 +93,9 @@ export class CoreHandle {
     seedLow: number,
     nowMs: number,
     onTrap: (handle: CoreHandle) => void,
+    hasConnections = false,
   ) {
+    this.hasConnections = hasConnections;
     this.core = new wasm.Core(lines, numbers, database, seedHigh, seedLow, nowMs);
     this.#address = this.core.registerAddress();
     this.#register = this.#view();
@@ -135,6 +148,42 @@ export class CoreHandle {
       return this.core.look();
     } catch (error) {
       return this.trapped(error, 0);
+    }
+  }
+
+  /** The call's next step, after the check of its connection. */
+  checked(call: number, isWell: boolean, nowMs: number): number {
+    try {
+      return this.core.checked(call, isWell, nowMs);
+    } catch (error) {
+      return this.trapped(error, Step.FailOpen);
+    }
+  }
+
+  /** The number of the connection that a call uses; 0 for none. */
+  connectionOf(call: number): number {
+    if (!this.hasConnections) return 0;
+    try {
+      return this.core.connectionOf(call);
+    } catch (error) {
+      return this.trapped(error, 0);
+    }
+  }
+
+  /** What to do next for connections that nobody uses, packed as `nextPoolWork` in src/bindings says; or -1. */
+  nextPoolWork(nowMs: number): number {
+    try {
+      return this.core.nextPoolWork(nowMs);
+    } catch (error) {
+      return this.trapped(error, -1);
+    }
+  }
+
+  setUp(connection: number, isWell: boolean, nowMs: number): void {
+    try {
+      this.core.setUp(connection, isWell, nowMs);
+    } catch (error) {
+      this.trapped(error, 0);
     }
   }
 

@@ -5,6 +5,7 @@
 import { attemptOnce, TIMER_MAX_MS } from "./attempt.ts";
 import { Circuit, type Why } from "./circuit.ts";
 import type { SeawallOptions } from "./config/options.ts";
+import { type CleanupTarget, type Connections, Upkeep } from "./connections.ts";
 import { type CoreHandle, Place, Step } from "./core.ts";
 import { holdLease } from "./held-lease.ts";
 import { LabelledCounts } from "./labels.ts";
@@ -14,8 +15,9 @@ import type { Attempt, AttemptContext, Guard, Lease, Operation, StatementKind } 
 import { bitsOf } from "./operation-bits.ts";
 import { type Platform, platform as thisPlatform } from "./platform/platform.ts";
 import { CALL, type Refusal, ShortPath } from "./short-path.ts";
+import { SlowQueries } from "./slow-queries.ts";
 import { SharedState, sleep } from "./state.ts";
-import { StatementKinds } from "./statement-kinds.ts";
+import { type Statement, Statements } from "./statement.ts";
 import type { ConnectionStatus, FleetStatus, OperationStatus, Status } from "./status.ts";
 import { aborted, outcomeOfLoss } from "./verdict.ts";
 
@@ -28,14 +30,16 @@ const DRAIN_POLL_MS = 5;
  * Makes the policies for one database; `database` names it in the shared state, and carries no credentials.
  *
  * @param circuit Listeners and operators' hands of an earlier guard of the same database, to go on with.
+ * @param connections Who sets up, checks and closes what is behind the pool's connections, if there is anything.
  */
 export function createGuard(
   options: SeawallOptions,
   database: string,
   platform: Platform = thisPlatform,
   circuit: Circuit = new Circuit(database, platform),
+  connections?: Connections,
 ): Driver {
-  return new Driver(options, database, platform, circuit);
+  return new Driver(options, database, platform, circuit, connections);
 }
 
 /** Drives the policies of one database in one isolate. */
@@ -47,27 +51,53 @@ export class Driver implements Guard {
   readonly circuit: Circuit;
   readonly #labelled = new LabelledCounts();
   readonly #shared: SharedState | undefined;
+  readonly #upkeep: Upkeep;
   readonly #lookout: Lookout;
   readonly #short: ShortPath;
-  readonly #kinds = new StatementKinds();
+  readonly #statements = new Statements();
+  readonly #options: SeawallOptions;
+  /** Null until it is known whether slow statements are noted. */
+  #slow: SlowQueries | undefined | null = null;
   #isClosed = false;
 
-  constructor(options: SeawallOptions, database: string, platform: Platform, circuit: Circuit) {
+  constructor(
+    options: SeawallOptions,
+    database: string,
+    platform: Platform,
+    circuit: Circuit,
+    connections?: Connections,
+  ) {
     this.#platform = platform;
     this.#now = platform.now;
+    this.#options = options;
     this.circuit = circuit;
-    this.#live = new LiveCore(options, database, platform, circuit);
+    this.#live = new LiveCore(options, database, platform, circuit, connections !== undefined);
+    this.#upkeep = new Upkeep(connections, platform, this.#live);
     if (options.state !== undefined) {
       this.#shared = new SharedState(options.state, database, platform, () => this.#live.get());
     }
-    this.#lookout = new Lookout(this.#live, this.#shared);
+    this.#lookout = new Lookout(this.#live, this.#shared, this.#upkeep);
     this.#short = new ShortPath(this.#live, this.#lookout, platform, (operation, attempt, step, handle) =>
       this.#follow(operation, attempt, step, handle),
     );
   }
 
   kindOf(sql: string): StatementKind {
-    return this.#kinds.of(sql);
+    return this.#statements.of(sql).kind;
+  }
+
+  /** What is known of a statement from its text. */
+  statementOf(sql: string): Statement {
+    return this.#statements.of(sql);
+  }
+
+  /** Where slow statements are noted; undefined when none are. */
+  get slow(): SlowQueries | undefined {
+    if (this.#slow === null) {
+      const thresholdMs = this.#live.ask((core) => core.slowQueryMs());
+      this.#slow = SlowQueries.above(thresholdMs, this.#platform, this.#options.slowQuery?.onSlowQuery);
+    }
+    return this.#slow;
   }
 
   run<T>(operation: Operation, attempt: Attempt<T>): Promise<T> {
@@ -98,7 +128,10 @@ export class Driver implements Guard {
     const handle = this.#live.get();
     let step = handle.begin(this.#bitsOf(operation), operation.timeoutMs ?? -1, this.#platform.now());
     this.#lookout.heed(step, handle);
-    while ((step & 7) === Step.Wait) step = await this.#wait(operation, step >>> 3, handle);
+    while ((step & 7) === Step.Wait || (step & 7) === Step.Check) {
+      const call = step >>> 3;
+      step = (step & 7) === Step.Check ? await this.#check(call, handle) : await this.#wait(operation, call, handle);
+    }
     if ((step & 7) === Step.FailOpen) return UNGUARDED_LEASE;
     if ((step & 7) !== Step.Attempt) throw this.#lookout.ended(operation, step, handle, undefined);
     return holdLease(step >>> 3, handle, this.#now, (look) => this.#lookout.look(look));
@@ -125,9 +158,30 @@ export class Driver implements Guard {
     this.#live.reopen();
   }
 
+  /** Sets up the connections that are to be warm; resolves when they are, or cannot be. */
+  async warm(): Promise<void> {
+    await this.#upkeep.warm();
+  }
+
+  /** The same before anybody asks, where the settings want it and the runtime allows it. */
+  startWarm(): void {
+    this.#upkeep.start();
+  }
+
+  /** Closes connections by hand; see `Controls.cleanup`. */
+  cleanUp(target: CleanupTarget): number {
+    return this.#upkeep.cleanUp(target);
+  }
+
+  /** Changes the pool's bounds while it runs; see `Controls.resize`. */
+  resize(bounds: { minConnections?: number; maxConnections?: number }): void {
+    this.#live.resize(bounds);
+    this.#lookout.look(this.#live.get().look());
+  }
+
   /** The status document. */
   status(): Status {
-    return this.#live.status();
+    return Object.assign(this.#live.status(), { slowQueries: SlowQueries.statusOf(this.slow) });
   }
 
   /** Connections with their histories. */
@@ -208,6 +262,9 @@ export class Driver implements Guard {
         case Step.Wait:
           step = await this.#wait(operation, step >>> 3, handle);
           break;
+        case Step.Check:
+          step = await this.#check(step >>> 3, handle);
+          break;
         case Step.FailOpen:
           // The core has trapped. What was already tried has its own error; anything else goes straight to the database.
           if (attempts > 1) throw failure;
@@ -244,6 +301,14 @@ export class Driver implements Guard {
     return step;
   }
 
+  /** Has the connection checked that a call is to use, and asks the core how to go on. */
+  async #check(call: number, handle: CoreHandle): Promise<number> {
+    const isWell = await this.#upkeep.check(handle.connectionOf(call), handle.read(Place.TimeoutMs));
+    const step = handle.checked(call, isWell, this.#platform.now());
+    this.#lookout.heed(step, handle);
+    return step;
+  }
+
   async #count<T>(operation: Operation, running: Promise<T>): Promise<T> {
     const began = this.#platform.now();
     let isFailure = true;
@@ -264,9 +329,9 @@ export class Driver implements Guard {
 }
 
 /** For a transaction that no policy watches. */
-const UNGUARDED_LEASE: Lease = { leftMs: undefined, lapsed: false, vanished: false, release() {} };
+const UNGUARDED_LEASE: Lease = { leftMs: undefined, connection: 0, lapsed: false, vanished: false, release() {} };
 
 /** For an attempt that no policy watches. Made when needed: Workers allow no signal at module scope. */
 function unguarded(): AttemptContext {
-  return { signal: new AbortController().signal, timeoutMs: 0, attempt: 1 };
+  return { signal: new AbortController().signal, timeoutMs: 0, attempt: 1, connection: 0 };
 }

@@ -33,11 +33,15 @@ export type {
   HedgeOptions,
   OperationOptions,
   OperationRetry,
+  PoolStrategy,
+  Priority,
   RetryOptions,
   SeawallOptions,
+  SlowQueryOptions,
   StateOptions,
   TimeoutOptions,
 } from "./config/options.ts";
+export type { CleanupTarget } from "./connections.ts";
 export type { ConsistencyStatus } from "./consistency/consistency.ts";
 export type { ClientControls, ClientStatus } from "./consistency/view.ts";
 export { type CircuitBreakerControls, type CircuitMetrics, CircuitState, type Controls } from "./controls.ts";
@@ -59,6 +63,7 @@ export type { AttemptContext } from "./operation.ts";
 export type { DatabaseType } from "./protect/profiles.ts";
 export { controlsOfProtected, type ProtectOptions, protect, unprotected, withOperation } from "./protect/protect.ts";
 export { Registry, type RegistryEntry, type RegistryOptions, type SharedOptions } from "./registry.ts";
+export type { SlowQuery, SlowQueryEvent, SlowQueryListener } from "./slow-queries.ts";
 export type {
   BreakerState,
   ColoStatus,
@@ -67,6 +72,8 @@ export type {
   HandOnBreaker,
   IgnoredSetting,
   OperationStatus,
+  PoolBounds,
+  PoolStats,
   Status,
 } from "./status.ts";
 export { memoryStore } from "./store/memory.ts";

@@ -15,10 +15,11 @@ export class LiveCore {
   /** The handle last in use; undefined before the first and after a trap. */
   handle: CoreHandle | undefined;
   readonly circuit: Circuit;
-  readonly #options: SeawallOptions;
+  #options: SeawallOptions;
   readonly #database: string;
   readonly #platform: Platform;
   readonly #policies = new RetryPolicies();
+  readonly #hasConnections: boolean;
   #settings: Settings;
   /** What the core knew at its last change, for the case that it traps. */
   #snapshot = "";
@@ -26,8 +27,9 @@ export class LiveCore {
   #isClosed = false;
 
   /** @throws Error that names every setting that cannot be used. */
-  constructor(options: SeawallOptions, database: string, platform: Platform, circuit: Circuit) {
+  constructor(options: SeawallOptions, database: string, platform: Platform, circuit: Circuit, hasConnections = false) {
     this.#options = options;
+    this.#hasConnections = hasConnections;
     this.#database = database;
     this.#platform = platform;
     this.circuit = circuit;
@@ -42,11 +44,13 @@ export class LiveCore {
     const { circuit } = this;
     const platform = this.#platform;
     const now = platform.now();
-    const fresh = new CoreHandle(this.#settings, platform.randomBits(), platform.randomBits(), now, (trapped) => {
+    const onTrap = (trapped: CoreHandle) => {
       if (this.handle !== trapped) return;
       this.handle = undefined;
       this.#recoveries += 1;
-    });
+    };
+    const seeds = [platform.randomBits(), platform.randomBits()] as const;
+    const fresh = new CoreHandle(this.#settings, ...seeds, now, onTrap, this.#hasConnections);
     this.#policies.teach((retry) => addRetryPolicy(fresh.core, this.#settingsWith(retry)));
     if (this.#snapshot !== "") fresh.core.import(this.#snapshot, now);
     if (circuit.forced !== undefined) fresh.core.force(FORCED[circuit.forced], now);
@@ -123,10 +127,28 @@ export class LiveCore {
   enable(isOn: boolean, why: string | Why | undefined): void {
     this.circuit.hand(isOn ? "ENABLED" : "DISABLED", why);
     this.#settings = this.#settingsWith(undefined, isOn);
-    const { lines, numbers, database } = this.#settings;
-    this.ask((core) => core.reconfigure(lines, numbers, database));
+    this.#reconfigure();
     this.tell(this.get());
     this.#compare(isOn ? "enabled" : "disabled");
+  }
+
+  /**
+   * Changes the pool's bounds while it runs.
+   *
+   * @throws Error that names every bound that cannot be used; nothing is changed then.
+   */
+  resize(bounds: { minConnections?: number; maxConnections?: number }): void {
+    const before = this.#options;
+    this.#options = { ...before, connectionPool: { ...before.connectionPool, ...bounds } };
+    try {
+      const settings = this.#settingsWith();
+      checkSettings(settings);
+      this.#settings = settings;
+    } catch (error) {
+      this.#options = before;
+      throw error;
+    }
+    this.#reconfigure();
   }
 
   /** The status document. */
@@ -150,6 +172,11 @@ export class LiveCore {
     this.circuit.found(state, reason);
   }
 
+  #reconfigure(): void {
+    const { lines, numbers, database } = this.#settings;
+    this.ask((core) => core.reconfigure(lines, numbers, database));
+  }
+
   #settingsWith(retry?: RetryOptions, isBreakerOn?: boolean): Settings {
     const { circuit } = this;
     const { circuitBreaker = {} } = this.#options;
@@ -161,7 +188,7 @@ export class LiveCore {
       if (nested !== undefined) options.circuitBreaker = breaker;
       options.retry = { ...(options.retry ?? nested), ...retry };
     }
-    return settingsOf(options, this.#database, this.#platform);
+    return settingsOf(options, this.#database, this.#platform, this.#hasConnections);
   }
 }
 

@@ -4,6 +4,7 @@ import type { Client, InArgs, InStatement, Replicated, ResultSet, Transaction, T
 import type { RoutedContext, RoutedLease } from "./cluster/cluster.ts";
 import type { OperationOptions } from "./config/options.ts";
 import type { ClientConfig } from "./config.ts";
+import type { Connections } from "./connections.ts";
 import { type Consistency, EndpointIndex, type Post } from "./consistency/consistency.ts";
 import type { Floor } from "./consistency/log-index.ts";
 import { marked } from "./consistency/stale.ts";
@@ -25,6 +26,7 @@ import {
 import { type Authorization, Pipeline, type RequestBuilder } from "./hrana/pipeline.ts";
 import type { PipelineResponse, StreamResult } from "./hrana/proto.ts";
 import { type AttemptContext, type Guard, type Operation, type StatementKind, withOptions } from "./operation.ts";
+import { noRows, rowsOfAll, rowsOfOne, timed } from "./slow-queries.ts";
 import { kindOfAll, StreamTransaction } from "./transaction.ts";
 import { openTransport } from "./transport/open.ts";
 import type { Compression, Transport } from "./transport/transport.ts";
@@ -42,7 +44,7 @@ export class RemoteClient implements Client {
   readonly protocol = "http";
   readonly #config: ClientConfig;
   readonly #wire: WireOptions;
-  readonly #openGuard: () => Guard;
+  readonly #openGuard: (connections: Connections) => Guard;
   #guard: Guard;
   #transport: Transport;
   #pipeline: Pipeline;
@@ -53,14 +55,19 @@ export class RemoteClient implements Client {
   #isClosed = false;
 
   /** `openGuard` is called now, and again by {@link RemoteClient.reconnect}. */
-  constructor(config: ClientConfig, wire: WireOptions, consistency: Consistency, openGuard: () => Guard) {
+  constructor(
+    config: ClientConfig,
+    wire: WireOptions,
+    consistency: Consistency,
+    openGuard: (connections: Connections) => Guard,
+  ) {
     this.#consistency = consistency;
     this.#config = config;
     this.#wire = wire;
     this.#openGuard = openGuard;
-    this.#guard = openGuard();
     this.#transport = openTransport(config.fetch, wire.compression);
     this.#pipeline = this.#openPipeline();
+    this.#guard = openGuard(this.#connections());
   }
 
   get closed(): boolean {
@@ -104,10 +111,11 @@ export class RemoteClient implements Client {
     const kind = this.#open().kindOf(sqlOf(given));
     const access = this.#access(floor, own);
     const operation = { class: "query", kind, name: "execute", floor: access } as const;
-    return this.#guard.run(withOptions(operation, own), async (cx) => {
+    const attempt = async (cx: AttemptContext) => {
       const body = await this.#sendAlone(access, kind, true, (_, index) => executeRequest(encoded, index), cx);
       return marked(executeResult(resultOf(body), intMode), body.isStale);
-    });
+    };
+    return this.#guard.run(withOptions(operation, own), timed(this.#guard.slow, [given], rowsOfOne, attempt));
   }
 
   async batchOn(
@@ -131,12 +139,13 @@ export class RemoteClient implements Client {
   async executeMultipleOn(floor: Floor, sql: string, options?: OperationOptions): Promise<void> {
     const operation = withOptions({ class: "batch", kind: "write", name: "executeMultiple" }, options);
     const access = this.#access(floor, options);
-    return this.#open().run(operation, async (cx) => {
+    const attempt = async (cx: AttemptContext) => {
       const asks = access.asksAfterScripts;
       const build = () => (asks ? joined(sequenceRequest(sql), primaryIndexRequest()) : sequenceRequest(sql));
       const { results } = await this.#sendAlone(access, "write", false, build, cx);
       expectOk(results[0] as StreamResult, "sequence");
-    });
+    };
+    return this.#open().run(operation, timed(this.#guard.slow, [sql], noRows, attempt));
   }
 
   async transactionOn(floor: Floor, mode: TransactionMode = "write", options?: OperationOptions): Promise<Transaction> {
@@ -182,11 +191,11 @@ export class RemoteClient implements Client {
   /** Closes, and opens again with fresh policies and connections. */
   async reconnect(): Promise<void> {
     this.close();
-    this.#guard = this.#openGuard();
     this.#transport = openTransport(this.#config.fetch, this.#wire.compression);
     this.#pipeline = this.#openPipeline();
     this.#latest = undefined;
     this.#isClosed = false;
+    this.#guard = this.#openGuard(this.#connections());
   }
 
   async #batch(
@@ -202,10 +211,11 @@ export class RemoteClient implements Client {
     const build: RequestBuilder = (version, index) => batchRequests(encoded, shape, version, index);
     // One that takes the write lock must not be sent twice: the second would wait for the first.
     const isRepeatable = shape.begin !== "write";
-    return this.#open().run(operation, async (cx) => {
+    const attempt = async (cx: AttemptContext) => {
       const body = await this.#sendAlone(access, operation.kind, isRepeatable, build, cx);
       return marked(batchOutcome(resultOf(body), layout, intMode).take(), body.isStale);
-    });
+    };
+    return this.#open().run(operation, timed(this.#guard.slow, statements, rowsOfAll, attempt));
   }
 
   /** Sends requests on a stream of their own, closed at the end. */
@@ -218,7 +228,7 @@ export class RemoteClient implements Client {
   ): Promise<PipelineResponse> {
     const { endpoint } = cx as RoutedContext;
     const pipeline = endpoint?.pipeline ?? this.#pipeline;
-    const post: Post = (index, signal) => pipeline.send(build, true, pipeline.address, signal, index);
+    const post: Post = (index, signal) => pipeline.send(build, true, pipeline.addressOn(cx.connection), signal, index);
     return access.at(endpoint).send(kind, isRepeatable, cx, post);
   }
 
@@ -236,12 +246,26 @@ export class RemoteClient implements Client {
     return this.#guard;
   }
 
+  #connections(): Connections {
+    return connectionsOver(this.#transport, this.#pipeline);
+  }
+
   #openPipeline(): Pipeline {
     const { baseUrl, authorization, remoteEncryptionKey, intMode } = this.#config;
     const read = this.#wire.authToken;
     const authorize: Authorization = read === undefined ? () => authorization : async () => `Bearer ${await read()}`;
     return new Pipeline(baseUrl, this.#transport, authorize, remoteEncryptionKey, intMode);
   }
+}
+
+/** A connection is set up by the smallest request that there is: it opens no stream and asks nothing of the database. */
+export function connectionsOver(transport: Transport, pipeline: Pipeline): Connections {
+  const nothing = () => ({ requests: "", count: 0 });
+  return {
+    setUp: (connection, signal) => pipeline.send(nothing, true, pipeline.addressOn(connection), signal),
+    check: async (connection) => (await transport.check?.(connection)) ?? true,
+    retire: (connection) => transport.retire?.(connection),
+  };
 }
 
 /** The first error, or the last result but that of `close`, which comes last. */

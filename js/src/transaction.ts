@@ -17,6 +17,7 @@ import {
 import type { Pipeline, RequestBuilder } from "./hrana/pipeline.ts";
 import { type Opening, Stream } from "./hrana/stream.ts";
 import type { AttemptContext, Guard, Lease, StatementKind } from "./operation.ts";
+import { noRows, rowsOfAll, timed } from "./slow-queries.ts";
 
 export class StreamTransaction implements Transaction {
   readonly #guard: Guard;
@@ -51,7 +52,7 @@ export class StreamTransaction implements Transaction {
     const isRepeatable = mode !== "write";
     const opening: Opening = (isRead, cx, post) =>
       access.send(isRead ? "read" : "opening", isRead && isRepeatable, cx, post);
-    this.#stream = new Stream(pipeline, opening, () => this.#end());
+    this.#stream = new Stream(pipeline, lease.connection, opening, () => this.#end());
     this.#mode = mode;
     this.#intMode = intMode;
     this.#onEnd = onEnd;
@@ -84,13 +85,14 @@ export class StreamTransaction implements Transaction {
     const kind = kindOfAll(this.#guard, statements);
     const isRead = kind === "read";
     if (!isRead) this.#hasWritten = true;
-    const outcome = this.#run(kind, true, async (cx) => {
+    const attempt = async (cx: AttemptContext) => {
       const build: RequestBuilder = (version, index) => batchRequests(encoded, shape, version, index);
       const result = await this.#stream.send(build, cx, { isRead });
       const outcome = batchOutcome(result, layout, this.#intMode);
       if (begins && outcome.beginError === undefined) this.#hasBegun = true;
       return marked(outcome.take(), this.#stream.isStale);
-    });
+    };
+    const outcome = this.#run(kind, true, timed(this.#guard.slow, statements, rowsOfAll, attempt));
     if (begins) this.#begin(outcome);
     return outcome;
   }
@@ -114,9 +116,10 @@ export class StreamTransaction implements Transaction {
       this.#checkOpen("execute statements");
     }
     this.#hasWritten = true;
-    await this.#run("write", true, async (cx) => {
+    const attempt = async (cx: AttemptContext) => {
       expectOk(await this.#stream.send(() => sequenceRequest(sql), cx), "sequence");
-    });
+    };
+    await this.#run("write", true, timed(this.#guard.slow, [sql], noRows, attempt));
   }
 
   async commit(): Promise<void> {
@@ -173,7 +176,15 @@ export class StreamTransaction implements Transaction {
     }
     const timeoutMs = this.#lease.leftMs;
     return this.#guard.run(
-      { class: "transaction", kind, held: true, undoable: isUndoable, timeoutMs, name: "transaction" },
+      {
+        class: "transaction",
+        kind,
+        held: true,
+        undoable: isUndoable,
+        timeoutMs,
+        name: "transaction",
+        connection: this.#lease.connection,
+      },
       attempt,
     );
   }

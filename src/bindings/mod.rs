@@ -15,9 +15,11 @@ pub mod calls;
 pub mod cluster;
 pub mod control;
 pub mod judging;
+pub mod pool;
 mod register;
 pub mod settings;
 pub mod sharing;
+pub mod statement;
 
 use wasm_bindgen::prelude::*;
 

@@ -1,7 +1,7 @@
 //! Who takes it: sets of endpoints, one bit each, narrowed step by step, and then the strategy.
 
 use super::route::Route;
-use super::{Cluster, Health, PATIENCE, STALL_MIN_MS, Strategy};
+use super::{Cluster, Health, PATIENCE, STALL_MIN_MS, Spread};
 use crate::clock::{Instant, Millis};
 use crate::policy::balance::Algorithm;
 use crate::rng::Rng;
@@ -94,10 +94,10 @@ impl Cluster {
     #[inline(never)]
     fn algorithm(&self, among: u32) -> Algorithm {
         match self.config.strategy {
-            Strategy::Performance => Algorithm::LeastCost,
-            Strategy::RoundRobin => Algorithm::RoundRobin,
-            Strategy::LeastConnections => Algorithm::LeastPending,
-            Strategy::Adaptive => {
+            Spread::Performance => Algorithm::LeastCost,
+            Spread::RoundRobin => Algorithm::RoundRobin,
+            Spread::LeastConnections => Algorithm::LeastPending,
+            Spread::Adaptive => {
                 let (mut best, mut worst, mut pending) = (f64::INFINITY, 0.0_f64, 0);
                 for index in (0..self.members.len()).filter(|index| among >> index & 1 != 0) {
                     let ms = self.balancer.estimate_ms(index);

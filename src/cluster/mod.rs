@@ -75,7 +75,7 @@ const OUTLIERS: OutlierConfig = OutlierConfig {
 /// How reads are spread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-pub enum Strategy {
+pub enum Spread {
     /// The lowest cost: latency, leaning to its peaks, times what is pending. Of two at random beyond five endpoints.
     Performance = 0,
     /// One after the other.
@@ -90,7 +90,7 @@ pub enum Strategy {
 /// Names of the strategies, in the order of their numbers.
 pub const STRATEGIES: [&str; 4] = ["performance", "round_robin", "least_connections", "adaptive"];
 
-impl Strategy {
+impl Spread {
     /// The strategy with this number; the default for any other.
     #[must_use]
     pub const fn from_number(number: u32) -> Self {
@@ -109,7 +109,7 @@ pub struct ClusterConfig {
     /// `false`: always the first endpoint of the first priority that is healthy.
     pub is_balanced: bool,
     /// How reads are spread.
-    pub strategy: Strategy,
+    pub strategy: Spread,
     /// `false`: an operation has one target.
     pub fails_over: bool,
     /// An operation that moves on ends within this, in milliseconds, unless its caller gave it a time of its own.
@@ -120,7 +120,7 @@ pub struct ClusterConfig {
 
 impl Default for ClusterConfig {
     fn default() -> Self {
-        let strategy = Strategy::Performance;
+        let strategy = Spread::Performance;
         Self { is_balanced: true, strategy, fails_over: true, failover_ms: 5_000, targets_max: 3 }
     }
 }

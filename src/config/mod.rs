@@ -5,6 +5,7 @@ pub mod parse;
 pub mod raw;
 pub mod variables;
 
+use crate::clock::Millis;
 use crate::cluster::ClusterConfig;
 use crate::policy::breaker::BreakerConfig;
 use crate::policy::deadline::DeadlineConfig;
@@ -34,6 +35,8 @@ pub struct Config {
     pub deadlines: DeadlineConfig,
     /// Shared state.
     pub sync: SyncConfig,
+    /// A statement that takes longer is noted as slow; 0 for none.
+    pub slow_query_ms: Millis,
     /// Share of the colos, by weight, that makes the fleet's view open; 0 to 1.
     pub quorum: f64,
     /// Several endpoints, for a client that has them.

@@ -1,7 +1,8 @@
 //! Raw settings to [`Config`], all problems at once.
 //!
 //! Raw settings are nested objects with the names of [`KEYS`](super::keys::KEYS). The host adds what it knows of itself
-//! under `platform`: `{"isProduction": bool, "isPolling": bool, "connectionsMax": n, "database": name}`.
+//! under `platform`: `{"isProduction": bool, "isPolling": bool, "connectionsMax": n, "hasConnections": bool,
+//! "database": name}`.
 
 use std::fmt;
 
@@ -10,12 +11,12 @@ use serde_json::Value;
 use super::Config;
 use super::keys::{ALIASES, Default, KEYS, Key, Shape};
 use super::raw::{Given, Raw, Setting};
-use crate::cluster::{ClusterConfig, Strategy};
+use crate::cluster::{ClusterConfig, Spread};
 use crate::policy::backoff::Backoff;
 use crate::policy::breaker::{BreakerConfig, Corners, FleetConfig, Weights};
 use crate::policy::deadline::DeadlineConfig;
 use crate::policy::hedge::HedgeConfig;
-use crate::policy::lease::PoolConfig;
+use crate::policy::lease::{Order, PoolConfig, Strategy};
 use crate::policy::retry::RetryConfig;
 use crate::state::codec::checksum;
 use crate::state::sync::SyncConfig;
@@ -77,15 +78,7 @@ impl Reader<'_> {
         let config = Config {
             breaker_id: checksum(self.raw.host.database.as_bytes()),
             is_pool_on: self.switch("connectionPool.enabled"),
-            pool: PoolConfig {
-                leases_max: small(self.whole("connectionPool.maxConnections").min(self.raw.host.connections_max)),
-                connections_min: small(self.whole("connectionPool.minConnections")),
-                acquire_timeout_ms: self.whole("connectionPool.acquireTimeout"),
-                queue_max: small(self.whole("connectionPool.maxQueue")),
-                lease_ttl_ms: self.whole("connectionPool.leaseTtl"),
-                idle_ttl_ms: self.whole("connectionPool.idleTimeout"),
-                is_polling: self.raw.host.is_polling,
-            },
+            pool: self.pool(),
             breaker: BreakerConfig {
                 failures_max: if is_breaker_on { self.failures_max() } else { 0 },
                 failure_ratio: if is_breaker_on { self.number("circuitBreaker.failureRate") } else { 0.0 },
@@ -152,10 +145,11 @@ impl Reader<'_> {
                 write_jitter_ms: self.whole("state.writeJitter"),
                 has_near: self.switch("state.near"),
             },
+            slow_query_ms: if self.switch("slowQuery.enabled") { self.whole("slowQuery.threshold") } else { 0 },
             quorum: self.number("state.quorum"),
             cluster: ClusterConfig {
                 is_balanced: self.switch("loadBalancing.enabled"),
-                strategy: Strategy::from_number(small(self.whole("loadBalancing.strategy"))),
+                strategy: Spread::from_number(small(self.whole("loadBalancing.strategy"))),
                 fails_over: self.switch("failover.enabled"),
                 failover_ms: self.whole("failover.timeout"),
                 targets_max: small(self.whole("failover.maxAttempts")),
@@ -170,6 +164,40 @@ impl Reader<'_> {
             ));
         }
         config
+    }
+
+    fn pool(&mut self) -> PoolConfig {
+        let or_never = |value: u64| if value == 0 { u64::MAX } else { value };
+        // Checked, though the pool always counts and always keeps histories.
+        _ = [self.switch("connectionPool.enableMetrics"), self.switch("connectionPool.enableTracing")];
+        PoolConfig {
+            strategy: Strategy::from_number(self.whole("connectionPool.strategy")),
+            leases_max: small(self.whole("connectionPool.maxConnections").min(self.raw.host.connections_max)),
+            connections_min: small(self.whole("connectionPool.minConnections")),
+            connections_initial: small(self.whole("connectionPool.initialConnections")),
+            is_warming_on: self.switch("connectionPool.connectionWarming"),
+            acquire_timeout_ms: self.whole("connectionPool.acquireTimeout"),
+            queue_max: small(self.whole("connectionPool.maxQueue")),
+            order: match self.whole("connectionPool.queueOrder") {
+                1 => Order::Fifo,
+                2 => Order::Lifo,
+                _ => Order::Adaptive,
+            },
+            overload_after_ms: self.whole("connectionPool.overloadAfter"),
+            overload_timeout_ms: self.whole("connectionPool.overloadTimeout"),
+            lease_ttl_ms: self.whole("connectionPool.leaseTtl"),
+            idle_ttl_ms: self.whole("connectionPool.idleTimeout"),
+            age_max_ms: or_never(self.whole("connectionPool.maxAge")),
+            uses_max: or_never(self.whole("connectionPool.maxUses")),
+            validate_after_ms: self.whole("connectionPool.validationInterval"),
+            upkeep_interval_ms: self.whole("connectionPool.healthCheckInterval"),
+            setup_retries: small(self.whole("connectionPool.maxRetries")),
+            setup_delay_ms: self.whole("connectionPool.retryDelay"),
+            setup_timeout_ms: self.whole("connectionPool.connectionTimeout"),
+            has_connections: self.raw.host.has_connections,
+            is_enforced: self.whole("connectionPool.stateMachine") == 0,
+            is_polling: self.raw.host.is_polling,
+        }
     }
 
     /// Who sets a share and no count wants the share alone: five failures of a thousand calls must not open it.
@@ -248,8 +276,8 @@ impl Reader<'_> {
             }
             (Shape::Switch, Given::Switch(is_on)) => Some(f64::from(u8::from(is_on))),
             (Shape::Choice(words), Given::Other) => {
-                let place = words.iter().position(|word| found.shown.trim_matches('"') == *word);
-                place.map(|place| place as f64)
+                let word = found.shown.trim_matches('"');
+                words.iter().position(|known| *known == word).map(|place| place as f64)
             }
             _ => None,
         };

@@ -1,7 +1,7 @@
 //! Several endpoints: who takes an operation, who takes it next, and how long each is waited for.
 
 use seawall::clock::{Instant, Millis};
-use seawall::cluster::{Cluster, ClusterConfig, Ended, Health, RouteEnding, RouteId, Step, Strategy, Wish};
+use seawall::cluster::{Cluster, ClusterConfig, Ended, Health, RouteEnding, RouteId, Spread, Step, Wish};
 use seawall::error::Code;
 use seawall::outcome::Judgement;
 use seawall::query::{Class, Kind, Query};
@@ -35,7 +35,7 @@ impl Rig {
         Self { cluster, now: START }
     }
 
-    fn with(strategy: Strategy, replicas: usize) -> Self {
+    fn with(strategy: Spread, replicas: usize) -> Self {
         Self::new(ClusterConfig { strategy, ..ClusterConfig::default() }, replicas)
     }
 
@@ -106,14 +106,14 @@ fn refused(code: Code) -> Ended {
 /// LB-01: round robin gives each endpoint as many reads as another, however long they take.
 #[test]
 fn round_robin_is_even() {
-    let counts = Rig::with(Strategy::RoundRobin, 2).sequence(300, &[2, 5, SLOWEST]);
+    let counts = Rig::with(Spread::RoundRobin, 2).sequence(300, &[2, 5, SLOWEST]);
     assert_eq!(counts, [100, 100, 100]);
 }
 
 /// LB-01 and LB-03: the default prefers the quickest endpoint, and tries the others again from time to time.
 #[test]
 fn performance_prefers_the_quickest() {
-    assert_eq!(ClusterConfig::default().strategy, Strategy::Performance);
+    assert_eq!(ClusterConfig::default().strategy, Spread::Performance);
     let counts = Rig::new(ClusterConfig::default(), 2).sequence(5_000, &[20, 4, SLOWEST]);
     assert!(counts[1] > 4_500 && counts[0] > counts[2] && counts[2] > 1, "{counts:?}");
 }
@@ -133,7 +133,7 @@ fn performance_spreads_a_crowd_by_cost() {
 /// LB-01: the fewest pending, whatever the latencies.
 #[test]
 fn least_connections_evens_out_what_is_pending() {
-    let mut rig = Rig::with(Strategy::LeastConnections, 2);
+    let mut rig = Rig::with(Spread::LeastConnections, 2);
     rig.warm(&[1, 1, SLOWEST]);
     let routes: Vec<Given> = (0..30).map(|_| rig.read()).collect();
     for target in routes.iter().filter(|target| target.endpoint == 1) {
@@ -146,11 +146,11 @@ fn least_connections_evens_out_what_is_pending() {
 /// LB-01: adaptive takes turns while the endpoints are alike, evens out a crowd, and leaves one that has become slow.
 #[test]
 fn adaptive_goes_by_what_it_measures() {
-    let alike = Rig::with(Strategy::Adaptive, 2).sequence(300, &[4, 5, 6]);
+    let alike = Rig::with(Spread::Adaptive, 2).sequence(300, &[4, 5, 6]);
     assert_eq!(alike, [100, 100, 100]);
-    let unlike = Rig::with(Strategy::Adaptive, 2).sequence(3_000, &[4, 5, SLOWEST]);
+    let unlike = Rig::with(Spread::Adaptive, 2).sequence(3_000, &[4, 5, SLOWEST]);
     assert!(unlike[2] < 60 && unlike[2] > 0, "{unlike:?}");
-    let mut rig = Rig::with(Strategy::Adaptive, 2);
+    let mut rig = Rig::with(Spread::Adaptive, 2);
     rig.warm(&[4, 4, 4]);
     let crowd: Vec<Given> = (0..12).map(|_| rig.read()).collect();
     for target in crowd.iter().filter(|target| target.endpoint == 2) {
@@ -303,7 +303,7 @@ fn an_open_circuit_is_no_target() {
 /// LB-04: an endpoint whose circuit is open is left alone until its time, and then its first failure moves on.
 #[test]
 fn an_open_circuit_is_left_alone_and_probed() {
-    let mut rig = Rig::with(Strategy::RoundRobin, 2);
+    let mut rig = Rig::with(Spread::RoundRobin, 2);
     let target = rig.read();
     rig.report(target.route, refused(Code::CircuitOpen));
     assert_eq!(rig.health(PRIMARY), Health::Refusing);
@@ -375,7 +375,7 @@ fn priorities_are_tiers() {
 /// again when nothing is out there.
 #[test]
 fn endpoints_come_and_go() {
-    let mut rig = Rig::with(Strategy::RoundRobin, 2);
+    let mut rig = Rig::with(Spread::RoundRobin, 2);
     let out = given(rig.begin(READ, Wish { allowed: 0b100, ..Wish::ANY }));
     rig.cluster.remove(2);
     assert_eq!(rig.health(2), Health::Gone);
@@ -389,7 +389,7 @@ fn endpoints_come_and_go() {
 /// LB-09: an operation goes only where it may, and its own region comes first while it is healthy.
 #[test]
 fn wishes_are_heeded() {
-    let mut rig = Rig::with(Strategy::RoundRobin, 3);
+    let mut rig = Rig::with(Spread::RoundRobin, 3);
     let near = Wish { near: 0b1000, ..Wish::ANY };
     for _ in 0..5 {
         let target = given(rig.begin(READ, near));
@@ -410,7 +410,7 @@ fn wishes_are_heeded() {
 /// back after 10 s, at a sweep, on probation.
 #[test]
 fn bad_endpoints_are_ejected() {
-    let mut rig = Rig::with(Strategy::RoundRobin, 2);
+    let mut rig = Rig::with(Spread::RoundRobin, 2);
     rig.warm(&[5, 5, 5]);
     for _ in 0..3 {
         let target = given(rig.begin(READ, Wish { allowed: 0b010, ..Wish::ANY }));
@@ -435,7 +435,7 @@ fn bad_endpoints_are_ejected() {
 /// LB-10: a hung endpoint gives no latency; what piles up there sends new reads elsewhere before the first has timed out.
 #[test]
 fn a_pile_is_a_stall() {
-    let mut rig = Rig::with(Strategy::RoundRobin, 2);
+    let mut rig = Rig::with(Spread::RoundRobin, 2);
     rig.warm(&[5, 5, 5]);
     let one = Wish { allowed: 0b010, ..Wish::ANY };
     let hung = [given(rig.begin(READ, one)), given(rig.begin(READ, one))];
@@ -449,7 +449,7 @@ fn a_pile_is_a_stall() {
 /// LB-12: when every endpoint is ill, all are asked as if they were well: an ejection refuses nobody.
 #[test]
 fn the_ill_are_asked_when_no_other_is_left() {
-    let mut rig = Rig::with(Strategy::RoundRobin, 2);
+    let mut rig = Rig::with(Spread::RoundRobin, 2);
     for _ in 0..20 {
         let mut target = rig.read();
         while let step @ Step::Target { .. } = rig.fail(target.route, unavailable()) {
@@ -469,7 +469,7 @@ fn the_ill_are_asked_when_no_other_is_left() {
 /// A read that must see an index goes to an endpoint that has shown it, or to a writable one.
 #[test]
 fn a_read_with_a_floor_prefers_who_has_seen_it() {
-    let mut rig = Rig::with(Strategy::RoundRobin, 2);
+    let mut rig = Rig::with(Spread::RoundRobin, 2);
     rig.cluster.saw(2, 9);
     let floor = |floor| Wish { floor, ..Wish::ANY };
     for _ in 0..6 {
@@ -489,7 +489,7 @@ fn a_read_with_a_floor_prefers_who_has_seen_it() {
 /// A transaction counts as pending for as long as it is open, and is no stall.
 #[test]
 fn an_open_transaction_is_pending_and_no_stall() {
-    let mut rig = Rig::with(Strategy::LeastConnections, 1);
+    let mut rig = Rig::with(Spread::LeastConnections, 1);
     let transaction = Query::new(Class::Transaction, Kind::Write);
     let held: Vec<Given> = (0..3).map(|_| given(rig.begin(transaction, Wish::ANY))).collect();
     rig.later(5_000);

@@ -4,7 +4,7 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 use seawall::clock::Instant;
-use seawall::cluster::{Cluster, ClusterConfig, Ended, Health, Step, Strategy as Spread, Wish};
+use seawall::cluster::{Cluster, ClusterConfig, Ended, Health, Spread, Step, Wish};
 use seawall::config::parse::parse;
 use seawall::error::Code;
 use seawall::outcome::{Effect, Judgement, OUTCOMES, Outcome};

@@ -14,5 +14,7 @@ mod merge;
 mod outlier;
 mod resources;
 mod single_flight;
+mod statement;
 mod suspicion;
+mod waiting;
 mod window;

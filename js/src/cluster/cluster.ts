@@ -10,6 +10,7 @@ import { LabelledCounts } from "../labels.ts";
 import type { Attempt, AttemptContext, Guard, Lease, Operation, StatementKind } from "../operation.ts";
 import { CLASS_BITS } from "../operation-bits.ts";
 import { type Settings, settingsOf } from "../settings.ts";
+import type { SlowQueries } from "../slow-queries.ts";
 import type { OperationStatus } from "../status.ts";
 import {
   ClusterHandle,
@@ -125,6 +126,11 @@ export class Cluster implements Guard {
     for (const endpoint of this.#members.list()) endpoint.reopen(driver);
   }
 
+  /** Slow statements of all databases are noted in one place. */
+  get slow(): SlowQueries | undefined {
+    return this.#primary.driver.slow;
+  }
+
   kindOf(sql: string): StatementKind {
     return this.#primary.driver.kindOf(sql);
   }
@@ -146,6 +152,7 @@ export class Cluster implements Guard {
     const routed: RoutedLease = {
       guard,
       endpoint: way,
+      connection: lease.connection,
       get leftMs() {
         return lease.leftMs;
       },
@@ -178,8 +185,8 @@ export class Cluster implements Guard {
     const { value, route } = await this.#route(operation, core, async (endpoint, own, route) => {
       const { way } = endpoint;
       if (way === undefined) return { value: await endpoint.driver.run(own, attempt), route };
-      const routed: Attempt<T> = ({ signal, timeoutMs, attempt: number }) => {
-        const cx: RoutedContext = { signal, timeoutMs, attempt: number, endpoint: way };
+      const routed: Attempt<T> = ({ signal, timeoutMs, attempt: number, connection }) => {
+        const cx: RoutedContext = { signal, timeoutMs, attempt: number, connection, endpoint: way };
         return attempt(cx);
       };
       const value = await endpoint.driver.run(own, routed);

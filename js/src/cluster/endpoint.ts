@@ -8,8 +8,8 @@ import { EndpointIndex } from "../consistency/consistency.ts";
 import { createGuard, type Driver } from "../driver.ts";
 import { Pipeline } from "../hrana/pipeline.ts";
 import type { Platform } from "../platform/platform.ts";
+import { connectionsOver } from "../remote-client.ts";
 import { openTransport } from "../transport/open.ts";
-import type { Transport } from "../transport/transport.ts";
 import type { DatabaseOptions, Tags } from "./options.ts";
 
 /** What a client says of itself, and its other databases go by as well. */
@@ -90,13 +90,14 @@ export function otherEndpoint(settings: ClientSettings, name: string, url: strin
   const database = databaseName(checked);
   const policies = { ...options, connectionPool: { ...options.connectionPool, ...connectionPool } };
   const circuit = new Circuit(database, platform);
-  let transport: Transport;
-  const open = (): Way => {
-    transport = openTransport(checked.fetch, options.compression);
+  let transport = openTransport(checked.fetch, options.compression);
+  const open = () => {
     const authorize = readToken === undefined ? () => checked.authorization : async () => `Bearer ${await readToken()}`;
     const { baseUrl, remoteEncryptionKey, intMode } = checked;
     const pipeline = new Pipeline(baseUrl, transport, authorize, remoteEncryptionKey, intMode);
-    return { pipeline, seen: new EndpointIndex() };
+    const driver = createGuard(policies, database, platform, circuit, connectionsOver(transport, pipeline));
+    if ((connectionPool ?? options.connectionPool) !== undefined) driver.startWarm();
+    return { driver, way: { pipeline, seen: new EndpointIndex() } };
   };
   const endpoint: Endpoint = {
     name,
@@ -107,15 +108,14 @@ export function otherEndpoint(settings: ClientSettings, name: string, url: strin
     tags: Object.freeze({ ...tags }),
     index: -1,
     told: "",
-    driver: createGuard(policies, database, platform, circuit),
-    way: open(),
+    ...open(),
     close() {
       endpoint.driver.close();
       transport.close();
     },
     reopen() {
-      endpoint.driver = createGuard(policies, database, platform, circuit);
-      endpoint.way = open();
+      transport = openTransport(checked.fetch, options.compression);
+      Object.assign(endpoint, open());
     },
   };
   return endpoint;

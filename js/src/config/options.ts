@@ -7,7 +7,14 @@ import type {
   ReplicaOptions,
   Tags,
 } from "../cluster/options.ts";
+import type { SlowQueryListener } from "../slow-queries.ts";
 import type { Store } from "../store/store.ts";
+
+/** How a pool is sized and used. */
+export type PoolStrategy = "adaptive" | "balanced" | "performance" | "resource_conserving";
+
+/** Who goes first among those who wait for a lease. */
+export type Priority = "low" | "medium" | "high" | "critical";
 
 /** Leases: how many requests or transactions one isolate has in flight. */
 export interface ConnectionPoolOptions {
@@ -23,6 +30,36 @@ export interface ConnectionPoolOptions {
   leaseTtl?: number;
   /** Milliseconds after which an idle connection is closed. */
   idleTimeout?: number;
+  /** How many connections there are and which one is taken; docs/pool.md says what each does. Default `"adaptive"`. */
+  strategy?: PoolStrategy;
+  /** Connections set up before the first operation, never more than `maxConnections`. */
+  initialConnections?: number;
+  /** `false`: none is set up ahead of demand, whatever the strategy. */
+  connectionWarming?: boolean;
+  /** Milliseconds that setting a connection up may take. */
+  connectionTimeout?: number;
+  /** How often a set-up that failed is tried again, and how many milliseconds before that. */
+  maxRetries?: number;
+  retryDelay?: number;
+  /** Milliseconds until warm connections are tried again after set-ups that failed to the end. */
+  healthCheckInterval?: number;
+  /** A connection that was idle for more milliseconds is checked before it is used. */
+  validationInterval?: number;
+  /** Milliseconds after which a connection is replaced, when nobody uses it; 0 for never. */
+  maxAge?: number;
+  /** Uses after which a connection is replaced; 0 for never. */
+  maxUses?: number;
+  /** Who is served first among equally urgent operations; `"adaptive"` turns to the newest in overload. */
+  queueOrder?: "adaptive" | "fifo" | "lifo";
+  /** It is overload when the oldest has waited for more milliseconds. */
+  overloadAfter?: number;
+  /** Milliseconds that an operation waits that comes to a queue which did not empty for `overloadAfter`; 0: `acquireTimeout`. */
+  overloadTimeout?: number;
+  /** Whether an illegal change of a connection's state is refused, or only counted. */
+  stateMachine?: "enforce" | "record";
+  /** Accepted: counts and histories are always kept, because they cost nothing. */
+  enableMetrics?: boolean;
+  enableTracing?: boolean;
 }
 
 /** When the circuit opens and how it recovers. */
@@ -121,6 +158,15 @@ export interface TimeoutOptions {
   healthCheck?: number;
 }
 
+/** Which statements are noted as slow. */
+export interface SlowQueryOptions {
+  enabled?: boolean;
+  /** A request that takes longer, in milliseconds, is slow; 0 turns it off. */
+  threshold?: number;
+  /** Told of each slow request, in a microtask of its own. What it throws or rejects with harms nothing and is counted. */
+  onSlowQuery?: SlowQueryListener;
+}
+
 /** What a read must see of earlier writes, where replicas answer reads. */
 export interface ConsistencyOptions {
   /**
@@ -178,6 +224,8 @@ export interface SeawallOptions {
   hedge?: HedgeOptions;
   timeouts?: TimeoutOptions;
   consistency?: ConsistencyOptions;
+  /** Slow statements, listed by `seawall.slowQueries()`. */
+  slowQuery?: SlowQueryOptions;
   /** Without it, each isolate learns for itself. */
   state?: StateOptions;
   /** Replaces `authToken` and the URL's token; asked for every request, so that it can be rotated. */
@@ -215,6 +263,8 @@ export interface OperationOptions {
   retry?: OperationRetry;
   /** From `consistencyToken()`, here or in another isolate: a read sees at least what had been written by then. */
   consistencyToken?: string | null | undefined;
+  /** Who goes first when operations wait for a lease. Default `"medium"`; half a second of waiting is worth a level. */
+  priority?: Priority;
   /** `false` keeps a read from being sent a second time while the first is out. */
   hedge?: boolean;
   /** Names the operation, in errors and in `operations()`. Beyond 100 different pairs of names, it counts as `other`. */

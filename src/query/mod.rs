@@ -1,10 +1,19 @@
-//! A statement as the policies see it: read, write or unknown; safe to repeat or not.
+//! A statement as the policies see it: read, write or unknown; safe to repeat or not; its tables and its text.
 //!
-//! Only the leading keyword decides, found past white space, comments and a `WITH` list. What is not certainly a
-//! read is not repeated after a lost answer, so a wrong "unknown" costs a retry and a wrong "read" is impossible
-//! for SQLite's grammar: `SELECT`, `VALUES` and `EXPLAIN` cannot write.
+//! What is not certainly a read is not repeated after a lost answer, so a wrong "unknown" costs a retry, and a wrong
+//! "read" a second write: [`statement`] never takes one for the other.
+
+mod names;
+pub mod normal;
+pub mod plan;
+mod reading;
+pub mod statement;
+pub mod token;
 
 use crate::clock::Millis;
+
+pub use normal::{fingerprint, normal_text};
+pub use statement::{Statement, Verb, table_hash};
 
 /// What a statement does to the database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,6 +71,33 @@ impl Class {
     }
 }
 
+/// Who goes first among those who wait for a lease. The numbers are those of the packed form: 0 is what is not said.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Priority {
+    /// What is not said.
+    #[default]
+    Medium = 0,
+    /// Before medium.
+    High = 1,
+    /// Before all others.
+    Critical = 2,
+    /// After all others.
+    Low = 3,
+}
+
+impl Priority {
+    /// The priority of a packed form's two bits.
+    const fn from_bits(bits: u32) -> Self {
+        match bits & 3 {
+            0 => Self::Medium,
+            1 => Self::High,
+            2 => Self::Critical,
+            _ => Self::Low,
+        }
+    }
+}
+
 /// One operation that a caller asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Query {
@@ -81,6 +117,8 @@ pub struct Query {
     pub retry: u8,
     /// `false` keeps it from having a second leg.
     pub may_have_second_leg: bool,
+    /// Who goes first among those who wait for a lease.
+    pub priority: Priority,
 }
 
 /// Retry policies beside the client's own, at most.
@@ -99,6 +137,7 @@ impl Query {
             timeout_ms: None,
             retry: 0,
             may_have_second_leg: true,
+            priority: Priority::Medium,
         }
     }
 
@@ -118,10 +157,10 @@ impl Query {
     /// Reads the packed form that crosses the boundary; `None` for bits that mean nothing.
     ///
     /// Bits 0 to 3 hold the class, 4 and 5 the kind, 6 "idempotent", 7 "held", 8 "bypass the breaker", 9 to 12 the
-    /// retry policy, 13 "no second leg".
+    /// retry policy, 13 "no second leg", 14 and 15 the priority.
     #[must_use]
     pub const fn from_bits(bits: u32, timeout_ms: Option<Millis>) -> Option<Self> {
-        if bits >> 14 != 0 {
+        if bits >> 16 != 0 {
             return None;
         }
         match (Class::from_number(bits & 0xF), Kind::from_number(bits >> 4 & 3)) {
@@ -134,147 +173,17 @@ impl Query {
                 timeout_ms,
                 retry: (bits >> 9 & 0xF) as u8,
                 may_have_second_leg: bits & 1 << 13 == 0,
+                priority: Priority::from_bits(bits >> 14),
             }),
             _ => None,
         }
     }
 }
 
-/// Tells what one SQL statement does, from its first keyword.
-///
-/// Text that holds a second statement is [`Kind::Unknown`], as is anything that does not start with a keyword.
+/// Tells what one SQL statement does: [`Statement::of`] without the rest.
 #[must_use]
 pub fn kind_of(sql: &str) -> Kind {
-    let mut tokens = Tokens { rest: sql.as_bytes() };
-    let kind = match tokens.next() {
-        Some(Token::Word(word)) => match keyword(word) {
-            Some(Keyword::Read) => Kind::Read,
-            Some(Keyword::Write) => Kind::Write,
-            Some(Keyword::With) => return kind_after_with(&mut tokens),
-            None => Kind::Unknown,
-        },
-        _ => return Kind::Unknown,
-    };
-    tokens.one_statement_or_unknown(kind)
-}
-
-/// `WITH name AS (...) ...`: the first keyword outside parentheses that reads or writes.
-fn kind_after_with(tokens: &mut Tokens<'_>) -> Kind {
-    let mut depth = 0_u32;
-    while let Some(token) = tokens.next() {
-        match token {
-            Token::Open => depth += 1,
-            Token::Close => depth = depth.saturating_sub(1),
-            Token::Word(word) if depth == 0 => match keyword(word) {
-                Some(Keyword::Read) => return tokens.one_statement_or_unknown(Kind::Read),
-                Some(Keyword::Write) => return tokens.one_statement_or_unknown(Kind::Write),
-                Some(Keyword::With) | None => {}
-            },
-            Token::Word(_) | Token::Other => {}
-            Token::End => return Kind::Unknown,
-        }
-    }
-    Kind::Unknown
-}
-
-enum Keyword {
-    Read,
-    Write,
-    With,
-}
-
-fn keyword(word: &[u8]) -> Option<Keyword> {
-    const READS: [&[u8]; 3] = [b"SELECT", b"VALUES", b"EXPLAIN"];
-    const WRITES: [&[u8]; 8] = [b"INSERT", b"UPDATE", b"DELETE", b"REPLACE", b"CREATE", b"DROP", b"ALTER", b"REINDEX"];
-    if READS.iter().any(|known| word.eq_ignore_ascii_case(known)) {
-        Some(Keyword::Read)
-    } else if WRITES.iter().any(|known| word.eq_ignore_ascii_case(known)) {
-        Some(Keyword::Write)
-    } else if word.eq_ignore_ascii_case(b"WITH") {
-        Some(Keyword::With)
-    } else {
-        None
-    }
-}
-
-enum Token<'a> {
-    Word(&'a [u8]),
-    Open,
-    Close,
-    /// A semicolon.
-    End,
-    Other,
-}
-
-/// SQLite's tokens, as coarsely as the question allows: strings, quoted names and comments are skipped whole.
-struct Tokens<'a> {
-    rest: &'a [u8],
-}
-
-impl<'a> Tokens<'a> {
-    fn next(&mut self) -> Option<Token<'a>> {
-        self.skip_blanks();
-        let (&first, after) = self.rest.split_first()?;
-        let token = match first {
-            b'(' => Token::Open,
-            b')' => Token::Close,
-            b';' => Token::End,
-            b'\'' | b'"' | b'`' => return Some(self.quoted(first)),
-            b'[' => return Some(self.quoted(b']')),
-            byte if is_word(byte) => {
-                let length = self.rest.iter().position(|&byte| !is_word(byte)).unwrap_or(self.rest.len());
-                let (word, rest) = self.rest.split_at(length);
-                self.rest = rest;
-                return Some(Token::Word(word));
-            }
-            _ => Token::Other,
-        };
-        self.rest = after;
-        Some(token)
-    }
-
-    fn quoted(&mut self, close: u8) -> Token<'a> {
-        let after = self.rest.get(1..).unwrap_or_default();
-        let length = after.iter().position(|&byte| byte == close).map_or(after.len(), |at| at + 1);
-        self.rest = after.get(length..).unwrap_or_default();
-        Token::Other
-    }
-
-    fn skip_blanks(&mut self) {
-        loop {
-            self.rest = self.rest.trim_ascii_start();
-            let end: &[u8] = match self.rest {
-                [b'-', b'-', ..] => b"\n",
-                [b'/', b'*', ..] => b"*/",
-                // A byte order mark, which SQLite skips as well.
-                [0xEF, 0xBB, 0xBF, after @ ..] => {
-                    self.rest = after;
-                    continue;
-                }
-                _ => return,
-            };
-            let body = self.rest.get(2..).unwrap_or_default();
-            let skipped =
-                body.windows(end.len()).position(|window| window == end).map_or(body.len(), |at| at + end.len());
-            self.rest = body.get(skipped..).unwrap_or_default();
-        }
-    }
-
-    fn one_statement_or_unknown(&mut self, kind: Kind) -> Kind {
-        while let Some(token) = self.next() {
-            if matches!(token, Token::End) {
-                return match self.next() {
-                    None => kind,
-                    Some(_) => Kind::Unknown,
-                };
-            }
-        }
-        kind
-    }
-}
-
-const fn is_word(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'$' || byte >= 0x80
+    Statement::of(sql).kind
 }
 
 #[cfg(test)]
@@ -294,7 +203,8 @@ mod tests {
             ("WITH a AS (SELECT 1) SELECT * FROM a", Kind::Read),
             ("WITH a AS (SELECT 1), b(x) AS (DELETE) INSERT INTO t SELECT * FROM a", Kind::Write),
             ("WITH [select] AS (VALUES(1)) UPDATE t SET a = 1", Kind::Write),
-            ("PRAGMA user_version", Kind::Unknown),
+            ("PRAGMA user_version", Kind::Read),
+            ("PRAGMA user_version = 1", Kind::Unknown),
             ("BEGIN", Kind::Unknown),
             ("SELECT 1; DELETE FROM t", Kind::Unknown),
             ("SELECT 1; -- done", Kind::Read),
@@ -314,8 +224,8 @@ mod tests {
         assert_eq!(Query::from_bits(0, None), Some(Query::new(Class::Query, Kind::Read)));
         assert_eq!(Query::from_bits(4, None), None);
         assert_eq!(Query::from_bits(3 << 4, None), None);
-        assert_eq!(Query::from_bits(1 << 14, None), None);
-        let held = Query::from_bits(1 | 1 << 4 | 1 << 6 | 1 << 7 | 1 << 8 | 3 << 9, Some(5));
+        assert_eq!(Query::from_bits(1 << 16, None), None);
+        let held = Query::from_bits(1 | 1 << 4 | 1 << 6 | 1 << 7 | 1 << 8 | 3 << 9 | 2 << 14, Some(5));
         assert_eq!(
             held,
             Some(Query {
@@ -326,7 +236,8 @@ mod tests {
                 uses_breaker: false,
                 timeout_ms: Some(5),
                 retry: 3,
-                may_have_second_leg: true
+                may_have_second_leg: true,
+                priority: Priority::Critical,
             })
         );
     }
