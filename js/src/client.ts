@@ -1,9 +1,11 @@
 import type { Client, Config as UpstreamConfig } from "./api.ts";
+import { ClientCache } from "./cache/client-cache.ts";
 import { Circuit } from "./circuit.ts";
 import { clusterControlsOf, type LateCluster } from "./cluster/controls.ts";
 import { databaseName } from "./cluster/endpoint.ts";
 import type { SeawallOptions } from "./config/options.ts";
 import { parseConfig } from "./config.ts";
+import type { Connections } from "./connections.ts";
 import { Consistency } from "./consistency/consistency.ts";
 import { checkConsistency } from "./consistency/settings.ts";
 import { type ClientControls, clientControlsOf } from "./consistency/view.ts";
@@ -41,18 +43,20 @@ export function createClient(config: Config): SeawallClient {
   let cluster: LateCluster | undefined;
   const settings = checkConsistency(options.consistency);
   const consistency = new Consistency(settings, options.consistency?.database ?? database, platform);
-  const client = new RemoteClient(checked, options, consistency, (connections) => {
+  const cache = new ClientCache(options, database, platform);
+  const openGuard = (connections: Connections) => {
     driver = createGuard(options, database, platform, circuit, connections);
     // Without settings of its own, a pool is warm when it was used.
     if (options.connectionPool !== undefined) driver.startWarm();
+    cache.clear();
     return cluster?.reopened(driver) ?? driver;
-  });
+  };
+  const client = new RemoteClient(checked, options, consistency, openGuard, cache.cacheFor);
   const own = controlsOf(() => driver, ignoredOf(config), "libsql");
   cluster = clusterControlsOf({ config, options, platform }, database, own, () => driver, client);
   for (const { name, url, ...rest } of options.replicas ?? []) cluster.register(name, url, rest);
-  return Object.assign(client, {
-    seawall: clientControlsOf(cluster.controls, client, consistency, consistency.floor),
-  });
+  const controls = { ...cluster.controls, cache };
+  return Object.assign(client, { seawall: clientControlsOf(controls, client, consistency, consistency.floor) });
 }
 
 const NO_REPLICA = "there is no embedded replica";

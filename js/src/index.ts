@@ -12,6 +12,8 @@ export type {
   TransactionMode,
   Value,
 } from "./api.ts";
+export type { CacheControls } from "./cache/client-cache.ts";
+export type { CacheStats } from "./cache/query-cache.ts";
 export type { CircuitChange, CircuitEvent, CircuitEventName, CircuitListener, Why } from "./circuit.ts";
 export { DatabaseCircuitBreaker, type DatabaseCircuitBreakerOptions } from "./circuit-breaker.ts";
 export { type Config, createClient, type SeawallClient } from "./client.ts";
@@ -31,10 +33,12 @@ export type {
   ConnectionPoolOptions,
   ConsistencyOptions,
   HedgeOptions,
+  OperationCache,
   OperationOptions,
   OperationRetry,
   PoolStrategy,
   Priority,
+  QueryCacheOptions,
   RetryOptions,
   SeawallOptions,
   SlowQueryOptions,

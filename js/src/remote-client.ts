@@ -1,12 +1,13 @@
 // The client itself: every method becomes one HTTP request under the guard.
 import { Access } from "./access.ts";
 import type { Client, InArgs, InStatement, Replicated, ResultSet, Transaction, TransactionMode } from "./api.ts";
+import type { Loading, QueryCache } from "./cache/query-cache.ts";
 import type { RoutedContext, RoutedLease } from "./cluster/cluster.ts";
 import type { OperationOptions } from "./config/options.ts";
 import type { ClientConfig } from "./config.ts";
 import type { Connections } from "./connections.ts";
 import { type Consistency, EndpointIndex, type Post } from "./consistency/consistency.ts";
-import type { Floor } from "./consistency/log-index.ts";
+import { type Floor, indexOf, type LogIndex } from "./consistency/log-index.ts";
 import { marked } from "./consistency/stale.ts";
 import { LibsqlError } from "./errors.ts";
 import { batchOutcome, executeResult, expectOk } from "./hrana/decode.ts";
@@ -39,12 +40,16 @@ export interface WireOptions {
   authToken?: (() => string | Promise<string>) | undefined;
 }
 
+/** The query cache for an operation with these options, if there is any. */
+export type CacheFor = (options: OperationOptions | undefined) => QueryCache | undefined;
+
 /** A client over HTTP. One object may serve any number of concurrent requests of a Worker. */
 export class RemoteClient implements Client {
   readonly protocol = "http";
   readonly #config: ClientConfig;
   readonly #wire: WireOptions;
   readonly #openGuard: (connections: Connections) => Guard;
+  readonly #cacheFor: CacheFor | undefined;
   #guard: Guard;
   #transport: Transport;
   #pipeline: Pipeline;
@@ -54,13 +59,18 @@ export class RemoteClient implements Client {
   #transactions = new Set<StreamTransaction>();
   #isClosed = false;
 
-  /** `openGuard` is called now, and again by {@link RemoteClient.reconnect}. */
+  /**
+   * `openGuard` is called now, and again by {@link RemoteClient.reconnect}. Without `cacheFor`, nothing is ever kept; what
+   * it returns may change with the first operation that asks for a cache.
+   */
   constructor(
     config: ClientConfig,
     wire: WireOptions,
     consistency: Consistency,
     openGuard: (connections: Connections) => Guard,
+    cacheFor?: CacheFor,
   ) {
+    this.#cacheFor = cacheFor;
     this.#consistency = consistency;
     this.#config = config;
     this.#wire = wire;
@@ -105,17 +115,50 @@ export class RemoteClient implements Client {
 
   async executeOn(floor: Floor, statement: InStatement, args?: InArgs): Promise<ResultSet> {
     const given: AnyStatement = typeof statement === "string" ? [statement, args] : statement;
+    const own = typeof statement === "string" ? undefined : statement.seawall;
+    const cache = this.#cacheFor?.(own);
+    if (cache !== undefined) return this.#executeCached(cache, floor, given, own);
+    return this.#execute(floor, given, own, undefined).load();
+  }
+
+  /** From memory, if that may be. A write makes what was read before old. */
+  #executeCached(
+    cache: QueryCache,
+    floor: Floor,
+    given: AnyStatement,
+    own: OperationOptions | undefined,
+  ): ResultSet | Promise<ResultSet> {
+    const kept = own?.cache;
+    const sql = sqlOf(given);
+    const prepare = () => this.#execute(floor, given, own, sql);
+    if (kept !== false && (cache.isOn || kept !== undefined) && own?.signal?.aborted !== true) {
+      this.#open();
+      const args = Array.isArray(given) ? given[1] : (given as { args?: InArgs }).args;
+      const base = this.#consistency.floorOf(own?.consistencyToken, floor);
+      // Own writes have dropped what they made old; a token asks for those of other isolates.
+      return cache.read(sql, args, kept, base === this.#consistency.floor ? "" : base.index, prepare);
+    }
+    const loading = prepare();
+    if (loading.operation.kind === "read") return loading.load();
+    return cache.write([sql], loading.operation, loading.load);
+  }
+
+  /** How one statement is sent. */
+  #execute(floor: Floor, given: AnyStatement, own: OperationOptions | undefined, sql = sqlOf(given)): Loading {
     const encoded = encodeStatement(given);
     const { intMode } = this.#config;
-    const own = typeof statement === "string" ? undefined : statement.seawall;
-    const kind = this.#open().kindOf(sqlOf(given));
+    const kind = this.#open().kindOf(sql);
     const access = this.#access(floor, own);
-    const operation = { class: "query", kind, name: "execute", floor: access } as const;
+    const operation = withOptions({ class: "query", kind, name: "execute", floor: access }, own);
     const attempt = async (cx: AttemptContext) => {
       const body = await this.#sendAlone(access, kind, true, (_, index) => executeRequest(encoded, index), cx);
-      return marked(executeResult(resultOf(body), intMode), body.isStale);
+      const result = resultOf(body);
+      loading.index = indexOfResult(result);
+      return marked(executeResult(result, intMode), body.isStale);
     };
-    return this.#guard.run(withOptions(operation, own), timed(this.#guard.slow, [given], rowsOfOne, attempt));
+    const noted = timed(this.#guard.slow, [given], rowsOfOne, attempt);
+    const loading: Loading = { operation, index: "", load: (as = operation) => this.#guard.run(as, noted) };
+    return loading;
   }
 
   async batchOn(
@@ -127,13 +170,17 @@ export class RemoteClient implements Client {
     const kind = mode === "read" ? "read" : kindOfAll(this.#open(), statements);
     const access = this.#access(floor, options);
     const operation = withOptions({ class: "batch", kind, name: "batch", floor: access }, options);
-    return this.#batch(access, operation, statements, { begin: mode, commit: true, migration: false });
+    const run = () => this.#batch(access, operation, statements, { begin: mode, commit: true, migration: false });
+    const cache = kind === "read" ? undefined : this.#cacheFor?.(undefined);
+    return cache === undefined ? run() : cache.write(statements.map(sqlOf), operation, run);
   }
 
   async migrateOn(floor: Floor, statements: Array<InStatement>, options?: OperationOptions): Promise<Array<ResultSet>> {
     const operation = withOptions({ class: "batch", kind: "write", name: "migrate" }, options);
     const access = this.#access(floor, options);
-    return this.#batch(access, operation, statements, { begin: "deferred", commit: true, migration: true });
+    const run = () => this.#batch(access, operation, statements, { begin: "deferred", commit: true, migration: true });
+    const cache = this.#cacheFor?.(undefined);
+    return cache === undefined ? run() : cache.write(undefined, operation, run);
   }
 
   async executeMultipleOn(floor: Floor, sql: string, options?: OperationOptions): Promise<void> {
@@ -145,7 +192,10 @@ export class RemoteClient implements Client {
       const { results } = await this.#sendAlone(access, "write", false, build, cx);
       expectOk(results[0] as StreamResult, "sequence");
     };
-    return this.#open().run(operation, timed(this.#guard.slow, [sql], noRows, attempt));
+    const guard = this.#open();
+    const run = () => guard.run(operation, timed(guard.slow, [sql], noRows, attempt));
+    const cache = this.#cacheFor?.(undefined);
+    return cache === undefined ? run() : cache.write(undefined, operation, run);
   }
 
   async transactionOn(floor: Floor, mode: TransactionMode = "write", options?: OperationOptions): Promise<Transaction> {
@@ -168,7 +218,8 @@ export class RemoteClient implements Client {
     // A cluster says at which of its databases the transaction stays.
     const { guard: own = guard, endpoint } = lease as Partial<RoutedLease>;
     const there = endpoint?.pipeline ?? this.#pipeline;
-    const transaction = new StreamTransaction(own, lease, there, mode, intMode, access.at(endpoint), onEnd);
+    const writes = mode === "read" ? undefined : this.#cacheFor?.(undefined)?.transaction();
+    const transaction = new StreamTransaction(own, lease, there, mode, intMode, access.at(endpoint), onEnd, writes);
     transactions.add(transaction);
     return transaction;
   }
@@ -273,6 +324,12 @@ function resultOf({ results }: PipelineResponse): StreamResult {
   const own = results.length - 1;
   for (let i = 0; i < own - 1; i++) if (results[i]?.type === "error") return results[i] as StreamResult;
   return results[own - 1] as StreamResult;
+}
+
+/** How far the log of the one who answered is, if it says. */
+function indexOfResult(result: StreamResult): LogIndex {
+  if (result.type !== "ok") return "";
+  return indexOf((result.response.result as { replication_index?: unknown } | undefined)?.replication_index);
 }
 
 function joined(first: EncodedRequests, second: EncodedRequests): EncodedRequests {

@@ -38,6 +38,7 @@ export function settingsOf(
     compression: _,
     busyTimeout: _busy,
     consistency: _c,
+    queryCache,
     circuitBreaker,
     retry,
     replicas: _replicas,
@@ -68,6 +69,7 @@ export function settingsOf(
   const groups: Record<string, unknown> = JSON.parse(
     JSON.stringify({
       ...rest,
+      queryCache: typeof queryCache === "object" ? { ...queryCache, related: undefined } : queryCache,
       retry: retry ?? nested,
       circuitBreaker: isGroup || circuitBreaker === undefined ? { ...breaker, enabled } : circuitBreaker,
       state: { ...schedule, near: near !== undefined },

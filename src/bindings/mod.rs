@@ -11,6 +11,7 @@
 //! Another class
 //! stands in a file of its own and needs no line here but its `mod`.
 
+pub mod cache;
 pub mod calls;
 pub mod cluster;
 pub mod control;

@@ -11,6 +11,7 @@ use crate::policy::breaker::BreakerConfig;
 use crate::policy::deadline::DeadlineConfig;
 use crate::policy::hedge::HedgeConfig;
 use crate::policy::lease::PoolConfig;
+use crate::policy::read_through::ReadConfig;
 use crate::policy::retry::RetryConfig;
 use crate::state::sync::SyncConfig;
 
@@ -33,6 +34,10 @@ pub struct Config {
     pub retry: RetryConfig,
     /// Deadlines.
     pub deadlines: DeadlineConfig,
+    /// Whether reads are kept without being asked for each.
+    pub is_cache_on: bool,
+    /// What is kept of reads, and who makes them.
+    pub reads: ReadConfig,
     /// Shared state.
     pub sync: SyncConfig,
     /// A statement that takes longer is noted as slow; 0 for none.
