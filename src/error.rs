@@ -82,6 +82,8 @@ pub enum Code {
     ReplicaBehind = 12,
     /// A consistency token that is none, or of another database.
     ConsistencyTokenInvalid = 13,
+    /// No database of the cluster may take the operation.
+    NoEndpoint = 14,
 }
 
 /// What the table says about one code.
@@ -104,7 +106,7 @@ pub struct CodeFacts {
 }
 
 /// The table, in the order of the numbers, from 1.
-pub const CODES: [CodeFacts; 13] = [
+pub const CODES: [CodeFacts; 14] = [
     CodeFacts {
         code: Code::CircuitOpen,
         name: "CIRCUIT_OPEN",
@@ -222,6 +224,15 @@ pub const CODES: [CodeFacts; 13] = [
         what: "The consistency token is garbled or belongs to another database; nothing was sent.",
         remedy: "Drop it and go on without one.",
     },
+    CodeFacts {
+        code: Code::NoEndpoint,
+        name: "NO_ENDPOINT",
+        origin: Origin::Caller,
+        retry: Retry::Never,
+        status: 503,
+        what: prose("No registered database may take the operation; nothing was sent."),
+        remedy: prose("Ask for tags that one of them has, and send writes to one that is not read-only."),
+    },
 ];
 
 /// Text for documents and for JavaScript's own copy of the table: what JavaScript loads goes without it.
@@ -234,6 +245,12 @@ impl Code {
     #[must_use]
     pub const fn facts(self) -> &'static CodeFacts {
         &CODES[self as usize - 1]
+    }
+
+    /// The code with this number, if there is one.
+    #[must_use]
+    pub fn from_number(number: u32) -> Option<Self> {
+        Some(CODES.get((number as usize).checked_sub(1)?)?.code)
     }
 }
 

@@ -1,6 +1,8 @@
 import type { Client, Config as UpstreamConfig } from "./api.ts";
 import { ClientCache } from "./cache/client-cache.ts";
 import { Circuit } from "./circuit.ts";
+import { clusterControlsOf, type LateCluster } from "./cluster/controls.ts";
+import { databaseName } from "./cluster/endpoint.ts";
 import type { SeawallOptions } from "./config/options.ts";
 import { pluggedIn } from "./config/plugins.ts";
 import { parseConfig } from "./config.ts";
@@ -37,24 +39,28 @@ export function createClient(config: Config): SeawallClient {
   const plugged = pluggedIn(config.seawall ?? {});
   checked.fetch ??= plugged.fetch;
   const options = withConcurrency(plugged.options, config.concurrency);
-  const { host, pathname } = checked.baseUrl;
-  const databaseName = `${host}${pathname === "/" ? "" : pathname}`;
+  const database = databaseName(checked);
   // Reconnecting makes another driver; the controls follow, and so do listeners and what is forced.
-  const circuit = new Circuit(databaseName, platform);
+  const circuit = new Circuit(database, platform);
   let driver: Driver | undefined;
+  let cluster: LateCluster | undefined;
   const settings = checkConsistency(options.consistency);
-  const consistency = new Consistency(settings, options.consistency?.database ?? databaseName, platform);
-  const cache = new ClientCache(options, databaseName, platform);
+  const consistency = new Consistency(settings, options.consistency?.database ?? database, platform);
+  const cache = new ClientCache(options, database, platform);
   const openGuard = (connections: Connections) => {
     // Reconnecting goes on with what was changed while it ran.
-    driver = createGuard(driver?.settings.options ?? options, databaseName, platform, circuit, connections);
+    driver = createGuard(driver?.settings.options ?? options, database, platform, circuit, connections);
     // Without settings of its own, a pool is warm when it was used.
     if (options.connectionPool !== undefined) driver.startWarm();
     cache.clear();
-    return driver;
+    return cluster?.reopened(driver) ?? driver;
   };
   const client = new RemoteClient(checked, options, consistency, openGuard, cache.cacheFor);
-  const controls = { ...controlsOf(() => driver as Driver, ignoredOf(config), "libsql"), cache };
+  const now = () => driver as Driver;
+  const own = controlsOf(now, ignoredOf(config), "libsql");
+  cluster = clusterControlsOf({ config, options, platform }, database, own, now, client);
+  for (const { name, url, ...rest } of options.replicas ?? []) cluster.register(name, url, rest);
+  const controls = { ...cluster.controls, cache };
   return Object.assign(client, { seawall: clientControlsOf(controls, client, consistency, consistency.floor) });
 }
 

@@ -109,6 +109,11 @@ export class Consistency {
     return token === undefined || token === null ? base : this.floorFor(token, base);
   }
 
+  /** The index that reads on a floor ask for; empty for none. */
+  askedOn(floor: Floor): LogIndex {
+    return this.isOff ? "" : this.#asked(floor).index;
+  }
+
   /** The token for everything that was written on `floor`; undefined before the first write. */
   tokenOf(floor: Floor): string | undefined {
     const { index } = floor;
