@@ -6,8 +6,8 @@ import type { RoutedContext, RoutedLease } from "./cluster/cluster.ts";
 import type { OperationOptions } from "./config/options.ts";
 import type { ClientConfig } from "./config.ts";
 import type { Connections } from "./connections.ts";
-import { type Consistency, EndpointIndex, type Post } from "./consistency/consistency.ts";
-import { type Floor, indexOf, type LogIndex } from "./consistency/log-index.ts";
+import { type Consistency, EndpointIndex, indexOfResult, type Post } from "./consistency/consistency.ts";
+import type { Floor } from "./consistency/log-index.ts";
 import { marked } from "./consistency/stale.ts";
 import { LibsqlError } from "./errors.ts";
 import { batchOutcome, executeResult, expectOk } from "./hrana/decode.ts";
@@ -324,12 +324,6 @@ function resultOf({ results }: PipelineResponse): StreamResult {
   const own = results.length - 1;
   for (let i = 0; i < own - 1; i++) if (results[i]?.type === "error") return results[i] as StreamResult;
   return results[own - 1] as StreamResult;
-}
-
-/** How far the log of the one who answered is, if it says. */
-function indexOfResult(result: StreamResult): LogIndex {
-  if (result.type !== "ok") return "";
-  return indexOf((result.response.result as { replication_index?: unknown } | undefined)?.replication_index);
 }
 
 function joined(first: EncodedRequests, second: EncodedRequests): EncodedRequests {
