@@ -3,6 +3,7 @@
 import { Look, Place } from "./core.ts";
 import type { LiveCore } from "./live-core.ts";
 import type { Platform } from "./platform/platform.ts";
+import type { CleanupTarget } from "./status.ts";
 
 /** What a host can do for the connections of a pool. Over HTTP in Node a connection is a socket that is kept alive. */
 export interface Connections {
@@ -13,9 +14,6 @@ export interface Connections {
   /** Closes a connection of which the pool will hear no more. */
   retire?(connection: number): void;
 }
-
-/** Which connections to close by hand. */
-export type CleanupTarget = "idle" | "all" | number;
 
 /** Kinds of work, as `nextPoolWork` in src/bindings packs them. */
 const Work = { Retire: 0, SetUp: 1, AskAt: 2 } as const;

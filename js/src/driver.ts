@@ -5,7 +5,7 @@
 import { attemptOnce, TIMER_MAX_MS } from "./attempt.ts";
 import { Circuit, type Why } from "./circuit.ts";
 import type { SeawallOptions } from "./config/options.ts";
-import { type CleanupTarget, type Connections, Upkeep } from "./connections.ts";
+import { type Connections, Upkeep } from "./connections.ts";
 import { type CoreHandle, Place, Step } from "./core.ts";
 import { holdLease } from "./held-lease.ts";
 import { LabelledCounts } from "./labels.ts";
@@ -19,7 +19,7 @@ import { CALL, type Refusal, ShortPath } from "./short-path.ts";
 import { SlowQueries } from "./slow-queries.ts";
 import { SharedState, sleep } from "./state.ts";
 import { type Statement, Statements } from "./statement.ts";
-import type { ConnectionStatus, FleetStatus, OperationStatus, Status } from "./status.ts";
+import type { CleanupTarget, ConnectionStatus, FleetStatus, OperationStatus, Status } from "./status.ts";
 import { aborted, outcomeOfLoss } from "./verdict.ts";
 
 export type { Refusal };
