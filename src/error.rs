@@ -82,6 +82,10 @@ pub enum Code {
     ReplicaBehind = 12,
     /// A consistency token that is none, or of another database.
     ConsistencyTokenInvalid = 13,
+    /// A tenant has used up its rate limit.
+    RateLimited = 14,
+    /// The plan of a statement costs more than the limit.
+    QueryTooExpensive = 15,
 }
 
 /// What the table says about one code.
@@ -104,7 +108,7 @@ pub struct CodeFacts {
 }
 
 /// The table, in the order of the numbers, from 1.
-pub const CODES: [CodeFacts; 13] = [
+pub const CODES: [CodeFacts; 15] = [
     CodeFacts {
         code: Code::CircuitOpen,
         name: "CIRCUIT_OPEN",
@@ -221,6 +225,24 @@ pub const CODES: [CodeFacts; 13] = [
         status: 400,
         what: "The consistency token is garbled or belongs to another database; nothing was sent.",
         remedy: "Drop it and go on without one.",
+    },
+    CodeFacts {
+        code: Code::RateLimited,
+        name: "RATE_LIMITED",
+        origin: Origin::Policy,
+        retry: Retry::At,
+        status: 429,
+        what: prose("More operations came than rateLimit.rate and rateLimit.burst allow; nothing was sent."),
+        remedy: prose("Ask again at retryAtMs, or send less."),
+    },
+    CodeFacts {
+        code: Code::QueryTooExpensive,
+        name: "QUERY_TOO_EXPENSIVE",
+        origin: Origin::Policy,
+        retry: Retry::Never,
+        status: 422,
+        what: prose("By its plan, the statement would visit more rows than queryCost.limit allows; it was not run."),
+        remedy: prose("Add an index that it can use, ask for less, or raise queryCost.limit."),
     },
 ];
 

@@ -4,6 +4,8 @@
 //! read is not repeated after a lost answer, so a wrong "unknown" costs a retry and a wrong "read" is impossible
 //! for SQLite's grammar: `SELECT`, `VALUES` and `EXPLAIN` cannot write.
 
+pub mod plan;
+
 use crate::clock::Millis;
 
 /// What a statement does to the database.
@@ -60,6 +62,21 @@ impl Class {
             _ => None,
         }
     }
+}
+
+/// Who goes first among those who wait for a lease. The numbers are those of the packed form: 0 is what is not said.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Priority {
+    /// What is not said.
+    #[default]
+    Medium = 0,
+    /// Before medium.
+    High = 1,
+    /// Before all others.
+    Critical = 2,
+    /// After all others.
+    Low = 3,
 }
 
 /// One operation that a caller asks for.

@@ -17,6 +17,7 @@ pub mod judging;
 mod register;
 pub mod settings;
 pub mod sharing;
+pub mod tenancy;
 
 use wasm_bindgen::prelude::*;
 

@@ -182,7 +182,7 @@ const fn by_environment(production: f64, development: f64) -> Default {
 }
 
 /// Every setting.
-pub const KEYS: [Key; 53] = [
+pub const KEYS: [Key; 57] = [
     switch("connectionPool.enabled", true, "Whether operations need a lease."),
     count(
         "connectionPool.maxConnections",
@@ -334,4 +334,26 @@ pub const KEYS: [Key; 53] = [
         "Share of the data centres, weighted by their requests, that must be open for the view of the fleet to be open.",
     ),
     switch("state.near", false, "Whether there is a store near by, such as a data centre's cache; the host sets it."),
+    count(
+        "tenant.tier",
+        0,
+        4,
+        Default::Fixed(0.0),
+        "Written as `tier`, by name: FREE (1), STARTER, PRO, ENTERPRISE (4), or none (0).",
+    ),
+    count(
+        "tenant.maxConcurrent",
+        0,
+        16_000,
+        Default::Fixed(0.0),
+        "Operations at once, running and waiting; one more is refused. 0 for no bound but the tier's.",
+    ),
+    number("rateLimit.rate", 0.0, 1_000_000.0, 0.0, "Operations a second in the long run; 0 for no limit."),
+    count(
+        "rateLimit.burst",
+        0,
+        1_000_000,
+        Default::Fixed(0.0),
+        "Operations at once after a pause; 0 for as many as come in one second, and at least 1.",
+    ),
 ];

@@ -9,6 +9,7 @@ use crate::policy::breaker::BreakerConfig;
 use crate::policy::deadline::DeadlineConfig;
 use crate::policy::hedge::HedgeConfig;
 use crate::policy::lease::PoolConfig;
+use crate::policy::rate::RateConfig;
 use crate::policy::retry::RetryConfig;
 use crate::state::sync::SyncConfig;
 
@@ -35,4 +36,8 @@ pub struct Config {
     pub sync: SyncConfig,
     /// Share of the colos, by weight, that makes the fleet's view open; 0 to 1.
     pub quorum: f64,
+    /// Operations a second.
+    pub rate: RateConfig,
+    /// Operations at once, running and waiting; 0 for no bound.
+    pub concurrent_max: u32,
 }

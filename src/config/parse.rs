@@ -15,7 +15,9 @@ use crate::policy::breaker::{BreakerConfig, Corners, FleetConfig, Weights};
 use crate::policy::deadline::DeadlineConfig;
 use crate::policy::hedge::HedgeConfig;
 use crate::policy::lease::PoolConfig;
+use crate::policy::rate::RateConfig;
 use crate::policy::retry::RetryConfig;
+use crate::policy::tier::Tier;
 use crate::state::codec::checksum;
 use crate::state::sync::SyncConfig;
 
@@ -58,8 +60,9 @@ pub fn parse(text: &str) -> Result<Config, Problems> {
 /// [`Problems`] with the path, what was found and what was expected, for each setting that is unknown, of the wrong
 /// type or out of range. Values are shown up to 40 characters.
 pub fn check(raw: &Raw<'_>) -> Result<Config, Problems> {
-    let mut reader = Reader { raw, problems: Vec::new() };
+    let mut reader = Reader { raw, problems: Vec::new(), tier: None };
     reader.refuse_unknown();
+    reader.tier = Tier::from_number(reader.whole("tenant.tier"));
     let config = reader.config();
     if reader.problems.is_empty() { Ok(config) } else { Err(Problems(reader.problems)) }
 }
@@ -67,13 +70,14 @@ pub fn check(raw: &Raw<'_>) -> Result<Config, Problems> {
 struct Reader<'a> {
     raw: &'a Raw<'a>,
     problems: Vec<String>,
+    tier: Option<Tier>,
 }
 
 impl Reader<'_> {
     fn config(&mut self) -> Config {
         let is_breaker_on = self.switch("circuitBreaker.enabled");
         let recovery_ms = self.whole("circuitBreaker.recoveryTimeout");
-        let config = Config {
+        let mut config = Config {
             breaker_id: checksum(self.raw.host.database.as_bytes()),
             is_pool_on: self.switch("connectionPool.enabled"),
             pool: PoolConfig {
@@ -152,6 +156,8 @@ impl Reader<'_> {
                 has_near: self.switch("state.near"),
             },
             quorum: self.number("state.quorum"),
+            rate: RateConfig::per_second(self.number("rateLimit.rate"), small(self.whole("rateLimit.burst"))),
+            concurrent_max: small(self.whole("tenant.maxConcurrent")),
         };
         if config.pool.connections_min > config.pool.leases_max
             && self.raw.find("connectionPool.minConnections").is_some()
@@ -160,6 +166,10 @@ impl Reader<'_> {
                 "connectionPool.minConnections is {}, above connectionPool.maxConnections, which is {}",
                 config.pool.connections_min, config.pool.leases_max
             ));
+        }
+        // A tier's own minimum yields to what the runtime can carry.
+        if self.tier.is_some() {
+            config.pool.connections_min = config.pool.connections_min.min(config.pool.leases_max);
         }
         config
     }
@@ -255,12 +265,13 @@ impl Reader<'_> {
     }
 
     fn default_of(&mut self, key: &Key) -> f64 {
-        match key.default {
+        let value = match key.default {
             Default::Fixed(value) => value,
             Default::ByEnvironment { production, .. } if self.raw.host.is_production => production,
             Default::ByEnvironment { development, .. } => development,
             Default::SameAs(path) => self.value(path),
-        }
+        };
+        self.tier.map_or(value, |tier| tier.preset(key.path, value))
     }
 }
 

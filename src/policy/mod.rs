@@ -15,12 +15,14 @@ pub mod hedge;
 pub mod lease;
 pub mod limit;
 pub mod outlier;
+pub mod rate;
 pub mod read_through;
 pub mod resources;
 pub mod retry;
 pub mod single_flight;
 pub mod suspicion;
 pub mod throttle;
+pub mod tier;
 pub mod window;
 
 use crate::clock::Instant;
