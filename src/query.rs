@@ -79,6 +79,18 @@ pub enum Priority {
     Low = 3,
 }
 
+impl Priority {
+    /// The priority of a packed form's two bits.
+    const fn from_bits(bits: u32) -> Self {
+        match bits & 3 {
+            0 => Self::Medium,
+            1 => Self::High,
+            2 => Self::Critical,
+            _ => Self::Low,
+        }
+    }
+}
+
 /// One operation that a caller asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Query {
@@ -98,6 +110,8 @@ pub struct Query {
     pub retry: u8,
     /// `false` keeps it from having a second leg.
     pub may_have_second_leg: bool,
+    /// Who goes first among those who wait for a lease.
+    pub priority: Priority,
 }
 
 /// Retry policies beside the client's own, at most.
@@ -116,6 +130,7 @@ impl Query {
             timeout_ms: None,
             retry: 0,
             may_have_second_leg: true,
+            priority: Priority::Medium,
         }
     }
 
@@ -135,10 +150,10 @@ impl Query {
     /// Reads the packed form that crosses the boundary; `None` for bits that mean nothing.
     ///
     /// Bits 0 to 3 hold the class, 4 and 5 the kind, 6 "idempotent", 7 "held", 8 "bypass the breaker", 9 to 12 the
-    /// retry policy, 13 "no second leg".
+    /// retry policy, 13 "no second leg", 14 and 15 the priority.
     #[must_use]
     pub const fn from_bits(bits: u32, timeout_ms: Option<Millis>) -> Option<Self> {
-        if bits >> 14 != 0 {
+        if bits >> 16 != 0 {
             return None;
         }
         match (Class::from_number(bits & 0xF), Kind::from_number(bits >> 4 & 3)) {
@@ -151,6 +166,7 @@ impl Query {
                 timeout_ms,
                 retry: (bits >> 9 & 0xF) as u8,
                 may_have_second_leg: bits & 1 << 13 == 0,
+                priority: Priority::from_bits(bits >> 14),
             }),
             _ => None,
         }
@@ -331,8 +347,8 @@ mod tests {
         assert_eq!(Query::from_bits(0, None), Some(Query::new(Class::Query, Kind::Read)));
         assert_eq!(Query::from_bits(4, None), None);
         assert_eq!(Query::from_bits(3 << 4, None), None);
-        assert_eq!(Query::from_bits(1 << 14, None), None);
-        let held = Query::from_bits(1 | 1 << 4 | 1 << 6 | 1 << 7 | 1 << 8 | 3 << 9, Some(5));
+        assert_eq!(Query::from_bits(1 << 16, None), None);
+        let held = Query::from_bits(1 | 1 << 4 | 1 << 6 | 1 << 7 | 1 << 8 | 3 << 9 | 2 << 14, Some(5));
         assert_eq!(
             held,
             Some(Query {
@@ -343,7 +359,8 @@ mod tests {
                 uses_breaker: false,
                 timeout_ms: Some(5),
                 retry: 3,
-                may_have_second_leg: true
+                may_have_second_leg: true,
+                priority: Priority::Critical,
             })
         );
     }

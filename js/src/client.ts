@@ -2,6 +2,7 @@ import type { Client, Config as UpstreamConfig } from "./api.ts";
 import { Circuit } from "./circuit.ts";
 import type { SeawallOptions } from "./config/options.ts";
 import { parseConfig } from "./config.ts";
+import type { Connections } from "./connections.ts";
 import { Consistency } from "./consistency/consistency.ts";
 import { checkConsistency } from "./consistency/settings.ts";
 import { type ClientControls, clientControlsOf } from "./consistency/view.ts";
@@ -10,6 +11,7 @@ import { createGuard, type Driver } from "./driver.ts";
 import { platform } from "./platform/platform.ts";
 import { RemoteClient } from "./remote-client.ts";
 import type { IgnoredSetting } from "./status.ts";
+import { QueryCost } from "./tenants/query-cost.ts";
 
 /** Settings of {@link createClient}: those of `@libsql/client`, and Seawall's own under one key. */
 export interface Config extends UpstreamConfig {
@@ -30,21 +32,42 @@ const LEASES_MAX = 5;
  * @throws {@link LibsqlError} `URL_INVALID`, `URL_SCHEME_NOT_SUPPORTED` and others when the settings make no sense.
  */
 export function createClient(config: Config): SeawallClient {
+  return openClient(config).client;
+}
+
+/** The same, with the client's policies. */
+export function openClient(config: Config): { client: SeawallClient; driver: () => Driver } {
   const checked = parseConfig(config);
   const options = withConcurrency(config.seawall ?? {}, config.concurrency);
   const { host, pathname } = checked.baseUrl;
   const databaseName = `${host}${pathname === "/" ? "" : pathname}`;
   // Reconnecting makes another driver; the controls follow, and so do listeners and what is forced.
   const circuit = new Circuit(databaseName, platform);
-  let driver: Driver;
+  let driver: Driver | undefined;
+  const current = () => driver as Driver;
   const settings = checkConsistency(options.consistency);
   const consistency = new Consistency(settings, options.consistency?.database ?? databaseName, platform);
-  const client = new RemoteClient(checked, options, consistency, () => {
-    driver = createGuard(options, databaseName, platform, circuit);
+  const cost = options.queryCost === undefined ? undefined : new QueryCost(options.queryCost, platform.now);
+  const open = (connections: Connections) => {
+    // A tier that was changed while the client ran outlives its reconnection.
+    const tier = driver?.tier;
+    const capacity = driver?.capacity;
+    driver = createGuard(
+      tier === undefined ? options : { ...options, tier },
+      databaseName,
+      platform,
+      circuit,
+      connections,
+    );
+    driver.capacity = capacity;
+    // Without settings of its own, a pool is warm when it was used.
+    if (options.connectionPool !== undefined) driver.startWarm();
     return driver;
-  });
-  const controls = controlsOf(() => driver, ignoredOf(config));
-  return Object.assign(client, { seawall: clientControlsOf(controls, client, consistency, consistency.floor) });
+  };
+  const client = new RemoteClient(checked, options, consistency, open, cost);
+  const controls = controlsOf(current, ignoredOf(config), "libsql");
+  const seawall = clientControlsOf(controls, client, consistency, consistency.floor);
+  return { client: Object.assign(client, { seawall }), driver: current };
 }
 
 const NO_REPLICA = "there is no embedded replica";
@@ -62,6 +85,11 @@ const WITHOUT_MEANING = [
 function ignoredOf(config: Config): IgnoredSetting[] {
   const set = WITHOUT_MEANING.filter(([name]) => config[name] !== undefined);
   const ignored: IgnoredSetting[] = set.map(([name, why]) => ({ name, why }));
+  for (const name of ["enableMetrics", "enableTracing"] as const) {
+    const isSet = config.seawall?.connectionPool?.[name] !== undefined;
+    if (isSet)
+      ignored.push({ name: `seawall.connectionPool.${name}`, why: "the pool always counts and keeps histories" });
+  }
   if (config.seawall?.busyTimeout !== undefined) ignored.push({ name: "seawall.busyTimeout", why: NO_FILE });
   return ignored;
 }

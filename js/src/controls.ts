@@ -1,8 +1,18 @@
 // Seawall's own surface of a client: what it shows, and the hand on the breaker.
 
 import type { CircuitEventName, CircuitListener, Why } from "./circuit.ts";
+import type { CleanupTarget } from "./connections.ts";
 import type { Driver } from "./driver.ts";
-import type { ConnectionStatus, FleetStatus, IgnoredSetting, OperationStatus, Status } from "./status.ts";
+import type {
+  ConnectionStatus,
+  FleetStatus,
+  IgnoredSetting,
+  OperationStatus,
+  PoolBounds,
+  PoolStats,
+  Status,
+} from "./status.ts";
+import type { TierName } from "./tenants/tier.ts";
 
 /** The states of a circuit. */
 export const CircuitState = { CLOSED: "CLOSED", HALF_OPEN: "HALF_OPEN", OPEN: "OPEN" } as const;
@@ -58,6 +68,28 @@ export interface Controls {
   status(): Status;
   /** The pool's connections with their last changes. */
   connections(): ConnectionStatus[];
+  /** The pool at a glance. */
+  getPoolStats(): PoolStats;
+  /** The same among all that is measured. */
+  getMetrics(): { connectionPool: PoolStats };
+  /**
+   * Sets up the connections that the settings want warm: at least `initialConnections`. Resolves when they are, or when
+   * they could not be after `maxRetries`. On Workers call it within a request, best in its `waitUntil`.
+   */
+  warm(): Promise<void>;
+  /**
+   * Closes connections: all that are idle, all, or the one with this id. One that is in use is closed when it is given
+   * back. Returns how many.
+   *
+   * @throws RangeError for anything else.
+   */
+  cleanup(target: CleanupTarget): number;
+  /**
+   * Changes the pool's bounds while it runs, such as when its tenant's tier changes. What is held stays held.
+   *
+   * @throws Error that names a bound that cannot be used; nothing is changed then.
+   */
+  resize(bounds: PoolBounds): void;
   /**
    * The circuit in all data centres, from what each of them left in the store: one list and a read for each, so ask from
    * time to time, as a cron job, and not for each request. When it is open in most of them, in two at least, and this
@@ -66,6 +98,13 @@ export interface Controls {
    * @throws TypeError without a store, or with one that cannot list; what the store throws when listing fails.
    */
   fleet(): Promise<FleetStatus>;
+  /**
+   * Takes another tier: bounds of the pool, operations at once, time limits and priority change for what comes next. What was
+   * set explicitly stays.
+   *
+   * @throws RangeError for a tier that there is not.
+   */
+  setTier(tier: TierName): void;
   /** Operations that were given an `operationName` or a `tableName`, with their counts. */
   operations(): OperationStatus[];
   readonly circuitBreaker: CircuitBreakerControls;
@@ -78,12 +117,32 @@ export interface Controls {
 }
 
 /** Controls over whichever driver the client has at the moment. */
-export function controlsOf(driver: () => Driver, ignored: readonly IgnoredSetting[] = []): Controls {
+export function controlsOf(
+  driver: () => Driver,
+  ignored: readonly IgnoredSetting[] = [],
+  databaseType = "other",
+): Controls {
   const circuitBreaker = breakerControlsOf(driver);
+  let tier: string | undefined;
   const controls: Controls = {
     status: () => ({ ...driver().status(), ignored: [...ignored] }),
-    connections: () => driver().connections(),
+    connections: () =>
+      driver()
+        .connections()
+        .map((it) => ({ ...it, databaseType, ...(tier && { tier }) })),
+    getPoolStats() {
+      const { size, available, borrowed, pending, min, max } = driver().status().pool;
+      return { size, available, borrowed, pending, min, max };
+    },
+    getMetrics: () => ({ connectionPool: controls.getPoolStats() }),
+    warm: () => driver().warm(),
+    cleanup: (target) => driver().cleanUp(target),
+    resize({ tier: named, ...bounds }) {
+      driver().resize(bounds);
+      tier = named ?? tier;
+    },
     fleet: () => driver().fleet(),
+    setTier: (tier) => driver().setTier(tier),
     operations: () => driver().operations(),
     drain: (deadlineMs) => driver().drain(deadlineMs),
     circuitBreaker,

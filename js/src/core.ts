@@ -2,12 +2,13 @@
 
 import * as wasm from "./generated/core.js";
 import type { Settings } from "./settings.ts";
+import type { TierName } from "./tenants/tier.ts";
 
 /**
  * Kinds of steps: the low three bits of what `begin`, `wake` and `report` return. `FailOpen` is never the core's: it
  * stands for a step that the core could not give, because it has trapped.
  */
-export const Step = { Attempt: 0, Wait: 1, Refuse: 2, Done: 3, FailOpen: 4 } as const;
+export const Step = { Attempt: 0, Wait: 1, Refuse: 2, Done: 3, FailOpen: 4, Check: 5 } as const;
 /** Places in the register. */
 export const Place = {
   TimeoutMs: 0,
@@ -20,7 +21,7 @@ export const Place = {
   HedgeMs: 7,
 } as const;
 /** What `succeed` and `look` ask the host to look at. */
-export const Look = { Waiter: 1, Store: 2, Notes: 4 } as const;
+export const Look = { Waiter: 1, Store: 2, Notes: 4, Pool: 8 } as const;
 /** How a call ended that was not refused. */
 export const Ending = { AsReported: 0, OutcomeUnknown: 1, DeadlineExceeded: 2, RetriesExhausted: 3 } as const;
 /** Outcomes that the driver reports without an answer of the server. */
@@ -47,6 +48,8 @@ export function checkSettings({ lines, numbers, database }: Settings): void {
   wasm.checkSettings(lines, numbers, database);
 }
 
+/** Rows that a plan visits, estimated. */
+export const planCost = wasm.planCost;
 /** Judges a failed attempt; see `judge` in src/bindings. */
 export const judge = wasm.judge;
 /** Judges an attempt by its class alone. */
@@ -71,7 +74,11 @@ export function kindOf(sql: string): number {
  */
 export class CoreHandle {
   readonly core: wasm.Core;
+  /** The tier in force, for errors. */
+  tier: TierName | undefined;
   readonly generation = generation;
+  /** Whether there is something behind the pool's connections. */
+  readonly hasConnections: boolean;
   #register: Float64Array;
   readonly #address: number;
   readonly #onTrap: (handle: CoreHandle) => void;
@@ -82,7 +89,9 @@ export class CoreHandle {
     seedLow: number,
     nowMs: number,
     onTrap: (handle: CoreHandle) => void,
+    hasConnections = false,
   ) {
+    this.hasConnections = hasConnections;
     this.core = new wasm.Core(lines, numbers, database, seedHigh, seedLow, nowMs);
     this.#address = this.core.registerAddress();
     this.#register = this.#view();
@@ -138,11 +147,65 @@ export class CoreHandle {
     }
   }
 
+  /** The call's next step, after the check of its connection. */
+  checked(call: number, isWell: boolean, nowMs: number): number {
+    try {
+      return this.core.checked(call, isWell, nowMs);
+    } catch (error) {
+      return this.trapped(error, Step.FailOpen);
+    }
+  }
+
+  /** The number of the connection that a call uses; 0 for none. */
+  connectionOf(call: number): number {
+    if (!this.hasConnections) return 0;
+    try {
+      return this.core.connectionOf(call);
+    } catch (error) {
+      return this.trapped(error, 0);
+    }
+  }
+
+  /** What to do next for connections that nobody uses, packed as `nextPoolWork` in src/bindings says; or -1. */
+  nextPoolWork(nowMs: number): number {
+    try {
+      return this.core.nextPoolWork(nowMs);
+    } catch (error) {
+      return this.trapped(error, -1);
+    }
+  }
+
+  setUp(connection: number, isWell: boolean, nowMs: number): void {
+    try {
+      this.core.setUp(connection, isWell, nowMs);
+    } catch (error) {
+      this.trapped(error, 0);
+    }
+  }
+
   renew(call: number, nowMs: number): boolean {
     try {
       return this.core.renew(call, nowMs);
     } catch (error) {
       return this.trapped(error, 0) !== 0;
+    }
+  }
+
+  /** Lets an attempt begin only now. */
+  restart(call: number, nowMs: number): void {
+    try {
+      this.core.restart(call, nowMs);
+    } catch (error) {
+      this.trapped(error, 0);
+    }
+  }
+
+  /** Connections and operations at once, packed as `bounds` in src/bindings says. */
+  bounds(): number {
+    try {
+      return this.core.bounds();
+    } catch (error) {
+      return this.trapped(error, 0);
     }
   }
 

@@ -5,10 +5,11 @@
 import { attemptOnce, TIMER_MAX_MS } from "./attempt.ts";
 import { Circuit, type Why } from "./circuit.ts";
 import type { SeawallOptions } from "./config/options.ts";
+import { type CleanupTarget, type Connections, Upkeep } from "./connections.ts";
 import { type CoreHandle, Place, Step } from "./core.ts";
 import { holdLease } from "./held-lease.ts";
 import { LabelledCounts } from "./labels.ts";
-import { LiveCore } from "./live-core.ts";
+import { type Left, LiveCore } from "./live-core.ts";
 import { Lookout } from "./lookout.ts";
 import type { Attempt, AttemptContext, Guard, Lease, Operation, StatementKind } from "./operation.ts";
 import { bitsOf } from "./operation-bits.ts";
@@ -17,6 +18,8 @@ import { CALL, type Refusal, ShortPath } from "./short-path.ts";
 import { SharedState, sleep } from "./state.ts";
 import { StatementKinds } from "./statement-kinds.ts";
 import type { ConnectionStatus, FleetStatus, OperationStatus, Status } from "./status.ts";
+import type { Capacity } from "./tenants/capacity.ts";
+import { priorityOf, type TierName } from "./tenants/tier.ts";
 import { aborted, outcomeOfLoss } from "./verdict.ts";
 
 export type { Refusal };
@@ -28,14 +31,16 @@ const DRAIN_POLL_MS = 5;
  * Makes the policies for one database; `database` names it in the shared state, and carries no credentials.
  *
  * @param circuit Listeners and operators' hands of an earlier guard of the same database, to go on with.
+ * @param connections Who sets up, checks and closes what is behind the pool's connections, if there is anything.
  */
 export function createGuard(
   options: SeawallOptions,
   database: string,
   platform: Platform = thisPlatform,
   circuit: Circuit = new Circuit(database, platform),
+  connections?: Connections,
 ): Driver {
-  return new Driver(options, database, platform, circuit);
+  return new Driver(options, database, platform, circuit, connections);
 }
 
 /** Drives the policies of one database in one isolate. */
@@ -47,20 +52,30 @@ export class Driver implements Guard {
   readonly circuit: Circuit;
   readonly #labelled = new LabelledCounts();
   readonly #shared: SharedState | undefined;
+  readonly #upkeep: Upkeep;
   readonly #lookout: Lookout;
   readonly #short: ShortPath;
   readonly #kinds = new StatementKinds();
   #isClosed = false;
+  /** What it shares with other tenants, if anything. */
+  capacity: Capacity | undefined;
 
-  constructor(options: SeawallOptions, database: string, platform: Platform, circuit: Circuit) {
+  constructor(
+    options: SeawallOptions,
+    database: string,
+    platform: Platform,
+    circuit: Circuit,
+    connections?: Connections,
+  ) {
     this.#platform = platform;
     this.#now = platform.now;
     this.circuit = circuit;
-    this.#live = new LiveCore(options, database, platform, circuit);
+    this.#live = new LiveCore(options, database, platform, circuit, connections !== undefined);
+    this.#upkeep = new Upkeep(connections, platform, this.#live);
     if (options.state !== undefined) {
       this.#shared = new SharedState(options.state, database, platform, () => this.#live.get());
     }
-    this.#lookout = new Lookout(this.#live, this.#shared);
+    this.#lookout = new Lookout(this.#live, this.#shared, this.#upkeep);
     this.#short = new ShortPath(this.#live, this.#lookout, platform, (operation, attempt, step, handle) =>
       this.#follow(operation, attempt, step, handle),
     );
@@ -98,7 +113,10 @@ export class Driver implements Guard {
     const handle = this.#live.get();
     let step = handle.begin(this.#bitsOf(operation), operation.timeoutMs ?? -1, this.#platform.now());
     this.#lookout.heed(step, handle);
-    while ((step & 7) === Step.Wait) step = await this.#wait(operation, step >>> 3, handle);
+    while ((step & 7) === Step.Wait || (step & 7) === Step.Check) {
+      const call = step >>> 3;
+      step = (step & 7) === Step.Check ? await this.#check(call, handle) : await this.#wait(operation, call, handle);
+    }
     if ((step & 7) === Step.FailOpen) return UNGUARDED_LEASE;
     if ((step & 7) !== Step.Attempt) throw this.#lookout.ended(operation, step, handle, undefined);
     return holdLease(step >>> 3, handle, this.#now, (look) => this.#lookout.look(look));
@@ -123,6 +141,57 @@ export class Driver implements Guard {
   reopen(): void {
     this.#isClosed = false;
     this.#live.reopen();
+  }
+
+  /** Sets up the connections that are to be warm; resolves when they are, or cannot be. */
+  async warm(): Promise<void> {
+    await this.#upkeep.warm();
+  }
+
+  /** The same before anybody asks, where the settings want it and the runtime allows it. */
+  startWarm(): void {
+    this.#upkeep.start();
+  }
+
+  /** Closes connections by hand; see `Controls.cleanup`. */
+  cleanUp(target: CleanupTarget): number {
+    return this.#upkeep.cleanUp(target);
+  }
+
+  /** Changes the pool's bounds while it runs; see `Controls.resize`. */
+  resize(bounds: { minConnections?: number; maxConnections?: number }): void {
+    this.#live.resize(bounds);
+    this.#lookout.look(this.#live.get().look());
+  }
+
+  /** The tier in force. */
+  get tier(): TierName | undefined {
+    return this.#live.tier;
+  }
+
+  /** Takes another tier for what comes next; see `Controls.setTier`. */
+  setTier(tier: TierName): void {
+    this.#live.setTier(tier);
+    this.#lookout.look(this.#live.get().look());
+  }
+
+  /** Whether anything runs or waits. */
+  isBusy(): boolean {
+    return this.#live.running() > 0;
+  }
+
+  /** What a successor must know; {@link Driver.resume} takes it. */
+  leave(): Left {
+    return this.#live.leave();
+  }
+
+  resume(left: Left): void {
+    this.#live.resume(left);
+  }
+
+  /** Gives its memory back, after {@link Driver.close} and when nothing runs. */
+  free(): void {
+    this.#live.free();
   }
 
   /** The status document. */
@@ -190,7 +259,7 @@ export class Driver implements Guard {
       switch (step & 7) {
         case Step.Attempt: {
           const call = step >>> 3;
-          const ended = await attemptOnce(operation, attempt, call, handle, attempts, this.#now);
+          const ended = await attemptOnce(operation, attempt, call, handle, attempts, this.#now, this.capacity);
           attempts += 1;
           if ("value" in ended) {
             this.#lookout.look(handle.succeed(call, this.#platform.now()));
@@ -207,6 +276,9 @@ export class Driver implements Guard {
         }
         case Step.Wait:
           step = await this.#wait(operation, step >>> 3, handle);
+          break;
+        case Step.Check:
+          step = await this.#check(step >>> 3, handle);
           break;
         case Step.FailOpen:
           // The core has trapped. What was already tried has its own error; anything else goes straight to the database.
@@ -244,6 +316,14 @@ export class Driver implements Guard {
     return step;
   }
 
+  /** Has the connection checked that a call is to use, and asks the core how to go on. */
+  async #check(call: number, handle: CoreHandle): Promise<number> {
+    const isWell = await this.#upkeep.check(handle.connectionOf(call), handle.read(Place.TimeoutMs));
+    const step = handle.checked(call, isWell, this.#platform.now());
+    this.#lookout.heed(step, handle);
+    return step;
+  }
+
   async #count<T>(operation: Operation, running: Promise<T>): Promise<T> {
     const began = this.#platform.now();
     let isFailure = true;
@@ -259,14 +339,17 @@ export class Driver implements Guard {
   }
 
   #bitsOf(operation: Operation): number {
-    return bitsOf(operation, this.#live.policyOf(operation.retry));
+    const { tier } = this.#live;
+    const isUnsaid = tier !== undefined && operation.priority === undefined;
+    const own = isUnsaid ? { ...operation, priority: priorityOf(tier) } : operation;
+    return bitsOf(own, this.#live.policyOf(operation.retry));
   }
 }
 
 /** For a transaction that no policy watches. */
-const UNGUARDED_LEASE: Lease = { leftMs: undefined, lapsed: false, vanished: false, release() {} };
+const UNGUARDED_LEASE: Lease = { leftMs: undefined, connection: 0, lapsed: false, vanished: false, release() {} };
 
 /** For an attempt that no policy watches. Made when needed: Workers allow no signal at module scope. */
 function unguarded(): AttemptContext {
-  return { signal: new AbortController().signal, timeoutMs: 0, attempt: 1 };
+  return { signal: new AbortController().signal, timeoutMs: 0, attempt: 1, connection: 0 };
 }

@@ -23,6 +23,7 @@ export function holdLease(
   const timeoutMs = handle.read(Place.TimeoutMs);
   const renewMs = Math.min(Math.max(handle.read(Place.RenewMs), 1), RENEWAL_MAX_MS);
   let left = timeoutMs > 0 ? timeoutMs : Number.POSITIVE_INFINITY;
+  const connection = handle.connectionOf(call);
   const endsAt = now() + left;
   let lapsed = false;
   let timer: ReturnType<typeof setTimeout> | undefined;
@@ -50,6 +51,7 @@ export function holdLease(
     get leftMs() {
       return endsAt === Number.POSITIVE_INFINITY ? undefined : Math.max(endsAt - now(), 1);
     },
+    connection,
     get lapsed() {
       return lapsed;
     },

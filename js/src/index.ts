@@ -22,11 +22,15 @@ export type {
   HedgeOptions,
   OperationOptions,
   OperationRetry,
+  PoolStrategy,
+  Priority,
+  RateLimitOptions,
   RetryOptions,
   SeawallOptions,
   StateOptions,
   TimeoutOptions,
 } from "./config/options.ts";
+export type { CleanupTarget } from "./connections.ts";
 export type { ConsistencyStatus } from "./consistency/consistency.ts";
 export type { ClientControls, ClientStatus } from "./consistency/view.ts";
 export { type CircuitBreakerControls, type CircuitMetrics, CircuitState, type Controls } from "./controls.ts";
@@ -41,6 +45,8 @@ export {
   type Origin,
   OutcomeUnknownError,
   PoolExhaustedError,
+  QueryTooExpensiveError,
+  RateLimitedError,
   ResilienceError,
   type RetryAdvice,
 } from "./errors.ts";
@@ -56,17 +62,29 @@ export type {
   HandOnBreaker,
   IgnoredSetting,
   OperationStatus,
+  PoolBounds,
+  PoolStats,
   Status,
 } from "./status.ts";
 export { memoryStore } from "./store/memory.ts";
 export type { Store } from "./store/store.ts";
 export { type KvNamespace, workersKvStore } from "./store/workers-kv.ts";
+export type { CapacityOptions, CapacityStatus } from "./tenants/capacity.ts";
+export type { QueryCostOptions } from "./tenants/query-cost.ts";
+export {
+  type ProtectedTenant,
+  type TenantConfig,
+  Tenants,
+  type TenantsOptions,
+  type TenantsStatus,
+} from "./tenants/tenants.ts";
+export type { TierLimits, TierName, TierStatus } from "./tenants/tier.ts";
+export { TIERS } from "./tenants/tier-table.ts";
 export {
   type BatchScaling,
   DatabaseTimeoutHandler,
   DEFAULT_TIMEOUTS,
   TIER_QUERY_TIMEOUTS,
-  type TierName,
   type TimeoutClass,
   TimeoutUtils,
   tierTimeouts,

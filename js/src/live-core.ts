@@ -7,7 +7,21 @@ import type { Platform } from "./platform/platform.ts";
 import { RetryPolicies } from "./retry-policies.ts";
 import { type Settings, settingsOf } from "./settings.ts";
 import { type BreakerState, type ConnectionStatus, STATES, type Status } from "./status.ts";
+import { limitsOf, type TierName, tierStatus } from "./tenants/tier.ts";
 
+/** What is left of a core that is put aside. Times are in milliseconds since the epoch; 0 for none. */
+export interface Left {
+  /** Until when the rate limit remembers. */
+  readonly rateDueMs: number;
+  /** When the circuit may probe. */
+  readonly openUntilMs: number;
+  readonly forced: "OPEN" | "CLOSED" | undefined;
+  readonly isDisabled: boolean;
+  /** The tier, if it was changed while the core ran. */
+  readonly tier: TierName | undefined;
+}
+
+const OPEN = 2;
 const FORCED = { CLOSED: 1, OPEN: 2 } as const;
 
 /** The core in use, and all that a new one must be told. */
@@ -15,22 +29,26 @@ export class LiveCore {
   /** The handle last in use; undefined before the first and after a trap. */
   handle: CoreHandle | undefined;
   readonly circuit: Circuit;
-  readonly #options: SeawallOptions;
+  #options: SeawallOptions;
   readonly #database: string;
   readonly #platform: Platform;
   readonly #policies = new RetryPolicies();
+  readonly #hasConnections: boolean;
   #settings: Settings;
   /** What the core knew at its last change, for the case that it traps. */
   #snapshot = "";
   #recoveries = 0;
   #isClosed = false;
+  #tier: TierName | undefined;
 
   /** @throws Error that names every setting that cannot be used. */
-  constructor(options: SeawallOptions, database: string, platform: Platform, circuit: Circuit) {
+  constructor(options: SeawallOptions, database: string, platform: Platform, circuit: Circuit, hasConnections = false) {
     this.#options = options;
+    this.#hasConnections = hasConnections;
     this.#database = database;
     this.#platform = platform;
     this.circuit = circuit;
+    this.#tier = options.tier;
     this.#settings = this.#settingsWith();
     checkSettings(this.#settings);
   }
@@ -42,14 +60,17 @@ export class LiveCore {
     const { circuit } = this;
     const platform = this.#platform;
     const now = platform.now();
-    const fresh = new CoreHandle(this.#settings, platform.randomBits(), platform.randomBits(), now, (trapped) => {
+    const onTrap = (trapped: CoreHandle) => {
       if (this.handle !== trapped) return;
       this.handle = undefined;
       this.#recoveries += 1;
-    });
+    };
+    const seeds = [platform.randomBits(), platform.randomBits()] as const;
+    const fresh = new CoreHandle(this.#settings, ...seeds, now, onTrap, this.#hasConnections);
     this.#policies.teach((retry) => addRetryPolicy(fresh.core, this.#settingsWith(retry)));
     if (this.#snapshot !== "") fresh.core.import(this.#snapshot, now);
     if (circuit.forced !== undefined) fresh.core.force(FORCED[circuit.forced], now);
+    fresh.tier = this.#tier;
     if (this.#isClosed) fresh.core.close(now);
     this.handle = fresh;
     if (circuit.isTroubled || circuit.forced !== undefined) this.#compare("core_replaced");
@@ -123,10 +144,76 @@ export class LiveCore {
   enable(isOn: boolean, why: string | Why | undefined): void {
     this.circuit.hand(isOn ? "ENABLED" : "DISABLED", why);
     this.#settings = this.#settingsWith(undefined, isOn);
-    const { lines, numbers, database } = this.#settings;
-    this.ask((core) => core.reconfigure(lines, numbers, database));
+    this.#reconfigure();
     this.tell(this.get());
     this.#compare(isOn ? "enabled" : "disabled");
+  }
+
+  /**
+   * Changes the pool's bounds while it runs.
+   *
+   * @throws Error that names every bound that cannot be used; nothing is changed then.
+   */
+  resize(bounds: { minConnections?: number; maxConnections?: number }): void {
+    const before = this.#options;
+    this.#options = { ...before, connectionPool: { ...before.connectionPool, ...bounds } };
+    try {
+      const settings = this.#settingsWith();
+      checkSettings(settings);
+      this.#settings = settings;
+    } catch (error) {
+      this.#options = before;
+      throw error;
+    }
+    this.#reconfigure();
+  }
+
+  get tier(): TierName | undefined {
+    return this.#tier;
+  }
+
+  /** Takes another tier for what comes next. */
+  setTier(tier: TierName): void {
+    limitsOf(tier);
+    this.#tier = tier;
+    this.#settings = this.#settingsWith();
+    const { lines, numbers, database } = this.#settings;
+    this.ask((core) => core.reconfigure(lines, numbers, database));
+    this.get().tier = tier;
+  }
+
+  /** Calls that run; without a core, none do. */
+  running(): number {
+    return this.handle === undefined ? 0 : this.ask((core, now) => core.running(now));
+  }
+
+  /** What a successor must know. */
+  leave(): Left {
+    const { forced, isDisabled } = this.circuit;
+    const tier = this.#tier === this.#options.tier ? undefined : this.#tier;
+    if (this.handle === undefined) return { rateDueMs: 0, openUntilMs: 0, forced, isDisabled, tier };
+    const [rateDueMs, isOpen, retryAtMs] = this.ask((core, now) => [
+      core.rateDue(),
+      core.breakerState(now) === OPEN,
+      core.retryAt(),
+    ]);
+    return { rateDueMs, openUntilMs: isOpen && forced === undefined ? retryAtMs : 0, forced, isDisabled, tier };
+  }
+
+  /** Goes on where a predecessor left. */
+  resume({ rateDueMs, openUntilMs, forced, isDisabled, tier }: Left): void {
+    if (tier !== undefined) this.setTier(tier);
+    if (isDisabled) this.enable(false, "resumed");
+    this.ask((core, now) => core.resume(rateDueMs, openUntilMs, now));
+    if (forced !== undefined) this.force(forced, "resumed");
+    this.tell(this.get());
+  }
+
+  /** Gives the core's memory back. It must be closed, and nothing may run. */
+  free(): void {
+    const { handle } = this;
+    this.handle = undefined;
+    if (handle !== undefined && handle.generation === coreGeneration()) handle.core.free();
   }
 
   /** The status document. */
@@ -136,6 +223,7 @@ export class LiveCore {
     recent.averageMs = recent.durationMs / Math.max(recent.healthy + recent.failing, 1);
     const { hands, listenerFailures } = this.circuit;
     Object.assign(status.breaker, { hands: hands.map((hand) => ({ ...hand })), listenerFailures });
+    if (this.#tier !== undefined) status.tier = tierStatus(this.#tier, this.#platform.connectionsMax);
     return Object.assign(status, { coreRecoveries: this.#recoveries, ignored: [] });
   }
 
@@ -150,10 +238,16 @@ export class LiveCore {
     this.circuit.found(state, reason);
   }
 
+  #reconfigure(): void {
+    const { lines, numbers, database } = this.#settings;
+    this.ask((core) => core.reconfigure(lines, numbers, database));
+  }
+
   #settingsWith(retry?: RetryOptions, isBreakerOn?: boolean): Settings {
     const { circuit } = this;
     const { circuitBreaker = {} } = this.#options;
     const options = { ...this.#options };
+    if (this.#tier !== undefined) options.tier = this.#tier;
     const enabled = isBreakerOn ?? (circuit.isDisabled ? false : undefined);
     if (enabled !== undefined) options.circuitBreaker = { ...circuitBreaker, enabled };
     if (retry !== undefined) {
@@ -161,7 +255,7 @@ export class LiveCore {
       if (nested !== undefined) options.circuitBreaker = breaker;
       options.retry = { ...(options.retry ?? nested), ...retry };
     }
-    return settingsOf(options, this.#database, this.#platform);
+    return settingsOf(options, this.#database, this.#platform, this.#hasConnections);
   }
 }
 

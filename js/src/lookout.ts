@@ -1,6 +1,7 @@
 // What the core asks to be looked at: somebody who waits and may go on, a change to tell of, a store to read or write.
 
 import type { Circuit } from "./circuit.ts";
+import type { Upkeep } from "./connections.ts";
 import { type CoreHandle, Look, Step } from "./core.ts";
 import type { LiveCore } from "./live-core.ts";
 import type { Operation } from "./operation.ts";
@@ -14,11 +15,13 @@ export class Lookout {
   readonly #live: LiveCore;
   readonly #circuit: Circuit;
   readonly #shared: SharedState | undefined;
+  readonly #upkeep: Upkeep;
 
-  constructor(live: LiveCore, shared: SharedState | undefined) {
+  constructor(live: LiveCore, shared: SharedState | undefined, upkeep: Upkeep) {
     this.#live = live;
     this.#circuit = live.circuit;
     this.#shared = shared;
+    this.#upkeep = upkeep;
   }
 
   look(look: number): void {
@@ -27,6 +30,7 @@ export class Lookout {
     if ((look & Look.Notes) !== 0) this.#live.tell(handle);
     if ((look & Look.Waiter) !== 0) this.nudge(handle);
     if ((look & Look.Store) !== 0) this.#shared?.tick();
+    if ((look & Look.Pool) !== 0) this.#upkeep.tend();
   }
 
   /** After a question: an attempt may have begun half-open, and a refusal may be the first sign of what others found. */

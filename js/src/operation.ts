@@ -1,6 +1,6 @@
 // What the client asks of the policies: the seam between the `@libsql/client` surface and the driver.
 
-import type { OperationOptions, OperationRetry } from "./config/options.ts";
+import type { OperationOptions, OperationRetry, Priority } from "./config/options.ts";
 import type { Failure } from "./errors.ts";
 import type { Labels } from "./labels.ts";
 
@@ -36,6 +36,10 @@ export interface Operation {
   retry?: OperationRetry | undefined;
   /** Says what is known of an attempt's error that carries no facts of its own. */
   factsOf?: ((error: unknown) => Failure | undefined) | undefined;
+  /** The connection of the lease that it runs inside of. */
+  connection?: number | undefined;
+  /** Who goes first among those who wait for a lease. */
+  priority?: Priority | undefined;
   /** Which errors of the last attempt are handed on unchanged, whatever the policies make of them: all, or lost answers. */
   handsOnErrors?: "all" | "losses" | undefined;
 }
@@ -46,6 +50,8 @@ export interface AttemptContext {
   readonly signal: AbortSignal;
   readonly timeoutMs: number;
   readonly attempt: number;
+  /** The pool's connection that it uses; 0 where there is nothing behind connections, and for the second leg of a read. */
+  readonly connection: number;
 }
 
 /** What an operation does when it is its turn. */
@@ -55,6 +61,8 @@ export type Attempt<T> = (cx: AttemptContext) => Promise<T>;
 export interface Lease {
   /** Milliseconds until the transaction's deadline, at least 1; undefined when it has none. */
   readonly leftMs: number | undefined;
+  /** The pool's connection that the transaction uses; 0 for none. */
+  readonly connection: number;
   /** True once the lease has expired and its slot may be somebody else's. */
   readonly lapsed: boolean;
   /** True once the request that holds it is surely gone: its timer is long overdue. */
@@ -81,7 +89,7 @@ export interface Guard {
 /** `operation` as its caller wants it. Options that are not set leave it as it is. */
 export function withOptions(operation: Operation, options: OperationOptions | undefined): Operation {
   if (options === undefined) return operation;
-  const { timeout, signal, useCircuitBreaker, idempotent, operationName, tableName, retry, hedge } = options;
+  const { timeout, signal, useCircuitBreaker, idempotent, operationName, tableName, retry, hedge, priority } = options;
   const isNamed = operationName !== undefined || tableName !== undefined;
   const name = operationName ?? operation.name;
   return {
@@ -92,6 +100,7 @@ export function withOptions(operation: Operation, options: OperationOptions | un
     idempotent: idempotent ?? operation.idempotent,
     retry: retry ?? operation.retry,
     hedge: hedge ?? operation.hedge,
+    priority: priority ?? operation.priority,
     name,
     labels: isNamed ? { operation: name ?? operation.class, table: tableName ?? "" } : operation.labels,
   };

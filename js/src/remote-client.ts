@@ -3,6 +3,7 @@ import { Access } from "./access.ts";
 import type { Client, InArgs, InStatement, Replicated, ResultSet, Transaction, TransactionMode } from "./api.ts";
 import type { OperationOptions } from "./config/options.ts";
 import type { ClientConfig } from "./config.ts";
+import type { Connections } from "./connections.ts";
 import { type Consistency, EndpointIndex, type Post } from "./consistency/consistency.ts";
 import type { Floor } from "./consistency/log-index.ts";
 import { marked } from "./consistency/stale.ts";
@@ -24,6 +25,7 @@ import {
 import { type Authorization, Pipeline, type RequestBuilder } from "./hrana/pipeline.ts";
 import type { PipelineResponse, StreamResult } from "./hrana/proto.ts";
 import { type AttemptContext, type Guard, type Operation, type StatementKind, withOptions } from "./operation.ts";
+import type { Ask, QueryCost } from "./tenants/query-cost.ts";
 import { kindOfAll, StreamTransaction } from "./transaction.ts";
 import { openTransport } from "./transport/open.ts";
 import type { Compression, Transport } from "./transport/transport.ts";
@@ -41,7 +43,7 @@ export class RemoteClient implements Client {
   readonly protocol = "http";
   readonly #config: ClientConfig;
   readonly #wire: WireOptions;
-  readonly #openGuard: () => Guard;
+  readonly #openGuard: (connections: Connections) => Guard;
   #guard: Guard;
   #transport: Transport;
   #pipeline: Pipeline;
@@ -49,17 +51,25 @@ export class RemoteClient implements Client {
   readonly #endpoint = new EndpointIndex();
   #latest: Access | undefined;
   #transactions = new Set<StreamTransaction>();
+  readonly #cost: QueryCost | undefined;
   #isClosed = false;
 
   /** `openGuard` is called now, and again by {@link RemoteClient.reconnect}. */
-  constructor(config: ClientConfig, wire: WireOptions, consistency: Consistency, openGuard: () => Guard) {
+  constructor(
+    config: ClientConfig,
+    wire: WireOptions,
+    consistency: Consistency,
+    openGuard: (connections: Connections) => Guard,
+    cost?: QueryCost,
+  ) {
+    this.#cost = cost;
     this.#consistency = consistency;
     this.#config = config;
     this.#wire = wire;
     this.#openGuard = openGuard;
-    this.#guard = openGuard();
     this.#transport = openTransport(config.fetch, wire.compression);
     this.#pipeline = this.#openPipeline();
+    this.#guard = openGuard(this.#connections());
   }
 
   get closed(): boolean {
@@ -96,6 +106,7 @@ export class RemoteClient implements Client {
     const { intMode } = this.#config;
     const own = typeof statement === "string" ? undefined : statement.seawall;
     const kind = this.#open().kindOf(sqlOf(given));
+    if (this.#cost !== undefined) await this.#checkCost([given]);
     const operation = { class: "query", kind, name: "execute" } as const;
     const access = this.#access(floor, own);
     return this.#guard.run(withOptions(operation, own), async (cx) => {
@@ -111,6 +122,7 @@ export class RemoteClient implements Client {
     options?: OperationOptions,
   ): Promise<Array<ResultSet>> {
     const kind = mode === "read" ? "read" : kindOfAll(this.#open(), statements);
+    if (this.#cost !== undefined) await this.#checkCost(statements);
     const operation = withOptions({ class: "batch", kind, name: "batch" }, options);
     const access = this.#access(floor, options);
     return this.#batch(access, operation, statements, { begin: mode, commit: true, migration: false });
@@ -149,6 +161,7 @@ export class RemoteClient implements Client {
     const onEnd = (ended: StreamTransaction) => transactions.delete(ended);
     const { intMode } = this.#config;
     const transaction = new StreamTransaction(guard, lease, this.#pipeline, mode, intMode, access, onEnd);
+    if (this.#cost !== undefined) transaction.check = (statements) => this.#checkCost(statements);
     transactions.add(transaction);
     return transaction;
   }
@@ -171,11 +184,11 @@ export class RemoteClient implements Client {
   /** Closes, and opens again with fresh policies and connections. */
   async reconnect(): Promise<void> {
     this.close();
-    this.#guard = this.#openGuard();
     this.#transport = openTransport(this.#config.fetch, this.#wire.compression);
     this.#pipeline = this.#openPipeline();
     this.#latest = undefined;
     this.#isClosed = false;
+    this.#guard = this.#openGuard(this.#connections());
   }
 
   async #batch(
@@ -206,8 +219,25 @@ export class RemoteClient implements Client {
     cx: AttemptContext,
   ): Promise<PipelineResponse> {
     const pipeline = this.#pipeline;
-    const post: Post = (index, signal) => pipeline.send(build, true, pipeline.address, signal, index);
+    const post: Post = (index, signal) => pipeline.send(build, true, pipeline.addressOn(cx.connection), signal, index);
     return access.send(kind, isRepeatable, cx, post);
+  }
+
+  /** Nothing, when nothing has to be asked; throws at once for a statement that is known to cost too much. */
+  #checkCost(statements: readonly AnyStatement[]): Promise<void> | undefined {
+    const cost = this.#cost;
+    const unknown = cost === undefined ? [] : statements.map(sqlOf).filter((sql) => cost.isUnknown(sql));
+    if (cost === undefined || unknown.length === 0) return undefined;
+    const guard = this.#open();
+    const access = this.#access(this.#consistency.floor, undefined);
+    // A question of ours: it takes nothing of the tenant's rate.
+    const operation = { class: "healthCheck", kind: "read", name: "explain", retry: false } as const;
+    const ask: Ask = (sql) =>
+      guard.run(operation, async (cx) => {
+        const request = executeRequest(encodeStatement(sql));
+        return executeResult(resultOf(await this.#sendAlone(access, "unknown", true, () => request, cx)), "number");
+      });
+    return cost.checkAll(unknown, ask);
   }
 
   #access(floor: Floor, options: OperationOptions | undefined): Access {
@@ -222,6 +252,18 @@ export class RemoteClient implements Client {
   #open(): Guard {
     if (this.#isClosed) throw clientClosed();
     return this.#guard;
+  }
+
+  /** A connection is set up by the smallest request that there is: it opens no stream and asks nothing of the database. */
+  #connections(): Connections {
+    const transport = this.#transport;
+    const pipeline = this.#pipeline;
+    const nothing = () => ({ requests: "", count: 0 });
+    return {
+      setUp: (connection, signal) => pipeline.send(nothing, true, pipeline.addressOn(connection), signal),
+      check: async (connection) => (await transport.check?.(connection)) ?? true,
+      retire: (connection) => transport.retire?.(connection),
+    };
   }
 
   #openPipeline(): Pipeline {

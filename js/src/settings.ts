@@ -11,7 +11,7 @@ const SWITCHES: Record<string, boolean> = { true: true, "1": true, false: false,
 export interface Settings {
   /** One for each group and each value. */
   readonly lines: string;
-  /** Three about this runtime, then one for each line: the value if it is a number, else NaN. */
+  /** Four about this runtime, then one for each line: the value if it is a number, else NaN. */
   readonly numbers: Float64Array;
   /** Names the database in the shared state. */
   readonly database: string;
@@ -25,7 +25,12 @@ const SHOWN_MAX = 40;
  *
  * @throws Error when the environment's switch of the breaker is none, or when retries are set in two places.
  */
-export function settingsOf(options: SeawallOptions, database: string, platform: Platform): Settings {
+export function settingsOf(
+  options: SeawallOptions,
+  database: string,
+  platform: Platform,
+  hasConnections = false,
+): Settings {
   // What is unknown goes along, so that the core can name it.
   const {
     state,
@@ -33,6 +38,9 @@ export function settingsOf(options: SeawallOptions, database: string, platform: 
     compression: _,
     busyTimeout: _busy,
     consistency: _c,
+    queryCost: _q,
+    tier,
+    tenant,
     circuitBreaker,
     retry,
     ...rest
@@ -54,11 +62,14 @@ export function settingsOf(options: SeawallOptions, database: string, platform: 
     );
   }
   const isProduction = (environment ?? platform.environment()) === "production";
-  const host = [Number(isProduction), Number(platform.isPolling), platform.connectionsMax ?? Number.POSITIVE_INFINITY];
+  const switches = [isProduction, platform.isPolling, hasConnections].map(Number);
+  const host = [...switches, platform.connectionsMax ?? Number.POSITIVE_INFINITY];
   // As JSON has them: what is not set is not there, and only plain values are left.
   const groups: Record<string, unknown> = JSON.parse(
     JSON.stringify({
       ...rest,
+      // One group, under the name that users know.
+      tenant: tier === undefined ? tenant : { tier, ...tenant },
       retry: retry ?? nested,
       circuitBreaker: isGroup || circuitBreaker === undefined ? { ...breaker, enabled } : circuitBreaker,
       state: { ...schedule, near: near !== undefined },

@@ -1,5 +1,7 @@
 // The documents that the core renders, as types.
 
+import type { TierStatus } from "./tenants/tier.ts";
+
 /** Names of the circuit's states, in the order of their numbers. */
 export const STATES = ["CLOSED", "HALF_OPEN", "OPEN"] as const;
 
@@ -40,6 +42,8 @@ export interface IgnoredSetting {
 /** State and counters of all policies of one database in one isolate. */
 export interface Status {
   uptimeMs: number;
+  /** The tier, if one is set. `pool.min` and `pool.max` are what is in force. */
+  tier?: TierStatus;
   breaker: {
     state: BreakerState;
     failures: number;
@@ -61,7 +65,17 @@ export interface Status {
     min: number;
     max: number;
     leaked: number;
+    /** Most leases at once as the strategy has it at the moment, between `min` and `max`. */
+    limit: number;
     created: number;
+    /** Set up ahead of demand. */
+    warmed: number;
+    /** Checked before they were used. */
+    validated: number;
+    /** Replaced: worn, or found broken by a check. */
+    recycled: number;
+    /** Given up, for whatever reason. */
+    retired: number;
   };
   totals: {
     successful: number;
@@ -117,6 +131,17 @@ export interface FleetStatus {
   colos: ColoStatus[];
 }
 
+/** The pool at a glance. */
+export type PoolStats = Pick<Status["pool"], "size" | "available" | "borrowed" | "pending" | "min" | "max">;
+
+/** Bounds of a pool that change while it runs. */
+export interface PoolBounds {
+  minConnections?: number;
+  maxConnections?: number;
+  /** A name for these bounds, which `connections()` shows. */
+  tier?: string;
+}
+
 /** One connection with its history. */
 export interface ConnectionStatus {
   id: number;
@@ -125,5 +150,9 @@ export interface ConnectionStatus {
   lastUsedAtMs: number;
   uses: number;
   errors: number;
+  /** The kind of database, as `protect` was told. */
+  databaseType: string;
+  /** The tier that `resize` was last told. */
+  tier?: string;
   history: { from: string; to: string; atMs: number; reason: string }[];
 }

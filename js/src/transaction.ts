@@ -51,7 +51,7 @@ export class StreamTransaction implements Transaction {
     const isRepeatable = mode !== "write";
     const opening: Opening = (isRead, cx, post) =>
       access.send(isRead ? "read" : "opening", isRead && isRepeatable, cx, post);
-    this.#stream = new Stream(pipeline, opening, () => this.#end());
+    this.#stream = new Stream(pipeline, lease.connection, opening, () => this.#end());
     this.#mode = mode;
     this.#intMode = intMode;
     this.#onEnd = onEnd;
@@ -66,12 +66,17 @@ export class StreamTransaction implements Transaction {
     return this.#lease.vanished;
   }
 
+  /** Asks what statements would cost, where that is limited; nothing when it is known. */
+  check: ((statements: readonly AnyStatement[]) => Promise<void> | undefined) | undefined;
+  #asking: Promise<void> | undefined;
+
   async execute(statement: InStatement): Promise<ResultSet> {
     return (await this.batch([statement]))[0] as ResultSet;
   }
 
   async batch(statements: Array<InStatement>): Promise<Array<ResultSet>> {
     this.#checkOpen("execute statements");
+    if (this.check !== undefined) await this.#checkCost(this.check(statements));
     if (this.#scriptsWaiting > 0) {
       await this.#begun;
       this.#checkOpen("execute statements");
@@ -97,6 +102,7 @@ export class StreamTransaction implements Transaction {
 
   async executeMultiple(sql: string): Promise<void> {
     this.#checkOpen("execute statements");
+    if (this.#asking !== undefined) await this.#asking;
     if (this.#begun === undefined) {
       const begin = this.#run("unknown", true, async (cx) => {
         const build: RequestBuilder = (_, index) => executeSqlRequest(beginSql(this.#mode), index);
@@ -121,6 +127,7 @@ export class StreamTransaction implements Transaction {
 
   async commit(): Promise<void> {
     this.#checkOpen("commit the transaction", " already");
+    if (this.#asking !== undefined) await this.#asking;
     try {
       if (this.#begun === undefined) return;
       await this.#begun;
@@ -149,6 +156,21 @@ export class StreamTransaction implements Transaction {
     this.#abandon(new LibsqlError("The transaction was closed", "TRANSACTION_CLOSED"));
   }
 
+  /** In the order of the calls: a statement that need not be asked about does not overtake one that must. */
+  async #checkCost(asked: Promise<void> | undefined): Promise<void> {
+    const before = this.#asking;
+    if (asked === undefined && before === undefined) return;
+    const own = before === undefined ? asked : before.then(() => asked);
+    const after = (own as Promise<void>).catch(() => {});
+    this.#asking = after;
+    try {
+      await own;
+    } finally {
+      if (this.#asking === after) this.#asking = undefined;
+    }
+    this.#checkOpen("execute statements");
+  }
+
   /** Runs the last statement and closes the stream in the same HTTP request. */
   #finish(sql: "COMMIT" | "ROLLBACK"): Promise<void> {
     const finished = this.#run("write", sql === "ROLLBACK", async (cx) => {
@@ -173,7 +195,15 @@ export class StreamTransaction implements Transaction {
     }
     const timeoutMs = this.#lease.leftMs;
     return this.#guard.run(
-      { class: "transaction", kind, held: true, undoable: isUndoable, timeoutMs, name: "transaction" },
+      {
+        class: "transaction",
+        kind,
+        held: true,
+        undoable: isUndoable,
+        timeoutMs,
+        name: "transaction",
+        connection: this.#lease.connection,
+      },
       attempt,
     );
   }

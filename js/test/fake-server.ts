@@ -35,7 +35,7 @@ export function openGuard(operations: Operation[] = [], leases: FakeClient["leas
     kindOf: (sql) => (/^\s*(select|values)\b/i.test(sql) ? "read" : /^\s*insert\b/i.test(sql) ? "write" : "unknown"),
     run: <T>(operation: Operation, attempt: (cx: AttemptContext) => Promise<T>) => {
       operations.push(operation);
-      return attempt({ signal, timeoutMs: 1_000, attempt: 1 });
+      return attempt({ signal, timeoutMs: 1_000, attempt: 1, connection: 0 });
     },
     lease: async (operation) => {
       operations.push(operation);
@@ -43,6 +43,7 @@ export function openGuard(operations: Operation[] = [], leases: FakeClient["leas
         lapsed: false,
         vanished: false,
         leftMs: undefined,
+        connection: 0,
         isReleased: false,
         release() {
           lease.isReleased = true;

@@ -7,7 +7,7 @@ import { settingsOf } from "../src/settings.ts";
 const odd = (options: object) => createGuard(options as SeawallOptions, "db");
 
 describe("settings cross as lines and numbers", () => {
-  test("one line and one number for each group and value, after three numbers about the runtime", () => {
+  test("one line and one number for each group and value, after four numbers about the runtime", () => {
     const { lines, numbers, database } = settingsOf(
       { environment: "production", retry: { attempts: 3 }, hedge: {} },
       "a database",
@@ -22,7 +22,7 @@ describe("settings cross as lines and numbers", () => {
       "state\tnear\tfalse",
     ]);
     const none = Number.NaN;
-    expect([...numbers]).toEqual([1, 1, 6, none, none, 3, none, none, none]);
+    expect([...numbers]).toEqual([1, 1, 0, 6, none, none, 3, none, none, none]);
     expect(database).toBe("a database");
   });
 

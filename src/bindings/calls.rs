@@ -17,6 +17,8 @@ const LOOK_WAITER: u32 = 1;
 const LOOK_STORE: u32 = 2;
 /// The same: something rare was noted, which `takeChange` empties.
 const LOOK_NOTES: u32 = 4;
+/// The same: `nextPoolWork` may have an answer.
+const LOOK_POOL: u32 = 8;
 
 /// The policies of one database.
 #[wasm_bindgen]
@@ -148,7 +150,8 @@ impl Core {
         let waiter = if self.engine.next_waiter().is_some() { LOOK_WAITER } else { 0 };
         let store = if self.engine.wants_store() { LOOK_STORE } else { 0 };
         let notes = if self.engine.notes().has_events() { LOOK_NOTES } else { 0 };
-        waiter | store | notes
+        let pool = if self.engine.has_pool_work() { LOOK_POOL } else { 0 };
+        waiter | store | notes | pool
     }
 
     /// The call to wake, or -1.
@@ -168,7 +171,7 @@ impl Core {
         self.latest
     }
 
-    fn put(&mut self, step: Step) -> u32 {
+    pub(super) fn put(&mut self, step: Step) -> u32 {
         self.register.put(step, self.engine.breaker(), self.latest)
     }
 }

@@ -14,6 +14,7 @@
 pub mod calls;
 pub mod control;
 pub mod judging;
+pub mod pool;
 mod register;
 pub mod settings;
 pub mod sharing;

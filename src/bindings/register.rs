@@ -1,6 +1,6 @@
 //! How a step crosses: one number, and a row of numbers beside it.
 
-use crate::clock::Instant;
+use crate::clock::{Instant, Millis};
 use crate::engine::step::Step;
 use crate::policy::breaker::Breaker;
 
@@ -10,6 +10,8 @@ mod kind {
     pub(super) const WAIT: u32 = 1;
     pub(super) const REFUSE: u32 = 2;
     pub(super) const DONE: u32 = 3;
+    // 4 is the host's own, for a core that has trapped.
+    pub(super) const CHECK: u32 = 5;
 }
 
 /// Places in the register.
@@ -49,6 +51,16 @@ impl Register {
         self.0[place::CHANGED_AT_MS] = at.to_host();
     }
 
+    /// Notes how long a set-up may take.
+    pub(super) fn put_timeout(&mut self, timeout_ms: Millis) {
+        self.0[place::TIMEOUT_MS] = timeout_ms as f64;
+    }
+
+    /// Notes when to ask again.
+    pub(super) fn put_at(&mut self, at: Instant) {
+        self.0[place::AT_MS] = at.to_host();
+    }
+
     /// Puts down what belongs to a step, and returns the step's number. A refusal comes with the breaker's state.
     #[inline]
     pub(super) fn put(&mut self, step: Step, breaker: &Breaker, now: Instant) -> u32 {
@@ -59,6 +71,10 @@ impl Register {
                 register[place::RENEW_MS] = renew_ms as f64;
                 register[place::HEDGE_MS] = hedge_ms as f64;
                 call.to_number() << 3 | kind::ATTEMPT
+            }
+            Step::Check { call, timeout_ms } => {
+                register[place::TIMEOUT_MS] = timeout_ms as f64;
+                call.to_number() << 3 | kind::CHECK
             }
             Step::Wait { call, until, what } => {
                 register[place::AT_MS] = until.to_host();

@@ -13,11 +13,17 @@ pub fn check_settings(lines: &str, numbers: &[f64], database: &str) -> Result<()
     Ok(())
 }
 
-/// Reads settings: `lines` as in [`Raw::from_lines`]. The first three numbers say of the host whether it is production (1),
-/// whether its waiters ask again by themselves (1), and how many connections it can carry; then comes one for each line.
+/// Reads settings: `lines` as in [`Raw::from_lines`]. The first four numbers say of the host whether it is production (1),
+/// whether its waiters ask again by themselves (1), whether there is something behind its connections (1), and how many
+/// of them it can carry; then comes one for each line.
 pub(super) fn read(lines: &str, numbers: &[f64], database: &str) -> Result<Config, Problems> {
-    let (host, numbers) = numbers.split_first_chunk::<3>().unwrap_or((&[0.0, 0.0, f64::INFINITY], &[]));
-    let host =
-        Host { is_production: host[0] == 1.0, is_polling: host[1] == 1.0, connections_max: host[2] as u64, database };
+    let (host, numbers) = numbers.split_first_chunk::<4>().unwrap_or((&[0.0, 0.0, 0.0, f64::INFINITY], &[]));
+    let host = Host {
+        is_production: host[0] == 1.0,
+        is_polling: host[1] == 1.0,
+        has_connections: host[2] == 1.0,
+        connections_max: host[3] as u64,
+        database,
+    };
     check(&Raw::from_lines(host, lines, numbers))
 }

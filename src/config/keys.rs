@@ -23,6 +23,8 @@ pub enum Shape {
     },
     /// `true` or `false`.
     Switch,
+    /// One of these words. Its value is its place in the list.
+    Choice(&'static [&'static str]),
 }
 
 /// What a setting is if nobody sets it.
@@ -119,7 +121,7 @@ impl Alias {
             (shape, Scale::Same) => shape,
             (Shape::Whole { min, max }, _) => Shape::Number { min: min as f64 / factor, max: max as f64 / factor },
             (Shape::Number { min, max }, _) => Shape::Number { min: min / factor, max: max / factor },
-            (Shape::Switch, _) => Shape::Switch,
+            (shape @ (Shape::Switch | Shape::Choice(_)), _) => shape,
         };
         Key { path: self.path, unit: self.scale.unit(key.unit), shape, ..*key }
     }
@@ -177,12 +179,17 @@ const fn switch(path: &'static str, default: bool, help: &'static str) -> Key {
     Key { path, unit: "", shape: Shape::Switch, default: Default::Fixed(default as u8 as f64), help: prose(help) }
 }
 
+/// `default` is a place in `words`.
+const fn choice(path: &'static str, words: &'static [&'static str], default: usize, help: &'static str) -> Key {
+    Key { path, unit: "", shape: Shape::Choice(words), default: Default::Fixed(default as f64), help: prose(help) }
+}
+
 const fn by_environment(production: f64, development: f64) -> Default {
     Default::ByEnvironment { production, development }
 }
 
 /// Every setting.
-pub const KEYS: [Key; 57] = [
+pub const KEYS: [Key; 73] = [
     switch("connectionPool.enabled", true, "Whether operations need a lease."),
     count(
         "connectionPool.maxConnections",
@@ -195,7 +202,70 @@ pub const KEYS: [Key; 57] = [
     span("connectionPool.acquireTimeout", 0, 5_000, "How long an operation waits for a lease."),
     count("connectionPool.maxQueue", 0, 16_000, Default::Fixed(10_000.0), "Operations that may wait at once."),
     span("connectionPool.leaseTtl", 100, 2_000, "A lease that its holder does not renew for this long is taken back."),
-    span("connectionPool.idleTimeout", 1, 9_000, "An idle connection is closed after this; below the server's 10 s."),
+    span("connectionPool.idleTimeout", 1, 300_000, "An idle connection is closed after this, down to minConnections."),
+    choice(
+        "connectionPool.strategy",
+        &["adaptive", "balanced", "performance", "resource_conserving"],
+        0,
+        "How many connections there are and which one is taken: docs/pool.md.",
+    ),
+    count(
+        "connectionPool.initialConnections",
+        0,
+        1_000,
+        Default::Fixed(0.0),
+        "Connections set up before the first operation, never more than maxConnections; `performance` sets up all, `balanced` minConnections.",
+    ),
+    switch("connectionPool.connectionWarming", true, "Whether any are."),
+    span("connectionPool.connectionTimeout", 1, 30_000, "A connection that takes longer to set up has failed."),
+    count("connectionPool.maxRetries", 0, 100, Default::Fixed(3.0), "How often a set-up that failed is tried again."),
+    span("connectionPool.retryDelay", 0, 500, "How long before that."),
+    span(
+        "connectionPool.healthCheckInterval",
+        1,
+        30_000,
+        "After set-ups that failed to the end, how long until warm connections are tried again.",
+    ),
+    span(
+        "connectionPool.validationInterval",
+        0,
+        60_000,
+        "A connection that was idle for longer is checked before it is used; one that was not, never.",
+    ),
+    span("connectionPool.maxAge", 0, 3_600_000, "An older connection is replaced when nobody uses it; 0 for never."),
+    count(
+        "connectionPool.maxUses",
+        0,
+        1_000_000_000,
+        Default::Fixed(0.0),
+        "A connection that was used so often is replaced; 0 for never.",
+    ),
+    choice(
+        "connectionPool.queueOrder",
+        &["adaptive", "fifo", "lifo"],
+        0,
+        "Who is served first among equally urgent operations; `adaptive` turns to the newest in overload.",
+    ),
+    span(
+        "connectionPool.overloadAfter",
+        0,
+        500,
+        "It is overload when the oldest has waited for longer than this, and than two recent holding times.",
+    ),
+    span(
+        "connectionPool.overloadTimeout",
+        0,
+        0,
+        "How long an operation waits that comes to a queue which did not empty for overloadAfter; 0 for acquireTimeout.",
+    ),
+    choice(
+        "connectionPool.stateMachine",
+        &["enforce", "record"],
+        0,
+        "Whether a change of state that the table does not know is refused, or only counted.",
+    ),
+    switch("connectionPool.enableMetrics", true, "Accepted; the pool always counts, because counting costs nothing."),
+    switch("connectionPool.enableTracing", true, "Accepted; each connection always keeps its last 16 changes."),
     switch("circuitBreaker.enabled", true, "Whether the breaker may refuse."),
     count(
         "circuitBreaker.failureThreshold",
@@ -334,12 +404,11 @@ pub const KEYS: [Key; 57] = [
         "Share of the data centres, weighted by their requests, that must be open for the view of the fleet to be open.",
     ),
     switch("state.near", false, "Whether there is a store near by, such as a data centre's cache; the host sets it."),
-    count(
+    choice(
         "tenant.tier",
+        &["NONE", "FREE", "STARTER", "PRO", "ENTERPRISE"],
         0,
-        4,
-        Default::Fixed(0.0),
-        "Written as `tier`, by name: FREE (1), STARTER, PRO, ENTERPRISE (4), or none (0).",
+        "Defaults as src/policy/tier.rs has them; written as `tier`.",
     ),
     count(
         "tenant.maxConcurrent",

@@ -1,7 +1,8 @@
 //! Raw settings to [`Config`], all problems at once.
 //!
 //! Raw settings are nested objects with the names of [`KEYS`](super::keys::KEYS). The host adds what it knows of itself
-//! under `platform`: `{"isProduction": bool, "isPolling": bool, "connectionsMax": n, "database": name}`.
+//! under `platform`: `{"isProduction": bool, "isPolling": bool, "connectionsMax": n, "hasConnections": bool,
+//! "database": name}`.
 
 use std::fmt;
 
@@ -14,7 +15,7 @@ use crate::policy::backoff::Backoff;
 use crate::policy::breaker::{BreakerConfig, Corners, FleetConfig, Weights};
 use crate::policy::deadline::DeadlineConfig;
 use crate::policy::hedge::HedgeConfig;
-use crate::policy::lease::PoolConfig;
+use crate::policy::lease::{Order, PoolConfig, Strategy};
 use crate::policy::rate::RateConfig;
 use crate::policy::retry::RetryConfig;
 use crate::policy::tier::Tier;
@@ -80,15 +81,7 @@ impl Reader<'_> {
         let mut config = Config {
             breaker_id: checksum(self.raw.host.database.as_bytes()),
             is_pool_on: self.switch("connectionPool.enabled"),
-            pool: PoolConfig {
-                leases_max: small(self.whole("connectionPool.maxConnections").min(self.raw.host.connections_max)),
-                connections_min: small(self.whole("connectionPool.minConnections")),
-                acquire_timeout_ms: self.whole("connectionPool.acquireTimeout"),
-                queue_max: small(self.whole("connectionPool.maxQueue")),
-                lease_ttl_ms: self.whole("connectionPool.leaseTtl"),
-                idle_ttl_ms: self.whole("connectionPool.idleTimeout"),
-                is_polling: self.raw.host.is_polling,
-            },
+            pool: self.pool(),
             breaker: BreakerConfig {
                 failures_max: if is_breaker_on { self.failures_max() } else { 0 },
                 failure_ratio: if is_breaker_on { self.number("circuitBreaker.failureRate") } else { 0.0 },
@@ -174,6 +167,40 @@ impl Reader<'_> {
         config
     }
 
+    fn pool(&mut self) -> PoolConfig {
+        let or_never = |value: u64| if value == 0 { u64::MAX } else { value };
+        // Checked, though the pool always counts and always keeps histories.
+        _ = [self.switch("connectionPool.enableMetrics"), self.switch("connectionPool.enableTracing")];
+        PoolConfig {
+            strategy: Strategy::from_number(self.whole("connectionPool.strategy")),
+            leases_max: small(self.whole("connectionPool.maxConnections").min(self.raw.host.connections_max)),
+            connections_min: small(self.whole("connectionPool.minConnections")),
+            connections_initial: small(self.whole("connectionPool.initialConnections")),
+            is_warming_on: self.switch("connectionPool.connectionWarming"),
+            acquire_timeout_ms: self.whole("connectionPool.acquireTimeout"),
+            queue_max: small(self.whole("connectionPool.maxQueue")),
+            order: match self.whole("connectionPool.queueOrder") {
+                1 => Order::Fifo,
+                2 => Order::Lifo,
+                _ => Order::Adaptive,
+            },
+            overload_after_ms: self.whole("connectionPool.overloadAfter"),
+            overload_timeout_ms: self.whole("connectionPool.overloadTimeout"),
+            lease_ttl_ms: self.whole("connectionPool.leaseTtl"),
+            idle_ttl_ms: self.whole("connectionPool.idleTimeout"),
+            age_max_ms: or_never(self.whole("connectionPool.maxAge")),
+            uses_max: or_never(self.whole("connectionPool.maxUses")),
+            validate_after_ms: self.whole("connectionPool.validationInterval"),
+            upkeep_interval_ms: self.whole("connectionPool.healthCheckInterval"),
+            setup_retries: small(self.whole("connectionPool.maxRetries")),
+            setup_delay_ms: self.whole("connectionPool.retryDelay"),
+            setup_timeout_ms: self.whole("connectionPool.connectionTimeout"),
+            has_connections: self.raw.host.has_connections,
+            is_enforced: self.whole("connectionPool.stateMachine") == 0,
+            is_polling: self.raw.host.is_polling,
+        }
+    }
+
     /// Who sets a share and no count wants the share alone: five failures of a thousand calls must not open it.
     fn failures_max(&mut self) -> u32 {
         let count = small(self.whole("circuitBreaker.failureThreshold"));
@@ -249,6 +276,10 @@ impl Reader<'_> {
                 Some(number).filter(|value| (min..=max).contains(value))
             }
             (Shape::Switch, Given::Switch(is_on)) => Some(f64::from(u8::from(is_on))),
+            (Shape::Choice(words), Given::Other) => {
+                let word = found.shown.trim_matches('"');
+                words.iter().position(|known| *known == word).map(|place| place as f64)
+            }
             _ => None,
         };
         if value.is_none() {
@@ -287,6 +318,7 @@ pub fn expected(key: &Key) -> String {
         Shape::Whole { min, max } => format!("a whole number from {min} to {max}{unit}"),
         Shape::Number { min, max } => format!("a number from {} to {}{unit}", plain(min), plain(max)),
         Shape::Switch => "true or false".to_owned(),
+        Shape::Choice(words) => format!("one of {}", words.join(", ")),
     }
 }
 

@@ -16,6 +16,8 @@ pub struct Host<'a> {
     pub is_production: bool,
     /// Whether waiters ask again by themselves.
     pub is_polling: bool,
+    /// Whether it can set up, check and close what is behind a connection.
+    pub has_connections: bool,
     /// Most leases that the runtime can carry.
     pub connections_max: u64,
     /// The database's name in the shared state.
@@ -65,6 +67,7 @@ impl<'a> Raw<'a> {
         let host = Host {
             is_production: platform["isProduction"].as_bool().unwrap_or(false),
             is_polling: platform["isPolling"].as_bool().unwrap_or(false),
+            has_connections: platform["hasConnections"].as_bool().unwrap_or(false),
             connections_max: platform["connectionsMax"].as_u64().unwrap_or(u64::MAX),
             database: platform["database"].as_str().unwrap_or_default(),
         };
@@ -127,7 +130,8 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    const HOST: Host<'_> = Host { is_production: true, is_polling: false, connections_max: 6, database: "db" };
+    const HOST: Host<'_> =
+        Host { is_production: true, is_polling: false, has_connections: false, connections_max: 6, database: "db" };
 
     #[test]
     fn lines_say_what_json_says() {

@@ -10,7 +10,7 @@ use super::step::{CALLS_MAX, CallId};
 use crate::clock::{Instant, Millis};
 use crate::policy::breaker::Admission;
 use crate::policy::lease::{Lease, Ticket};
-use crate::query::Query;
+use crate::query::{Priority, Query};
 
 /// How much later than its lease, its patience or its deadline a call is forgotten, in milliseconds: hosts may be late.
 const GRACE_MS: Millis = 10_000;
@@ -22,6 +22,8 @@ const LOOKS: usize = 2;
 pub(super) enum Doing {
     /// Nothing yet, or waiting for a lease with this ticket.
     Queueing(Option<Ticket>),
+    /// Its connection is being checked.
+    Checking(Lease),
     /// One attempt is out.
     Attempting { admission: Admission, lease: Option<Lease>, since: Instant },
     /// Waiting to try again.
@@ -39,6 +41,7 @@ pub(super) struct Call {
     pub(super) is_held: bool,
     pub(super) uses_breaker: bool,
     pub(super) retry: u8,
+    pub(super) priority: Priority,
     /// Whether it may have a second leg.
     pub(super) is_hedged: bool,
     pub(super) doing: Doing,
@@ -64,6 +67,7 @@ impl Call {
             is_held: query.is_held,
             uses_breaker: query.uses_breaker,
             retry: query.retry,
+            priority: query.priority,
             is_hedged: query.may_hedge(),
             doing: Doing::Queueing(None),
         }
@@ -73,7 +77,7 @@ impl Call {
     fn forgotten_at(&self, renewed_at: Instant, lease_ttl_ms: Millis) -> Instant {
         let heard_until = match self.doing {
             Doing::Attempting { since, .. } => since.max(renewed_at).plus(lease_ttl_ms),
-            Doing::Queueing(_) | Doing::BackingOff => self.acquire_by,
+            Doing::Queueing(_) | Doing::Checking(_) | Doing::BackingOff => self.acquire_by,
         };
         heard_until.min(self.deadline).plus(GRACE_MS)
     }

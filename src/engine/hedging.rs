@@ -11,6 +11,7 @@ use crate::policy::Cx;
 use crate::policy::breaker::{Admission, State};
 use crate::policy::hedge::{HedgeAnswer, Race, RaceAnswer};
 use crate::policy::lease::LeaseAnswer;
+use crate::query::Priority;
 
 impl Engine {
     /// Starts a second leg of a read whose first is out for long, on a lease of its own.
@@ -46,8 +47,13 @@ impl Engine {
         }
         let lease = match self.config.is_pool_on {
             // Whoever is not patient does not queue.
-            true => match self.pool.decide(id.to_number(), None, now, &mut cx) {
+            true => match self.pool.decide(id.to_number(), Priority::Medium, None, now, &mut cx) {
                 LeaseAnswer::Granted(lease) => Some(lease),
+                // The first leg is out already: the second one is check enough.
+                LeaseAnswer::Check(lease) => {
+                    self.pool.checked(lease, true, &mut cx);
+                    Some(lease)
+                }
                 _ => return HedgeAnswer::Never,
             },
             false => None,

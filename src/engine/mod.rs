@@ -24,6 +24,7 @@ mod fleet;
 mod gate;
 mod hedging;
 mod legs;
+mod pooling;
 mod sharing;
 pub mod step;
 
@@ -187,6 +188,7 @@ impl Engine {
         match self.calls.get(id).map(|call| call.doing) {
             Some(Doing::Attempting { lease: Some(lease), .. }) => self.pool.renew(lease, now),
             Some(Doing::Attempting { lease: None, .. }) => true,
+            Some(Doing::Checking(lease)) => self.pool.renew(lease, now),
             _ => false,
         }
     }
@@ -207,6 +209,7 @@ impl Engine {
             Doing::Attempting { admission, lease, since } => {
                 self.observe_rare(Outcome::Aborted, admission, lease, since, now);
             }
+            Doing::Checking(lease) => self.pool.release(lease, false, cx!(self, now)),
             Doing::BackingOff => {}
         }
     }
@@ -253,7 +256,7 @@ impl Engine {
     fn proceed(&mut self, id: CallId, mut call: Call, now: Instant) -> Step {
         let ticket = match call.doing {
             Doing::Queueing(ticket) => ticket,
-            Doing::BackingOff => None,
+            Doing::BackingOff | Doing::Checking(_) => None,
             Doing::Attempting { .. } => return Step::Done { ending: Ending::AsReported, attempts: call.attempts() },
         };
         if self.is_closed {
@@ -275,6 +278,7 @@ impl Engine {
                 self.calls.put(id, call);
                 return Step::Wait { call: id, until, what: Wait::Lease };
             }
+            Err(LeaseAnswer::Check(lease)) => return self.check(id, call, lease),
             Err(LeaseAnswer::QueueFull) => return self.give_up(id, Code::PoolQueueFull, Instant::NEVER, now),
             Err(LeaseAnswer::Closed) => return self.give_up(id, Code::ClientClosed, Instant::NEVER, now),
             Err(_) => return self.give_up(id, Code::PoolTimeout, Instant::NEVER, now),
@@ -304,7 +308,10 @@ impl Engine {
         if call.is_held || !self.config.is_pool_on {
             return Ok(None);
         }
-        match self.pool.decide(id.to_number(), ticket, call.acquire_by, cx!(self, now)) {
+        if let Doing::Checking(lease) = call.doing {
+            return Ok(Some(lease));
+        }
+        match self.pool.decide(id.to_number(), call.priority, ticket, call.acquire_by, cx!(self, now)) {
             LeaseAnswer::Granted(lease) => Ok(Some(lease)),
             answer => Err(answer),
         }
@@ -373,8 +380,10 @@ impl Engine {
         let mut attempts = 0;
         if let Some(call) = self.calls.get(id) {
             attempts = call.attempts();
-            if let Doing::Queueing(ticket) = call.doing {
-                self.pool.leave_queue(ticket);
+            match call.doing {
+                Doing::Queueing(ticket) => self.pool.leave_queue(ticket),
+                Doing::Checking(lease) => self.pool.release(lease, false, cx!(self, now)),
+                Doing::BackingOff | Doing::Attempting { .. } => {}
             }
         }
         self.calls.remove(id);

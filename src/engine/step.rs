@@ -75,6 +75,14 @@ pub enum Step {
         /// Ask [`Engine::hedge`](super::Engine::hedge) for a second leg after so long; 0 for never.
         hedge_ms: Millis,
     },
+    /// Check the connection that the call is to use; then [`Engine::checked`](super::Engine::checked). Only for hosts
+    /// that said that they can.
+    Check {
+        /// Whose.
+        call: CallId,
+        /// A check that takes longer has failed, in milliseconds.
+        timeout_ms: Millis,
+    },
     /// Wait beside a timer of the caller's own request; then [`Engine::wake`](super::Engine::wake).
     Wait {
         /// Whose.

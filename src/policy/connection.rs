@@ -96,6 +96,8 @@ pub enum Reason {
     Checked,
     /// The pool closes.
     Shutdown,
+    /// Somebody asked for it to be closed.
+    Cleaned,
 }
 
 impl Reason {
@@ -113,6 +115,7 @@ impl Reason {
             Self::Worn => "worn",
             Self::Checked => "checked",
             Self::Shutdown => "shutdown",
+            Self::Cleaned => "cleaned_up",
         }
     }
 }
@@ -231,6 +234,14 @@ impl Connection {
         if !from.leads_to(to) {
             return Err(IllegalTransition { connection: self.id, from, to });
         }
+        self.record(to, reason, now);
+        Ok(())
+    }
+
+    /// Moves to another state whatever the table says: for pools that only record what happens.
+    #[inline]
+    pub(super) fn record(&mut self, to: ConnectionState, reason: Reason, now: Instant) {
+        let from = self.state;
         self.state = to;
         self.history[self.passages % HISTORY_MAX] = Some(Passage { from, to, at: now, reason });
         self.passages = self.passages.wrapping_add(1);
@@ -241,9 +252,14 @@ impl Connection {
             }
             Reason::Returned => self.last_used_at = now,
             Reason::Broken | Reason::Lapsed => self.errors += 1,
-            Reason::Demand | Reason::SetUp | Reason::Idle | Reason::Worn | Reason::Checked | Reason::Shutdown => {}
+            Reason::Demand
+            | Reason::SetUp
+            | Reason::Idle
+            | Reason::Worn
+            | Reason::Checked
+            | Reason::Shutdown
+            | Reason::Cleaned => {}
         }
-        Ok(())
     }
 
     /// Number of this connection; never used twice by one pool.

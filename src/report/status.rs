@@ -67,8 +67,18 @@ pub struct PoolStatus {
     pub max: u32,
     /// Leases that their holders never gave back.
     pub leaked: u64,
+    /// Most leases at once as the strategy has it at the moment, between `min` and `max`.
+    pub limit: u32,
     /// Connections ever made.
     pub created: u64,
+    /// Connections that were set up ahead of demand.
+    pub warmed: u64,
+    /// Connections that were checked before they were used.
+    pub validated: u64,
+    /// Connections that were replaced: worn, or found broken by a check.
+    pub recycled: u64,
+    /// Connections that were given up, for whatever reason.
+    pub retired: u64,
 }
 
 /// Counters that never decrease.
@@ -207,7 +217,12 @@ impl PoolStatus {
             min: pool.config().connections_min,
             max: pool.config().leases_max,
             leaked,
-            created: pool.created(),
+            limit: pool.limit(),
+            created: pool.lives().created,
+            warmed: pool.lives().warmed,
+            validated: pool.lives().validated,
+            recycled: pool.lives().recycled,
+            retired: pool.lives().retired,
         }
     }
 }

@@ -107,6 +107,8 @@ pub async fn run<H: Host>(host: &H, query: Query) -> Result<H::Value, Failed<H::
                 };
                 step
             }
+            // A `fetch` shows nothing of what is behind a connection.
+            Step::Check { call, .. } => host.with_engine(|engine| engine.checked(call, true, host.now())),
             Step::Wait { call, until, what } => {
                 running.call = Some(call);
                 let ms = until.since(host.now());

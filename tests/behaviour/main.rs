@@ -10,6 +10,7 @@ mod fleet;
 mod hedge;
 mod host;
 mod pool;
+mod pool_upkeep;
 mod retry;
 mod settings;
 mod sharing;

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use seawall::config::keys::{ALIASES, Default, KEYS};
+use seawall::config::keys::{ALIASES, Default, KEYS, Shape};
 use seawall::config::parse::expected;
 use seawall::error::CODES;
 use seawall::policy::breaker::CHANGES;
@@ -85,7 +85,10 @@ fn the_page_of_settings_is_current() {
     for key in KEYS {
         let default = match key.default {
             Default::Fixed(value) if expected(&key) == "true or false" => (value != 0.0).to_string(),
-            Default::Fixed(value) => value.to_string(),
+            Default::Fixed(value) => match key.shape {
+                Shape::Choice(words) => words[value as usize].to_owned(),
+                _ => value.to_string(),
+            },
             Default::ByEnvironment { production, development } => {
                 format!("{production} in production, {development} elsewhere")
             }

@@ -9,7 +9,7 @@ use seawall::config::parse::parse;
 use seawall::engine::Engine;
 use seawall::engine::step::{CallId, Step};
 use seawall::outcome::{Effect, Judgement, OUTCOMES};
-use seawall::query::{Class, Kind, Query};
+use seawall::query::{Class, Kind, Priority, Query};
 
 #[derive(Clone, Debug)]
 enum Act {
@@ -82,6 +82,10 @@ impl Host {
                 assert!(until >= self.now, "told to wait until the past");
                 self.calls.insert(call, (State::Waiting, is_held));
             }
+            Step::Check { call, .. } => {
+                let step = self.engine.checked(call, call.to_number() % 3 > 0, self.now);
+                self.take(step, is_held);
+            }
             Step::Refuse { .. } | Step::Done { .. } => {}
         }
     }
@@ -105,11 +109,15 @@ proptest! {
         acts in vec(act(), 1..200),
         leases_max in 1_u32..4,
         is_polling in any::<bool>(),
+        has_connections in any::<bool>(),
+        strategy in prop::sample::select(vec!["adaptive", "balanced", "performance", "resource_conserving"]),
+        order in prop::sample::select(vec!["adaptive", "fifo", "lifo"]),
         seed in any::<u64>(),
     ) {
         let settings = format!(
-            r#"{{"connectionPool":{{"maxConnections":{leases_max},"minConnections":0,"maxQueue":20}},
-                 "platform":{{"isPolling":{is_polling}}}}}"#
+            r#"{{"connectionPool":{{"maxConnections":{leases_max},"minConnections":0,"maxQueue":20,
+                 "strategy":"{strategy}","queueOrder":"{order}","validationInterval":20,"maxUses":3,"maxAge":5000}},
+                 "platform":{{"isPolling":{is_polling},"hasConnections":{has_connections}}}}}"#
         );
         let start = Instant(1_795_000_000_000);
         let engine = Engine::new(parse(&settings).unwrap(), seed, start);
@@ -119,7 +127,8 @@ proptest! {
             match act {
                 Act::Begin { kind, is_held, timeout_ms } => {
                     let kind = Kind::from_number(kind).unwrap();
-                    let query = Query { is_held, timeout_ms, ..Query::new(Class::Query, kind) };
+                    let priority = [Priority::Low, Priority::Medium, Priority::High, Priority::Critical][kind as usize + usize::from(is_held)];
+                    let query = Query { is_held, timeout_ms, priority, ..Query::new(Class::Query, kind) };
                     let step = host.engine.begin(query, host.now);
                     host.take(step, is_held);
                 }

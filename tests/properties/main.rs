@@ -14,4 +14,5 @@ mod outlier;
 mod resources;
 mod single_flight;
 mod suspicion;
+mod waiting;
 mod window;

@@ -7,4 +7,5 @@ mod goals;
 mod invariants;
 mod kept;
 mod model;
+mod overload;
 mod repeat;

@@ -1,6 +1,14 @@
 // The options of Seawall itself. Their ranges and defaults are in docs/config.md, written from the core's one list.
 
 import type { Store } from "../store/store.ts";
+import type { QueryCostOptions } from "../tenants/query-cost.ts";
+import type { TierName } from "../tenants/tier.ts";
+
+/** How a pool is sized and used. */
+export type PoolStrategy = "adaptive" | "balanced" | "performance" | "resource_conserving";
+
+/** Who goes first among those who wait for a lease. */
+export type Priority = "low" | "medium" | "high" | "critical";
 
 /** Leases: how many requests or transactions one isolate has in flight. */
 export interface ConnectionPoolOptions {
@@ -16,6 +24,36 @@ export interface ConnectionPoolOptions {
   leaseTtl?: number;
   /** Milliseconds after which an idle connection is closed. */
   idleTimeout?: number;
+  /** How many connections there are and which one is taken; docs/pool.md says what each does. Default `"adaptive"`. */
+  strategy?: PoolStrategy;
+  /** Connections set up before the first operation, never more than `maxConnections`. */
+  initialConnections?: number;
+  /** `false`: none is set up ahead of demand, whatever the strategy. */
+  connectionWarming?: boolean;
+  /** Milliseconds that setting a connection up may take. */
+  connectionTimeout?: number;
+  /** How often a set-up that failed is tried again, and how many milliseconds before that. */
+  maxRetries?: number;
+  retryDelay?: number;
+  /** Milliseconds until warm connections are tried again after set-ups that failed to the end. */
+  healthCheckInterval?: number;
+  /** A connection that was idle for more milliseconds is checked before it is used. */
+  validationInterval?: number;
+  /** Milliseconds after which a connection is replaced, when nobody uses it; 0 for never. */
+  maxAge?: number;
+  /** Uses after which a connection is replaced; 0 for never. */
+  maxUses?: number;
+  /** Who is served first among equally urgent operations; `"adaptive"` turns to the newest in overload. */
+  queueOrder?: "adaptive" | "fifo" | "lifo";
+  /** It is overload when the oldest has waited for more milliseconds. */
+  overloadAfter?: number;
+  /** Milliseconds that an operation waits that comes to a queue which did not empty for `overloadAfter`; 0: `acquireTimeout`. */
+  overloadTimeout?: number;
+  /** Whether an illegal change of a connection's state is refused, or only counted. */
+  stateMachine?: "enforce" | "record";
+  /** Accepted: counts and histories are always kept, because they cost nothing. */
+  enableMetrics?: boolean;
+  enableTracing?: boolean;
 }
 
 /** When the circuit opens and how it recovers. */
@@ -162,8 +200,23 @@ export interface StateOptions {
   quorum?: number;
 }
 
+/** How many operations a second one tenant may send. What is too much is refused with `RATE_LIMITED`. */
+export interface RateLimitOptions {
+  /** Operations a second in the long run; 0 for no limit. */
+  rate: number;
+  /** Operations at once after a pause. Default: as many as come in one second, and at least 1. */
+  burst?: number;
+}
+
 /** Everything under the `seawall` key of `createClient`. */
 export interface SeawallOptions {
+  /** Defaults for pool, concurrency, time limits and priority. What is set elsewhere wins over it. */
+  tier?: TierName;
+  /** What else bounds a tenant: operations at once, running and waiting, where the tier's number does not suit. */
+  tenant?: { maxConcurrent?: number };
+  rateLimit?: RateLimitOptions;
+  /** Off unless `limit` is set: statements that would visit more rows than that are not run. Of libSQL clients only. */
+  queryCost?: QueryCostOptions;
   connectionPool?: ConnectionPoolOptions;
   circuitBreaker?: CircuitBreakerOptions;
   retry?: RetryOptions;
@@ -200,6 +253,8 @@ export interface OperationOptions {
   retry?: OperationRetry;
   /** From `consistencyToken()`, here or in another isolate: a read sees at least what had been written by then. */
   consistencyToken?: string | null | undefined;
+  /** Who goes first when operations wait for a lease. Default: the tier's, else `"medium"`; half a second of waiting is worth a level. */
+  priority?: Priority;
   /** `false` keeps a read from being sent a second time while the first is out. */
   hedge?: boolean;
   /** Names the operation, in errors and in `operations()`. Beyond 100 different pairs of names, it counts as `other`. */

@@ -21,6 +21,8 @@ export interface StreamAddress {
   baseUrl: URL;
   /** `null` opens a stream. */
   baton: string | null;
+  /** The pool's connection that its requests use; 0 or undefined for whichever is free. */
+  connection?: number;
 }
 
 export class Pipeline {
@@ -55,6 +57,11 @@ export class Pipeline {
   /** Where new streams are opened. */
   get address(): StreamAddress {
     return { baseUrl: this.#baseUrl, baton: null };
+  }
+
+  /** The same for requests of one of the pool's connections. */
+  addressOn(connection: number): StreamAddress {
+    return { baseUrl: this.#baseUrl, baton: null, connection };
   }
 
   /**
@@ -107,7 +114,7 @@ export class Pipeline {
     const separator = requests !== "" && closes ? "," : "";
     const baton = address.baton === null ? "" : `"baton":${JSON.stringify(address.baton)},`;
     const body = `{${baton}"requests":[${requests}${separator}${closes ? CLOSE_REQUEST : ""}]}`;
-    return this.#transport.post(this.#url(address.baseUrl, version), headers, body, signal);
+    return this.#transport.post(this.#url(address.baseUrl, version), headers, body, signal, address.connection);
   }
 
   /** The same object for the same address: transports keep what they work out about a URL. */

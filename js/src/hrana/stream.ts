@@ -44,10 +44,10 @@ export class Stream {
   #death: unknown;
 
   /** `onDeath` is called once, when the stream ends for a reason other than {@link Stream.close}. */
-  constructor(pipeline: Pipeline, opening: Opening, onDeath: (error: unknown) => void) {
+  constructor(pipeline: Pipeline, connection: number, opening: Opening, onDeath: (error: unknown) => void) {
     this.#pipeline = pipeline;
     this.#opening = opening;
-    this.#address = pipeline.address;
+    this.#address = pipeline.addressOn(connection);
     this.#onDeath = onDeath;
   }
 
@@ -139,6 +139,7 @@ export class Stream {
       if (body.isStale === true) this.#isStale = true;
       const { baton, base_url, results } = body;
       this.#address = {
+        ...this.#address,
         baseUrl: typeof base_url === "string" ? new URL(base_url) : this.#address.baseUrl,
         baton: typeof baton === "string" ? baton : null,
       };

@@ -24,6 +24,11 @@ export interface ProtectOptions extends Omit<SeawallOptions, "authToken" | "comp
   chains?: readonly string[];
   /** Methods that may be called again after a lost answer, because calling them twice is as good as once. */
   repeatable?: readonly string[];
+  /**
+   * Asks whether the client still works, such as `() => redis.ping()`: before a call whose connection of the pool was idle
+   * for longer than `validationInterval`, and to set up connections ahead of demand. Only with `connectionPool.enabled`.
+   */
+  ping?: () => Promise<unknown>;
   /** Says whether an error counts against the database; without it, or when it returns undefined, the type decides. */
   isFailure?: (error: unknown) => boolean | undefined;
 }
@@ -55,8 +60,8 @@ const OBJECT_METHODS = [
  * @throws TypeError when `target` is neither an object nor a function.
  */
 export function protect<T extends object>(target: T, options: ProtectOptions = {}): T {
-  const { type, name, methods, unguarded, chains, repeatable, isFailure, ...own } = options;
-  return protectBy(target, options, guardOf(own, name ?? type ?? "other"));
+  const { type, name, methods, unguarded, chains, repeatable, isFailure, ping, ...own } = options;
+  return protectBy(target, options, guardOf(own, name ?? type ?? "other", ping));
 }
 
 /** Like {@link protect}, with policies that are there already. */
@@ -68,8 +73,13 @@ export function protectBy<T extends object>(target: T, options: ProtectOptions, 
 }
 
 /** Policies as they suit a client that has a pool of its own. */
-export function guardOf(options: SeawallOptions, name: string): Driver {
-  return createGuard({ ...options, connectionPool: { enabled: false, ...options.connectionPool } }, name);
+export function guardOf(options: SeawallOptions, name: string, ping?: ProtectOptions["ping"]): Driver {
+  const settings = { ...options, connectionPool: { enabled: false, ...options.connectionPool } };
+  if (ping === undefined) return createGuard(settings, name);
+  const connections = { setUp: ping, check: async () => ping().then(() => true) };
+  const guard = createGuard(settings, name, undefined, undefined, connections);
+  if (options.connectionPool?.enabled) guard.startWarm();
+  return guard;
 }
 
 /** Seawall's own surface of an object that {@link protect} returned; undefined for any other. */
@@ -102,7 +112,7 @@ class Protection {
   constructor(options: ProtectOptions, guard: Driver) {
     const profile = profileOf(options.type ?? "other");
     this.#guard = guard;
-    this.#controls = controlsOf(() => guard);
+    this.#controls = controlsOf(() => guard, [], options.type);
     this.#methods = options.methods === undefined ? undefined : new Set(options.methods);
     this.#unguarded = new Set([
       ...EMITTER_METHODS,

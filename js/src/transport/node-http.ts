@@ -2,7 +2,7 @@
 //
 // The modules come from `process.getBuiltinModule`, never from an import, so that bundles for other runtimes stay free of
 // them. A request is one write (head and body together), which is what lets a failed write prove that nothing arrived whole.
-import type { Agent, ClientRequest, IncomingMessage } from "node:http";
+import type { Agent, ClientRequest, IncomingMessage, RequestOptions } from "node:http";
 import type { Socket } from "node:net";
 import { badResponse } from "../hrana/decode.ts";
 import {
@@ -48,6 +48,9 @@ export function builtinModules(): BuiltinModules | undefined {
   };
 }
 
+/** The option of a request that says which of the pool's connections it uses. */
+const CONNECTION = "seawallConnection";
+
 /** Redirects followed for one request. */
 const REDIRECTS_MAX = 3;
 
@@ -77,34 +80,48 @@ export class NodeHttpTransport implements Transport {
     this.#compression = compression;
   }
 
-  async post(url: URL, headers: Record<string, string>, body: string, signal: AbortSignal): Promise<WireResponse> {
+  async post(
+    url: URL,
+    headers: Record<string, string>,
+    body: string,
+    signal: AbortSignal,
+    connection = 0,
+  ): Promise<WireResponse> {
     let target = url;
-    let answer = await this.#request(target, headers, body, signal);
+    let answer = await this.#request(target, headers, body, signal, connection);
     for (let hops = 0; answer.location !== undefined && hops < REDIRECTS_MAX; hops++) {
       const next = URL.canParse(answer.location, target) ? new URL(answer.location, target) : undefined;
       if (next?.protocol !== "http:" && next?.protocol !== "https:") break;
       // Credentials are for the server that they were given for.
       const sent = next.origin === url.origin ? headers : { "content-type": headers["content-type"] as string };
       target = next;
-      answer = await this.#request(target, sent, body, signal);
+      answer = await this.#request(target, sent, body, signal, connection);
     }
     const { status, contentType, text } = answer;
     return { status, contentType, text };
   }
 
-  #request(url: URL, headers: Record<string, string>, body: string, signal: AbortSignal): Promise<Answer> {
+  #request(
+    url: URL,
+    headers: Record<string, string>,
+    body: string,
+    signal: AbortSignal,
+    connection: number,
+  ): Promise<Answer> {
     if (signal.aborted) return Promise.reject(aborted(false));
     const { agent, request, options } = this.#target(url);
     this.#dropStale();
     return new Promise((resolve, reject) => {
       let isConnected = false;
       let response: IncomingMessage | undefined;
-      const req: ClientRequest = request({
+      const init: RequestOptions & { [CONNECTION]: number } = {
         ...options,
+        [CONNECTION]: connection,
         method: "POST",
         agent,
         headers: { ...headers, "accept-encoding": acceptEncoding(this.#compression, url) },
-      });
+      };
+      const req: ClientRequest = request(init);
       const end = () => {
         signal.removeEventListener("abort", abort);
         this.#ended();
@@ -177,11 +194,36 @@ export class NodeHttpTransport implements Transport {
   #agent(isTls: boolean): Agent {
     const options = { keepAlive: true, noDelay: true, scheduling: "lifo", timeout: IDLE_LIFE_MS } as const;
     if (isTls) {
-      this.#httpsAgent ??= new this.#builtins.https.Agent(options);
+      this.#httpsAgent ??= byConnection(new this.#builtins.https.Agent(options));
       return this.#httpsAgent;
     }
-    this.#httpAgent ??= new this.#builtins.http.Agent(options);
+    this.#httpAgent ??= byConnection(new this.#builtins.http.Agent(options));
     return this.#httpAgent;
+  }
+
+  /**
+   * Whether the idle socket of a connection still works, if it has one. What the server closed while this process was
+   * frozen is heard of in the next turns of the event loop; what is due for its age goes in them as well.
+   */
+  async check(connection: number): Promise<boolean> {
+    const before = this.#idleSockets(connection);
+    for (let turn = 0; turn < 2; turn++) await new Promise((resolve) => setImmediate(resolve));
+    return before.every((socket) => !socket.destroyed && socket.readable && socket.writable);
+  }
+
+  /** After this turn, so that the socket of the last request is back among the idle ones. */
+  retire(connection: number): void {
+    setImmediate(() => {
+      for (const socket of this.#idleSockets(connection)) socket.destroy();
+    });
+  }
+
+  #idleSockets(connection: number): Socket[] {
+    const agents = [this.#httpAgent, this.#httpsAgent];
+    const named = agents.flatMap((agent) => Object.entries(agent?.freeSockets ?? {}));
+    return named
+      .filter(([name]) => name.endsWith(`:${CONNECTION}${connection}`))
+      .flatMap(([, idle]) => [...(idle ?? [])]);
   }
 
   /**
@@ -242,6 +284,14 @@ function isUnwritten(error: NodeJS.ErrnoException, url: URL): boolean {
   return (
     url.protocol === "http:" && error.syscall === "write" && (error.code === "EPIPE" || error.code === "ECONNRESET")
   );
+}
+
+/** Lets an agent keep the sockets of each of the pool's connections apart. */
+function byConnection<Of extends Agent>(agent: Of): Of {
+  const nameOf = agent.getName.bind(agent);
+  agent.getName = (options) =>
+    `${nameOf(options)}:${CONNECTION}${(options as { [CONNECTION]?: number } | undefined)?.[CONNECTION] ?? 0}`;
+  return agent;
 }
 
 /** Only those that keep method and body: the others turn a POST into a GET. */

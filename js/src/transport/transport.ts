@@ -11,12 +11,23 @@ export interface WireResponse {
 /** Sends requests to one server. */
 export interface Transport {
   /**
-   * Sends `body` and reads the answer, whatever its status.
+   * Sends `body` and reads the answer, whatever its status. `connection` is one of the pool's, for a transport that
+   * keeps one open for each; 0 for whichever is free.
    *
    * @throws {@link LibsqlError} with a noted failure: `CONNECT_FAILED` (nothing was sent), `CONNECTION_LOST` (no
    * answer came), `BODY_LOST` (the answer broke off), `BAD_RESPONSE` (it could not be inflated), `ABORTED`.
    */
-  post(url: URL, headers: Record<string, string>, body: string, signal: AbortSignal): Promise<WireResponse>;
+  post(
+    url: URL,
+    headers: Record<string, string>,
+    body: string,
+    signal: AbortSignal,
+    connection?: number,
+  ): Promise<WireResponse>;
+  /** Whether what is kept open for one of the pool's connections still works; undefined when that cannot be told. */
+  check?(connection: number): Promise<boolean>;
+  /** Closes what is kept open for one of the pool's connections, at the latest when its request has ended. */
+  retire?(connection: number): void;
   /** Lets go of idle connections. Requests in flight end normally. */
   close(): void;
 }

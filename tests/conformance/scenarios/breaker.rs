@@ -18,7 +18,7 @@ use seawall::policy::breaker::{
 };
 use seawall::policy::deadline::Deadlines;
 use seawall::policy::lease::{Lease, LeaseAnswer, LeasePool, PoolConfig};
-use seawall::query::{Class, Kind, Query};
+use seawall::query::{Class, Kind, Priority, Query};
 use seawall::rng::SplitMix;
 
 use super::script::{Answer, Fields};
@@ -63,7 +63,7 @@ pub(crate) fn subject(config: &Fields, start: Instant) -> Result<Box<dyn Subject
             queue_max: 0,
             lease_ttl_ms: Millis::MAX,
             idle_ttl_ms: Millis::MAX,
-            is_polling: false,
+            ..settings().pool
         })
     });
     Ok(Box::new(Circuit {
@@ -275,7 +275,7 @@ impl Circuit {
             return Err(if self.handles.is_empty() { "rejected:open" } else { "rejected:isolated" });
         }
         let Some(pool) = &mut self.pool else { return Ok(None) };
-        match pool.decide(0, None, now, cx!(self, now)) {
+        match pool.decide(0, Priority::Medium, None, now, cx!(self, now)) {
             LeaseAnswer::Granted(lease) => Ok(Some(lease)),
             _ => Err("rejected:bulkhead"),
         }

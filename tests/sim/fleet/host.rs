@@ -77,6 +77,7 @@ impl World<'_> {
                     self.plan_event(slot, at, What::Send { call, timeout_ms, renew_ms });
                 }
             }
+            Step::Check { .. } => unreachable!("this host has nothing behind its connections"),
             Step::Wait { call, until, .. } => {
                 self.mark(at, slot, WAITED);
                 let now = self.isolates[slot as usize].now(at);
