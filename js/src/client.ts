@@ -8,7 +8,7 @@ import { checkConsistency } from "./consistency/settings.ts";
 import { type ClientControls, clientControlsOf } from "./consistency/view.ts";
 import { controlsOf } from "./controls.ts";
 import { createGuard, type Driver } from "./driver.ts";
-import { platform } from "./platform/platform.ts";
+import { platform as thisPlatform } from "./platform/platform.ts";
 import { RemoteClient } from "./remote-client.ts";
 import type { IgnoredSetting } from "./status.ts";
 import { QueryCost } from "./tenants/query-cost.ts";
@@ -36,7 +36,7 @@ export function createClient(config: Config): SeawallClient {
 }
 
 /** The same, with the client's policies. */
-export function openClient(config: Config): { client: SeawallClient; driver: () => Driver } {
+export function openClient(config: Config, platform = thisPlatform): { client: SeawallClient; driver: () => Driver } {
   const checked = parseConfig(config);
   const options = withConcurrency(config.seawall ?? {}, config.concurrency);
   const { host, pathname } = checked.baseUrl;

@@ -129,7 +129,10 @@ export function controlsOf(
     connections: () =>
       driver()
         .connections()
-        .map((it) => ({ ...it, databaseType, ...(tier && { tier }) })),
+        .map((it) => {
+          const name = tier ?? driver().tier;
+          return { ...it, databaseType, ...(name && { tier: name }) };
+        }),
     getPoolStats() {
       const { size, available, borrowed, pending, min, max } = driver().status().pool;
       return { size, available, borrowed, pending, min, max };

@@ -125,8 +125,7 @@ export class Driver implements Guard {
   async drain(deadlineMs = DRAIN_DEADLINE_MS): Promise<void> {
     this.close();
     const deadline = this.#platform.now() + deadlineMs;
-    const running = () => this.#live.ask((core) => core.running(this.#platform.now()));
-    while (running() > 0 && this.#platform.now() < deadline) await sleep(DRAIN_POLL_MS);
+    while (this.#live.running() > 0 && this.#platform.now() < deadline) await sleep(DRAIN_POLL_MS);
   }
 
   /** Refuses new operations; those in flight go on, those that wait are refused. */

@@ -117,7 +117,8 @@ export class LiveCore {
   /** Refuses new calls. */
   close(): void {
     this.#isClosed = true;
-    this.ask((core, now) => core.close(now));
+    // One that is made later is closed from the beginning.
+    if (this.handle !== undefined) this.ask((core, now) => core.close(now));
   }
 
   /** Accepts calls again. */
@@ -177,8 +178,7 @@ export class LiveCore {
     limitsOf(tier);
     this.#tier = tier;
     this.#settings = this.#settingsWith();
-    const { lines, numbers, database } = this.#settings;
-    this.ask((core) => core.reconfigure(lines, numbers, database));
+    this.#reconfigure();
     this.get().tier = tier;
   }
 

@@ -11,8 +11,9 @@ export interface QueryCostOptions {
   /** Milliseconds that an estimate, and the sizes of tables, are kept. Default 600,000. */
   ttl?: number;
   /**
-   * Rows of tables by name, as in the plan, where an alias stands for its table. They win over what the database knows from
-   * `ANALYZE`. A table of which nobody knows anything counts as 1,048,576 rows, which is SQLite's own guess.
+   * Rows of tables by name, as in the plan, where an alias stands for its table. Of others the database is asked, once in a
+   * while, from which rowid to which their rows go. Where that says nothing, as of an alias, a view or ids made by chance, a
+   * table counts as 1,048,576 rows, which is SQLite's own guess.
    */
   tableRows?: Readonly<Record<string, number>>;
 }
@@ -29,7 +30,12 @@ const TTL_DEFAULT_MS = 600_000;
 const TEXTS_MAX = 500;
 /** Longer texts hold literals, so they do not come again. */
 const LENGTH_MAX = 4_000;
-const SIZES = "SELECT tbl, max(CAST(stat AS INTEGER)) FROM sqlite_stat1 GROUP BY tbl";
+/** Tables that are remembered, and those of one plan that are asked about. */
+const TABLES_MAX = 500;
+const TABLES_OF_PLAN_MAX = 8;
+/** A wider range of rowids holds ids that nobody counted up. */
+const RANGE_MAX = 2 ** 31;
+const UNKNOWN = -1;
 /** Nothing to plan: these say so, or do no work. */
 const PLANLESS = /^\s*(?:pragma|begin|commit|end|rollback|savepoint|release|explain|attach|detach|vacuum|analyze)\b/i;
 
@@ -40,9 +46,8 @@ export class QueryCost {
   readonly #given: Readonly<Record<string, number>>;
   readonly #now: () => number;
   readonly #known = new Map<string, Estimate>();
-  #tables = "";
-  #rows = new Float64Array(0);
-  #sizesUntilMs = 0;
+  /** Rows of tables; negative for what nobody knows. */
+  readonly #sizes = new Map<string, Estimate>();
 
   /** @throws RangeError for a limit, a time or a number of rows that is none. */
   constructor(options: QueryCostOptions, now: () => number) {
@@ -71,7 +76,7 @@ export class QueryCost {
     if (!this.isUnknown(sql)) return;
     const rows = await this.#estimate(sql, ask);
     if (rows === undefined) return;
-    if (sql.length <= LENGTH_MAX) this.#remember(sql, rows);
+    if (sql.length <= LENGTH_MAX) this.#remember(this.#known, TEXTS_MAX, sql, rows);
     this.#judge(rows);
   }
 
@@ -83,38 +88,49 @@ export class QueryCost {
   async #estimate(sql: string, ask: Ask): Promise<number | undefined> {
     try {
       const plan = await ask(`EXPLAIN QUERY PLAN ${sql}`);
-      if (this.#sizesUntilMs <= this.#now()) await this.#size(ask);
       // Columns: id, parent, notused, detail.
       const lines = plan.rows.map((row) => `${row[0]} ${row[1]} ${String(row[3]).replaceAll("\n", " ")}`);
-      return planCost(lines.join("\n"), this.#tables, this.#rows);
+      const tables: string[] = [];
+      const rows: number[] = [];
+      for (const name of tablesOf(lines)) {
+        const size = await this.#sizeOf(name, ask);
+        if (size < 0) continue;
+        tables.push(name);
+        rows.push(size);
+      }
+      return planCost(lines.join("\n"), tables.join("\n"), Float64Array.from(rows));
     } catch {
       return undefined;
     }
   }
 
-  /** Sizes as `ANALYZE` left them, if it ever ran, and as they were given. */
-  async #size(ask: Ask): Promise<void> {
-    this.#sizesUntilMs = this.#now() + this.#ttlMs;
-    const sizes = new Map<string, number>();
+  /** Rows of a table as they were given, or as its first and last rowid say; negative if nobody knows. */
+  async #sizeOf(name: string, ask: Ask): Promise<number> {
+    if (Object.hasOwn(this.#given, name)) return this.#given[name] as number;
+    const known = this.#sizes.get(name);
+    if (known !== undefined && known.untilMs > this.#now()) return known.rows;
+    const quoted = `"${name.replaceAll('"', '""')}"`;
+    let rows = UNKNOWN;
     try {
-      for (const row of (await ask(SIZES)).rows) sizes.set(String(row[0]), Number(row[1]));
+      const first = `SELECT min(rowid) FROM ${quoted}`;
+      const range = Number((await ask(`SELECT (SELECT max(rowid) FROM ${quoted}) - (${first}) + 1`)).rows[0]?.[0]);
+      if (range >= 0 && range <= RANGE_MAX) rows = range;
     } catch {
-      // There are no statistics.
+      // An alias, a view, or a table without rowids.
     }
-    for (const [name, rows] of Object.entries(this.#given)) sizes.set(name, rows);
-    this.#tables = [...sizes.keys()].join("\n");
-    this.#rows = Float64Array.from(sizes.values());
+    this.#remember(this.#sizes, TABLES_MAX, name, rows);
+    return rows;
   }
 
-  #remember(sql: string, rows: number): void {
-    this.#known.delete(sql);
-    if (this.#known.size >= TEXTS_MAX) {
-      for (const oldest of this.#known.keys()) {
-        this.#known.delete(oldest);
+  #remember(known: Map<string, Estimate>, max: number, key: string, rows: number): void {
+    known.delete(key);
+    if (known.size >= max) {
+      for (const oldest of known.keys()) {
+        known.delete(oldest);
         break;
       }
     }
-    this.#known.set(sql, { rows, untilMs: this.#now() + this.#ttlMs });
+    known.set(key, { rows, untilMs: this.#now() + this.#ttlMs });
   }
 
   #judge(estimate: number): void {
@@ -125,6 +141,16 @@ export class QueryCost {
       { origin: "policy", retry: "never", outcome: "not_executed", estimate, limit: this.#limit },
     );
   }
+}
+
+/** Names in the places of tables, each once. */
+function tablesOf(lines: readonly string[]): Set<string> {
+  const names = new Set<string>();
+  for (const line of lines) {
+    const name = /^\S+ \S+ (?:SCAN|SEARCH) (\S+)/.exec(line)?.[1];
+    if (name !== undefined && names.size < TABLES_OF_PLAN_MAX) names.add(name);
+  }
+  return names;
 }
 
 function positive(name: string, value: number): number {

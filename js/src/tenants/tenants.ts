@@ -5,8 +5,8 @@ import { type Config, openClient, type SeawallClient } from "../client.ts";
 import type { SeawallOptions } from "../config/options.ts";
 import type { Driver } from "../driver.ts";
 import { makeError } from "../errors.ts";
-import { platform as thisPlatform } from "../platform/platform.ts";
-import { guardOf, type ProtectOptions, protectBy } from "../protect/protect.ts";
+import { type Platform, platform as thisPlatform } from "../platform/platform.ts";
+import { guardFor, type ProtectOptions, protectBy } from "../protect/protect.ts";
 import { Capacity, type CapacityOptions, type CapacityStatus } from "./capacity.ts";
 import { Residues } from "./residue.ts";
 
@@ -67,12 +67,13 @@ export class Tenants {
   readonly #live = new Map<string, Live>();
   readonly #residues: Residues;
   readonly #capacity: Capacity | undefined;
-  readonly #platform = thisPlatform;
+  readonly #platform: Platform;
   #evicted = 0;
   #isClosed = false;
 
   /** @throws RangeError for a bound that is none, and Error for a capacity that cannot be. */
-  constructor(options: TenantsOptions) {
+  constructor(options: TenantsOptions, platform: Platform = thisPlatform) {
+    this.#platform = platform;
     this.#open = options.open;
     this.#max = whole("maxLive", options.maxLive ?? LIVE_DEFAULT, 1, 100_000);
     this.#idleMs = whole("idleTimeout", options.idleTimeout ?? IDLE_DEFAULT_MS, 1, 86_400_000);
@@ -154,13 +155,13 @@ export class Tenants {
   #opened(id: string, config: TenantConfig | ProtectedTenant, touchedMs: number): Live {
     if ("client" in config) {
       const { client, ...options } = config;
-      const driver = guardOf(options, options.name ?? id);
+      const driver = guardFor({ name: id, ...options });
       const made = protectBy(client, options, driver);
       return { made, driver: () => driver, close: () => driver.close(), touchedMs };
     }
     const { tier, rateLimit, queryCost, seawall, ...rest } = config;
     const given = definedOf({ tier, rateLimit, queryCost });
-    const { client, driver } = openClient({ ...rest, seawall: { ...given, ...seawall } });
+    const { client, driver } = openClient({ ...rest, seawall: { ...given, ...seawall } }, this.#platform);
     return { made: client, driver, close: () => client.close(), touchedMs };
   }
 
