@@ -48,8 +48,6 @@ export function checkSettings({ lines, numbers, database }: Settings): void {
   wasm.checkSettings(lines, numbers, database);
 }
 
-/** Rows that a plan visits, estimated. */
-export const planCost = wasm.planCost;
 /** Judges a failed attempt; see `judge` in src/bindings. */
 export const judge = wasm.judge;
 /** Judges an attempt by its class alone. */

@@ -1,11 +1,10 @@
-//! What tenants need beside their operations: bounds for errors, what is left of one that is put aside, plans.
+//! What tenants need beside their operations: bounds for errors, what is left of one that is put aside.
 
 use wasm_bindgen::prelude::*;
 
 use super::calls::Core;
 use crate::clock::Instant;
 use crate::engine::step::CallId;
-use crate::query::plan::{Line, cost};
 
 #[wasm_bindgen]
 impl Core {
@@ -40,18 +39,3 @@ impl Core {
     }
 }
 
-/// Rows that a plan visits, estimated. `plan`: a line for each of its rows, as `id parent detail`. `tables`: their names in
-/// lines, and `rows` how many rows each has.
-#[wasm_bindgen(js_name = planCost)]
-pub fn plan_cost(plan: &str, tables: &str, rows: &[f64]) -> f64 {
-    let lines: Vec<Line<'_>> = plan.lines().filter_map(line).collect();
-    let size_of = |name: &str| Some(*rows.get(tables.lines().position(|table| table == name)?)? as u64);
-    cost(&lines, &size_of).rows as f64
-}
-
-fn line(text: &str) -> Option<Line<'_>> {
-    let mut parts = text.splitn(3, ' ');
-    let id = parts.next()?.parse().ok()?;
-    let parent = parts.next()?.parse().ok()?;
-    Some(Line { id, parent, detail: parts.next()? })
-}

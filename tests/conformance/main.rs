@@ -2,5 +2,6 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod generated;
+mod plans;
 mod scenarios;
 mod steps;

@@ -1,8 +1,8 @@
 // What a statement would cost, by what the database says of its plan: asked once for each text, before it runs.
 
 import type { ResultSet } from "../api.ts";
-import { planCost } from "../core.ts";
 import { makeError } from "../errors.ts";
+import { type PlanLine, planCost } from "./plan-cost.ts";
 
 /** Statements that would visit too many rows are not run. */
 export interface QueryCostOptions {
@@ -89,16 +89,13 @@ export class QueryCost {
     try {
       const plan = await ask(`EXPLAIN QUERY PLAN ${sql}`);
       // Columns: id, parent, notused, detail.
-      const lines = plan.rows.map((row) => `${row[0]} ${row[1]} ${String(row[3]).replaceAll("\n", " ")}`);
-      const tables: string[] = [];
-      const rows: number[] = [];
+      const lines = plan.rows.map((row) => ({ id: Number(row[0]), parent: Number(row[1]), detail: String(row[3]) }));
+      const sizes = new Map<string, number>();
       for (const name of tablesOf(lines)) {
         const size = await this.#sizeOf(name, ask);
-        if (size < 0) continue;
-        tables.push(name);
-        rows.push(size);
+        if (size >= 0) sizes.set(name, size);
       }
-      return planCost(lines.join("\n"), tables.join("\n"), Float64Array.from(rows));
+      return planCost(lines, (name) => sizes.get(name));
     } catch {
       return undefined;
     }
@@ -144,10 +141,10 @@ export class QueryCost {
 }
 
 /** Names in the places of tables, each once. */
-function tablesOf(lines: readonly string[]): Set<string> {
+function tablesOf(lines: readonly PlanLine[]): Set<string> {
   const names = new Set<string>();
-  for (const line of lines) {
-    const name = /^\S+ \S+ (?:SCAN|SEARCH) (\S+)/.exec(line)?.[1];
+  for (const { detail } of lines) {
+    const name = /^(?:SCAN|SEARCH) (\S+)/.exec(detail)?.[1];
     if (name !== undefined && names.size < TABLES_OF_PLAN_MAX) names.add(name);
   }
   return names;
