@@ -30,6 +30,9 @@ export const GOALS = {
   "guard.refusal": most("ours", 1_200),
   "guard.refusal-value": most("ours", 100),
 
+  "cache.hit.bare": most("difference", 60),
+  "cache.zipf.2500": least("ours", 85),
+
   "size.core-gzip": most("ours", 100_000),
   "cold.first-answer": most("difference", 3),
 };

@@ -52,11 +52,13 @@ async function main() {
   // Only now: the build may have installed what these import.
   const { measureClients } = await import("./groups/clients.mjs");
   const { measureGuards } = await import("./groups/guards.mjs");
+  const { measureHitRates } = await import("./groups/cache.mjs");
   const { measureColdStart, measureSize } = await import("./groups/core.mjs");
   const rows = [
     ...(await measureClients("node", plan)),
     ...(await measureClients("workerd", plan)),
     ...(await measureGuards(plan)),
+    ...(await measureHitRates(plan)),
     ...measureSize(plan),
     ...(await measureColdStart(plan)),
   ];

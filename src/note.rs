@@ -128,14 +128,21 @@ pub struct Notes {
 }
 
 impl Notes {
+    /// Counts a [`Note::AttemptEnded`]: [`Notes::push`] for what every call notes.
+    #[inline]
+    pub fn attempt_ended(&mut self, outcome: Outcome, duration_ms: Millis, is_slow: bool) {
+        let tally = &mut self.tally;
+        tally.outcomes[outcome as usize] += 1;
+        tally.duration_ms += duration_ms;
+        tally.slow += u64::from(is_slow);
+    }
+
     /// Counts a note, and keeps it if it is rare.
     pub fn push(&mut self, note: Note, now: Instant) {
         let tally = &mut self.tally;
         match note {
             Note::AttemptEnded { outcome, duration_ms, is_slow } => {
-                tally.outcomes[outcome as usize] += 1;
-                tally.duration_ms += duration_ms;
-                tally.slow += u64::from(is_slow);
+                self.attempt_ended(outcome, duration_ms, is_slow);
                 return;
             }
             Note::Refused(code) => {

@@ -24,6 +24,8 @@ const ROWS = [
   ["guard.refusal", "refusal, thrown", "refusal", "opossum", "refusal", "opossum"],
   ["guard.refusal.cockatiel", "refusal, thrown", "refusal", "cockatiel", "refusal", "cockatiel"],
   ["guard.refusal-value", "refusal, as a value", "refusal-value", "opossum", "refusal", "opossum, thrown"],
+  ["cache.hit", "read that is kept", "hit", "lru-cache", "hit", "lru-cache, ttl"],
+  ["cache.hit.bare", "read that is kept", "hit", "bare", "hit", "a promise alone"],
 ];
 
 /** @param {Plan} plan @returns {Promise<Row[]>} */

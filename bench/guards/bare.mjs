@@ -2,7 +2,11 @@
 
 const work = async () => 1;
 
+const result = { rows: [{ one: 1 }] };
+const read = async () => result;
+
 export const variants = {
+  hit: () => async () => (await read()).rows[0]?.one,
   call: () => () => work(),
   deadline: () => async () => {
     const timer = setTimeout(() => {}, 10_000);

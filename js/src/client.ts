@@ -1,4 +1,5 @@
 import type { Client, Config as UpstreamConfig } from "./api.ts";
+import { ClientCache } from "./cache/client-cache.ts";
 import { Circuit } from "./circuit.ts";
 import type { SeawallOptions } from "./config/options.ts";
 import { parseConfig } from "./config.ts";
@@ -48,7 +49,8 @@ export function openClient(config: Config, platform = thisPlatform): { client: S
   const settings = checkConsistency(options.consistency);
   const consistency = new Consistency(settings, options.consistency?.database ?? databaseName, platform);
   const cost = options.queryCost === undefined ? undefined : new QueryCost(options.queryCost, platform.now);
-  const open = (connections: Connections) => {
+  const cache = new ClientCache(options, databaseName, platform);
+  const openGuard = (connections: Connections) => {
     // A tier that was changed while the client ran outlives its reconnection.
     const tier = driver?.tier;
     const capacity = driver?.capacity;
@@ -62,10 +64,11 @@ export function openClient(config: Config, platform = thisPlatform): { client: S
     driver.capacity = capacity;
     // Without settings of its own, a pool is warm when it was used.
     if (options.connectionPool !== undefined) driver.startWarm();
+    cache.clear();
     return driver;
   };
-  const client = new RemoteClient(checked, options, consistency, open, cost);
-  const controls = controlsOf(current, ignoredOf(config), "libsql");
+  const client = new RemoteClient(checked, options, consistency, openGuard, cache.cacheFor, cost);
+  const controls = { ...controlsOf(current, ignoredOf(config), "libsql"), cache };
   const seawall = clientControlsOf(controls, client, consistency, consistency.floor);
   return { client: Object.assign(client, { seawall }), driver: current };
 }

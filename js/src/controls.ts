@@ -3,6 +3,7 @@
 import type { CircuitEventName, CircuitListener, Why } from "./circuit.ts";
 import type { CleanupTarget } from "./connections.ts";
 import type { Driver } from "./driver.ts";
+import type { SlowQuery } from "./slow-queries.ts";
 import type {
   ConnectionStatus,
   FleetStatus,
@@ -107,6 +108,11 @@ export interface Controls {
   setTier(tier: TierName): void;
   /** Operations that were given an `operationName` or a `tableName`, with their counts. */
   operations(): OperationStatus[];
+  /**
+   * Statements whose requests took longer than `slowQuery.threshold`, the greatest total time first: at most `limit`, and
+   * never more than 100. Texts hold no literals; arguments are in none of it.
+   */
+  slowQueries(limit?: number): SlowQuery[];
   readonly circuitBreaker: CircuitBreakerControls;
   /** Another name for `circuitBreaker.on`. */
   on(event: CircuitEventName, listener: CircuitListener): Controls;
@@ -147,6 +153,7 @@ export function controlsOf(
     fleet: () => driver().fleet(),
     setTier: (tier) => driver().setTier(tier),
     operations: () => driver().operations(),
+    slowQueries: (limit) => driver().slow?.list(limit) ?? [],
     drain: (deadlineMs) => driver().drain(deadlineMs),
     circuitBreaker,
     on(event, listener) {

@@ -53,14 +53,23 @@ export const judge = wasm.judge;
 /** Judges an attempt by its class alone. */
 export const judgeClass = wasm.judgeClass;
 
-/** What one SQL statement does: 0 reads, 1 writes, 2 unknown, as for a core that has trapped. */
-export function kindOf(sql: string): number {
+/** What one SQL statement does, packed as `describe_statement` in src/bindings says; undefined when the core has trapped. */
+export function describeStatement(sql: string): Uint32Array | undefined {
+  return unlessTrapped(() => wasm.describeStatement(sql));
+}
+
+/** A statement's text without literals, comments and layout; undefined when the core has trapped. */
+export function normalText(sql: string): string | undefined {
+  return unlessTrapped(() => wasm.normalText(sql));
+}
+
+function unlessTrapped<T>(what: () => T): T | undefined {
   const seen = generation;
   try {
-    return wasm.kindOf(sql);
+    return what();
   } catch (error) {
     if (error instanceof WebAssembly.RuntimeError) replaceCore(seen);
-    return 2;
+    return undefined;
   }
 }
 

@@ -15,8 +15,9 @@ import type { Attempt, AttemptContext, Guard, Lease, Operation, StatementKind } 
 import { bitsOf } from "./operation-bits.ts";
 import { type Platform, platform as thisPlatform } from "./platform/platform.ts";
 import { CALL, type Refusal, ShortPath } from "./short-path.ts";
+import { SlowQueries } from "./slow-queries.ts";
 import { SharedState, sleep } from "./state.ts";
-import { StatementKinds } from "./statement-kinds.ts";
+import { type Statement, Statements } from "./statement.ts";
 import type { ConnectionStatus, FleetStatus, OperationStatus, Status } from "./status.ts";
 import type { Capacity } from "./tenants/capacity.ts";
 import { priorityOf, type TierName } from "./tenants/tier.ts";
@@ -55,7 +56,10 @@ export class Driver implements Guard {
   readonly #upkeep: Upkeep;
   readonly #lookout: Lookout;
   readonly #short: ShortPath;
-  readonly #kinds = new StatementKinds();
+  readonly #statements = new Statements();
+  readonly #options: SeawallOptions;
+  /** Null until it is known whether slow statements are noted. */
+  #slow: SlowQueries | undefined | null = null;
   #isClosed = false;
   /** What it shares with other tenants, if anything. */
   capacity: Capacity | undefined;
@@ -69,6 +73,7 @@ export class Driver implements Guard {
   ) {
     this.#platform = platform;
     this.#now = platform.now;
+    this.#options = options;
     this.circuit = circuit;
     this.#live = new LiveCore(options, database, platform, circuit, connections !== undefined);
     this.#upkeep = new Upkeep(connections, platform, this.#live);
@@ -82,7 +87,21 @@ export class Driver implements Guard {
   }
 
   kindOf(sql: string): StatementKind {
-    return this.#kinds.of(sql);
+    return this.#statements.of(sql).kind;
+  }
+
+  /** What is known of a statement from its text. */
+  statementOf(sql: string): Statement {
+    return this.#statements.of(sql);
+  }
+
+  /** Where slow statements are noted; undefined when none are. */
+  get slow(): SlowQueries | undefined {
+    if (this.#slow === null) {
+      const thresholdMs = this.#live.ask((core) => core.slowQueryMs());
+      this.#slow = SlowQueries.above(thresholdMs, this.#platform, this.#options.slowQuery?.onSlowQuery);
+    }
+    return this.#slow;
   }
 
   run<T>(operation: Operation, attempt: Attempt<T>): Promise<T> {
@@ -195,7 +214,7 @@ export class Driver implements Guard {
 
   /** The status document. */
   status(): Status {
-    return this.#live.status();
+    return Object.assign(this.#live.status(), { slowQueries: SlowQueries.statusOf(this.slow) });
   }
 
   /** Connections with their histories. */

@@ -12,6 +12,8 @@ export type {
   TransactionMode,
   Value,
 } from "./api.ts";
+export type { CacheControls } from "./cache/client-cache.ts";
+export type { CacheStats } from "./cache/query-cache.ts";
 export type { CircuitChange, CircuitEvent, CircuitEventName, CircuitListener, Why } from "./circuit.ts";
 export { DatabaseCircuitBreaker, type DatabaseCircuitBreakerOptions } from "./circuit-breaker.ts";
 export { type Config, createClient, type SeawallClient } from "./client.ts";
@@ -20,13 +22,16 @@ export type {
   ConnectionPoolOptions,
   ConsistencyOptions,
   HedgeOptions,
+  OperationCache,
   OperationOptions,
   OperationRetry,
   PoolStrategy,
   Priority,
+  QueryCacheOptions,
   RateLimitOptions,
   RetryOptions,
   SeawallOptions,
+  SlowQueryOptions,
   StateOptions,
   TimeoutOptions,
 } from "./config/options.ts";
@@ -54,6 +59,7 @@ export type { AttemptContext } from "./operation.ts";
 export type { DatabaseType } from "./protect/profiles.ts";
 export { controlsOfProtected, type ProtectOptions, protect, unprotected, withOperation } from "./protect/protect.ts";
 export { Registry, type RegistryEntry, type RegistryOptions, type SharedOptions } from "./registry.ts";
+export type { SlowQuery, SlowQueryEvent, SlowQueryListener } from "./slow-queries.ts";
 export type {
   BreakerState,
   ColoStatus,

@@ -3,8 +3,9 @@
 import type { OperationOptions, OperationRetry, Priority } from "./config/options.ts";
 import type { Failure } from "./errors.ts";
 import type { Labels } from "./labels.ts";
+import type { SlowQueries } from "./slow-queries.ts";
 
-/** What a statement does, as far as its first keyword tells. */
+/** What a statement does, as far as its text tells. */
 export type StatementKind = "read" | "write" | "unknown";
 
 /** Which deadline applies. */
@@ -73,6 +74,8 @@ export interface Lease {
 
 /** The policies, seen from the client. */
 export interface Guard {
+  /** Where slow statements are noted; undefined when none are. */
+  readonly slow?: SlowQueries | undefined;
   kindOf(sql: string): StatementKind;
   /**
    * Runs `attempt` under the policies; may call it again after a failure.

@@ -1,11 +1,12 @@
 // The client itself: every method becomes one HTTP request under the guard.
 import { Access } from "./access.ts";
 import type { Client, InArgs, InStatement, Replicated, ResultSet, Transaction, TransactionMode } from "./api.ts";
+import type { Loading, QueryCache } from "./cache/query-cache.ts";
 import type { OperationOptions } from "./config/options.ts";
 import type { ClientConfig } from "./config.ts";
 import type { Connections } from "./connections.ts";
 import { type Consistency, EndpointIndex, type Post } from "./consistency/consistency.ts";
-import type { Floor } from "./consistency/log-index.ts";
+import { type Floor, indexOf, type LogIndex } from "./consistency/log-index.ts";
 import { marked } from "./consistency/stale.ts";
 import { LibsqlError } from "./errors.ts";
 import { batchOutcome, executeResult, expectOk } from "./hrana/decode.ts";
@@ -25,6 +26,7 @@ import {
 import { type Authorization, Pipeline, type RequestBuilder } from "./hrana/pipeline.ts";
 import type { PipelineResponse, StreamResult } from "./hrana/proto.ts";
 import { type AttemptContext, type Guard, type Operation, type StatementKind, withOptions } from "./operation.ts";
+import { noRows, rowsOfAll, rowsOfOne, timed } from "./slow-queries.ts";
 import type { Ask, QueryCost } from "./tenants/query-cost.ts";
 import { kindOfAll, StreamTransaction } from "./transaction.ts";
 import { openTransport } from "./transport/open.ts";
@@ -38,12 +40,16 @@ export interface WireOptions {
   authToken?: (() => string | Promise<string>) | undefined;
 }
 
+/** The query cache for an operation with these options, if there is any. */
+export type CacheFor = (options: OperationOptions | undefined) => QueryCache | undefined;
+
 /** A client over HTTP. One object may serve any number of concurrent requests of a Worker. */
 export class RemoteClient implements Client {
   readonly protocol = "http";
   readonly #config: ClientConfig;
   readonly #wire: WireOptions;
   readonly #openGuard: (connections: Connections) => Guard;
+  readonly #cacheFor: CacheFor | undefined;
   #guard: Guard;
   #transport: Transport;
   #pipeline: Pipeline;
@@ -54,14 +60,19 @@ export class RemoteClient implements Client {
   readonly #cost: QueryCost | undefined;
   #isClosed = false;
 
-  /** `openGuard` is called now, and again by {@link RemoteClient.reconnect}. */
+  /**
+   * `openGuard` is called now, and again by {@link RemoteClient.reconnect}. Without `cacheFor`, nothing is ever kept; what
+   * it returns may change with the first operation that asks for a cache.
+   */
   constructor(
     config: ClientConfig,
     wire: WireOptions,
     consistency: Consistency,
     openGuard: (connections: Connections) => Guard,
+    cacheFor?: CacheFor,
     cost?: QueryCost,
   ) {
+    this.#cacheFor = cacheFor;
     this.#cost = cost;
     this.#consistency = consistency;
     this.#config = config;
@@ -102,17 +113,51 @@ export class RemoteClient implements Client {
 
   async executeOn(floor: Floor, statement: InStatement, args?: InArgs): Promise<ResultSet> {
     const given: AnyStatement = typeof statement === "string" ? [statement, args] : statement;
+    if (this.#cost !== undefined) await this.#checkCost([given]);
+    const own = typeof statement === "string" ? undefined : statement.seawall;
+    const cache = this.#cacheFor?.(own);
+    if (cache !== undefined) return this.#executeCached(cache, floor, given, own);
+    return this.#execute(floor, given, own, undefined).load();
+  }
+
+  /** From memory, if that may be. A write makes what was read before old. */
+  #executeCached(
+    cache: QueryCache,
+    floor: Floor,
+    given: AnyStatement,
+    own: OperationOptions | undefined,
+  ): ResultSet | Promise<ResultSet> {
+    const kept = own?.cache;
+    const sql = sqlOf(given);
+    const prepare = () => this.#execute(floor, given, own, sql);
+    if (kept !== false && (cache.isOn || kept !== undefined) && own?.signal?.aborted !== true) {
+      this.#open();
+      const args = Array.isArray(given) ? given[1] : (given as { args?: InArgs }).args;
+      const base = this.#consistency.floorOf(own?.consistencyToken, floor);
+      // Own writes have dropped what they made old; a token asks for those of other isolates.
+      return cache.read(sql, args, kept, base === this.#consistency.floor ? "" : base.index, prepare);
+    }
+    const loading = prepare();
+    if (loading.operation.kind === "read") return loading.load();
+    return cache.write([sql], loading.operation, loading.load);
+  }
+
+  /** How one statement is sent. */
+  #execute(floor: Floor, given: AnyStatement, own: OperationOptions | undefined, sql = sqlOf(given)): Loading {
     const encoded = encodeStatement(given);
     const { intMode } = this.#config;
-    const own = typeof statement === "string" ? undefined : statement.seawall;
-    const kind = this.#open().kindOf(sqlOf(given));
-    if (this.#cost !== undefined) await this.#checkCost([given]);
-    const operation = { class: "query", kind, name: "execute" } as const;
+    const kind = this.#open().kindOf(sql);
+    const operation = withOptions({ class: "query", kind, name: "execute" }, own);
     const access = this.#access(floor, own);
-    return this.#guard.run(withOptions(operation, own), async (cx) => {
+    const attempt = async (cx: AttemptContext) => {
       const body = await this.#sendAlone(access, kind, true, (_, index) => executeRequest(encoded, index), cx);
-      return marked(executeResult(resultOf(body), intMode), body.isStale);
-    });
+      const result = resultOf(body);
+      loading.index = indexOfResult(result);
+      return marked(executeResult(result, intMode), body.isStale);
+    };
+    const noted = timed(this.#guard.slow, [given], rowsOfOne, attempt);
+    const loading: Loading = { operation, index: "", load: (as = operation) => this.#guard.run(as, noted) };
+    return loading;
   }
 
   async batchOn(
@@ -125,24 +170,32 @@ export class RemoteClient implements Client {
     if (this.#cost !== undefined) await this.#checkCost(statements);
     const operation = withOptions({ class: "batch", kind, name: "batch" }, options);
     const access = this.#access(floor, options);
-    return this.#batch(access, operation, statements, { begin: mode, commit: true, migration: false });
+    const run = () => this.#batch(access, operation, statements, { begin: mode, commit: true, migration: false });
+    const cache = kind === "read" ? undefined : this.#cacheFor?.(undefined);
+    return cache === undefined ? run() : cache.write(statements.map(sqlOf), operation, run);
   }
 
   async migrateOn(floor: Floor, statements: Array<InStatement>, options?: OperationOptions): Promise<Array<ResultSet>> {
     const operation = withOptions({ class: "batch", kind: "write", name: "migrate" }, options);
     const access = this.#access(floor, options);
-    return this.#batch(access, operation, statements, { begin: "deferred", commit: true, migration: true });
+    const run = () => this.#batch(access, operation, statements, { begin: "deferred", commit: true, migration: true });
+    const cache = this.#cacheFor?.(undefined);
+    return cache === undefined ? run() : cache.write(undefined, operation, run);
   }
 
   async executeMultipleOn(floor: Floor, sql: string, options?: OperationOptions): Promise<void> {
     const operation = withOptions({ class: "batch", kind: "write", name: "executeMultiple" }, options);
     const access = this.#access(floor, options);
-    return this.#open().run(operation, async (cx) => {
+    const attempt = async (cx: AttemptContext) => {
       const asks = access.asksAfterScripts;
       const build = () => (asks ? joined(sequenceRequest(sql), primaryIndexRequest()) : sequenceRequest(sql));
       const { results } = await this.#sendAlone(access, "write", false, build, cx);
       expectOk(results[0] as StreamResult, "sequence");
-    });
+    };
+    const guard = this.#open();
+    const run = () => guard.run(operation, timed(guard.slow, [sql], noRows, attempt));
+    const cache = this.#cacheFor?.(undefined);
+    return cache === undefined ? run() : cache.write(undefined, operation, run);
   }
 
   async transactionOn(floor: Floor, mode: TransactionMode = "write", options?: OperationOptions): Promise<Transaction> {
@@ -160,7 +213,8 @@ export class RemoteClient implements Client {
     for (const known of transactions) if (known.vanished) transactions.delete(known);
     const onEnd = (ended: StreamTransaction) => transactions.delete(ended);
     const { intMode } = this.#config;
-    const transaction = new StreamTransaction(guard, lease, this.#pipeline, mode, intMode, access, onEnd);
+    const writes = mode === "read" ? undefined : this.#cacheFor?.(undefined)?.transaction();
+    const transaction = new StreamTransaction(guard, lease, this.#pipeline, mode, intMode, access, onEnd, writes);
     if (this.#cost !== undefined) transaction.check = (statements) => this.#checkCost(statements);
     transactions.add(transaction);
     return transaction;
@@ -204,10 +258,11 @@ export class RemoteClient implements Client {
     const build: RequestBuilder = (version, index) => batchRequests(encoded, shape, version, index);
     // One that takes the write lock must not be sent twice: the second would wait for the first.
     const isRepeatable = shape.begin !== "write";
-    return this.#open().run(operation, async (cx) => {
+    const attempt = async (cx: AttemptContext) => {
       const body = await this.#sendAlone(access, operation.kind, isRepeatable, build, cx);
       return marked(batchOutcome(resultOf(body), layout, intMode).take(), body.isStale);
-    });
+    };
+    return this.#open().run(operation, timed(this.#guard.slow, statements, rowsOfAll, attempt));
   }
 
   /** Sends requests on a stream of their own, closed at the end. */
@@ -279,6 +334,12 @@ function resultOf({ results }: PipelineResponse): StreamResult {
   const own = results.length - 1;
   for (let i = 0; i < own - 1; i++) if (results[i]?.type === "error") return results[i] as StreamResult;
   return results[own - 1] as StreamResult;
+}
+
+/** How far the log of the one who answered is, if it says. */
+function indexOfResult(result: StreamResult): LogIndex {
+  if (result.type !== "ok") return "";
+  return indexOf((result.response.result as { replication_index?: unknown } | undefined)?.replication_index);
 }
 
 function joined(first: EncodedRequests, second: EncodedRequests): EncodedRequests {

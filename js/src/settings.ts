@@ -41,6 +41,7 @@ export function settingsOf(
     queryCost: _q,
     tier,
     tenant,
+    queryCache,
     circuitBreaker,
     retry,
     ...rest
@@ -70,6 +71,7 @@ export function settingsOf(
       ...rest,
       // One group, under the name that users know.
       tenant: tier === undefined ? tenant : { tier, ...tenant },
+      queryCache: typeof queryCache === "object" ? { ...queryCache, related: undefined } : queryCache,
       retry: retry ?? nested,
       circuitBreaker: isGroup || circuitBreaker === undefined ? { ...breaker, enabled } : circuitBreaker,
       state: { ...schedule, near: near !== undefined },

@@ -1,5 +1,6 @@
 // The documents that the core renders, as types.
 
+import type { SlowQueryStatus } from "./slow-queries.ts";
 import type { TierStatus } from "./tenants/tier.ts";
 
 /** Names of the circuit's states, in the order of their numbers. */
@@ -94,6 +95,8 @@ export interface Status {
     storeFailures: number;
   };
   recent: { healthy: number; failing: number; slow: number; durationMs: number; averageMs: number };
+  /** Requests that took longer than `slowQuery.threshold`; `slowQueries()` lists their statements. */
+  slowQueries: SlowQueryStatus;
   /** How often the core had to be replaced after a trap. */
   coreRecoveries: number;
   /** Settings that are accepted and do nothing here. */

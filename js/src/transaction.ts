@@ -1,6 +1,9 @@
 // Interactive transactions: one lease, one stream, one HTTP request a step.
 import type { Access } from "./access.ts";
 import type { InStatement, IntMode, ResultSet, Transaction, TransactionMode } from "./api.ts";
+import { writtenDespite } from "./cache/endings.ts";
+import { Written } from "./cache/handle.ts";
+import type { TransactionWrites } from "./cache/query-cache.ts";
 import { marked } from "./consistency/stale.ts";
 import { LibsqlError, makeError } from "./errors.ts";
 import { batchOutcome, executeResult, expectOk } from "./hrana/decode.ts";
@@ -17,6 +20,7 @@ import {
 import type { Pipeline, RequestBuilder } from "./hrana/pipeline.ts";
 import { type Opening, Stream } from "./hrana/stream.ts";
 import type { AttemptContext, Guard, Lease, StatementKind } from "./operation.ts";
+import { noRows, rowsOfAll, timed } from "./slow-queries.ts";
 
 export class StreamTransaction implements Transaction {
   readonly #guard: Guard;
@@ -26,6 +30,9 @@ export class StreamTransaction implements Transaction {
   readonly #intMode: IntMode;
   readonly #onEnd: (transaction: StreamTransaction) => void;
   readonly #access: Access;
+  /** Told of what it writes, where results of reads are kept. */
+  readonly #writes: TransactionWrites | undefined;
+  #written: Written = Written.Something;
   #hasWritten = false;
   /** Settles with BEGIN, well or not; `undefined` until there is one. */
   #begun: Promise<void> | undefined;
@@ -42,8 +49,10 @@ export class StreamTransaction implements Transaction {
     intMode: IntMode,
     access: Access,
     onEnd: (transaction: StreamTransaction) => void,
+    writes?: TransactionWrites,
   ) {
     beginSql(mode);
+    this.#writes = writes;
     this.#guard = guard;
     this.#lease = lease;
     this.#access = access;
@@ -88,14 +97,18 @@ export class StreamTransaction implements Transaction {
     const layout = batchLayout(encoded.length, shape);
     const kind = kindOfAll(this.#guard, statements);
     const isRead = kind === "read";
-    if (!isRead) this.#hasWritten = true;
-    const outcome = this.#run(kind, true, async (cx) => {
+    if (!isRead) {
+      this.#hasWritten = true;
+      this.#writes?.begin((statements as readonly AnyStatement[]).map(sqlOf));
+    }
+    const attempt = async (cx: AttemptContext) => {
       const build: RequestBuilder = (version, index) => batchRequests(encoded, shape, version, index);
       const result = await this.#stream.send(build, cx, { isRead });
       const outcome = batchOutcome(result, layout, this.#intMode);
       if (begins && outcome.beginError === undefined) this.#hasBegun = true;
       return marked(outcome.take(), this.#stream.isStale);
-    });
+    };
+    const outcome = this.#run(kind, true, timed(this.#guard.slow, statements, rowsOfAll, attempt));
     if (begins) this.#begin(outcome);
     return outcome;
   }
@@ -120,9 +133,11 @@ export class StreamTransaction implements Transaction {
       this.#checkOpen("execute statements");
     }
     this.#hasWritten = true;
-    await this.#run("write", true, async (cx) => {
+    this.#writes?.begin(undefined);
+    const attempt = async (cx: AttemptContext) => {
       expectOk(await this.#stream.send(() => sequenceRequest(sql), cx), "sequence");
-    });
+    };
+    await this.#run("write", true, timed(this.#guard.slow, [sql], noRows, attempt));
   }
 
   async commit(): Promise<void> {
@@ -179,7 +194,12 @@ export class StreamTransaction implements Transaction {
       if (sql === "COMMIT" && this.#hasWritten) this.#access.wrote(result);
     });
     this.#isClosed = true;
-    return finished.finally(() => this.#end());
+    return finished
+      .catch((error) => {
+        if (sql === "COMMIT") this.#written = writtenDespite(error, false);
+        throw error;
+      })
+      .finally(() => this.#end());
   }
 
   /** `isUndoable`: a lost answer means a lost stream, which rolls back; only of a COMMIT it leaves open what happened. */
@@ -228,6 +248,7 @@ export class StreamTransaction implements Transaction {
 
   #end(): void {
     this.#isClosed = true;
+    this.#writes?.end(this.#written);
     this.#lease.release();
     this.#onEnd(this);
   }

@@ -2,8 +2,7 @@ import { describe, expect, test, vi } from "vitest";
 import type { ConsistencyOptions } from "../src/config/options.ts";
 import { Floor, indexOf, isBefore } from "../src/consistency/log-index.ts";
 import { checkConsistency } from "../src/consistency/settings.ts";
-import { clientControlsOf } from "../src/consistency/view.ts";
-import type { Controls } from "../src/controls.ts";
+import { type ClientControls, clientControlsOf } from "../src/consistency/view.ts";
 import { FakeReplica } from "./fake-replica.ts";
 import { fakeClient, rejection } from "./fake-server.ts";
 import { handSetClock } from "./guards.ts";
@@ -13,7 +12,12 @@ handSetClock();
 /** A client at a replica. Its operations have 1,000 ms, so a read waits for 500 at most. */
 function open(options: ConsistencyOptions = {}, replica = new FakeReplica()) {
   const { client, consistency, asked } = fakeClient(replica.answer, {}, {}, undefined, options);
-  const controls = clientControlsOf({ status: () => ({}) } as Controls, client, consistency, consistency.floor);
+  const controls = clientControlsOf(
+    { status: () => ({}) } as unknown as ClientControls,
+    client,
+    consistency,
+    consistency.floor,
+  );
   const status = () => consistency.status();
   const read = async () => (await client.execute("SELECT at")).rows[0]?.at;
   return { replica, client, controls, status, read, asked };

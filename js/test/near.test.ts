@@ -57,7 +57,7 @@ describe("a store near by", () => {
     await settle();
     expect(near.asked.filter((what) => what.startsWith("put"))).toEqual([`put ${KEY}`]);
     expect(store.asked.filter((what) => what.startsWith("put"))).toEqual([]);
-    await vi.advanceTimersByTimeAsync(6_000);
+    await vi.advanceTimersByTimeAsync(7_500);
     expect(store.texts).toHaveLength(1);
   });
 
@@ -108,7 +108,7 @@ describe("a store near by", () => {
     await openCircuit(guardOf({ store, near }));
     await settle();
     expect(near.texts).toHaveLength(1);
-    await vi.advanceTimersByTimeAsync(6_000);
+    await vi.advanceTimersByTimeAsync(7_500);
     expect(near.texts).toHaveLength(2);
     expect(near.texts[1]).toBe(store.texts[0]);
   });
@@ -132,7 +132,7 @@ describe("a store near by", () => {
     const store = watched();
     const guard = guardOf({ store, coldReadTimeout: 0, writeJitter: 0 });
     await openCircuit(guard);
-    await vi.advanceTimersByTimeAsync(6_000);
+    await vi.advanceTimersByTimeAsync(7_500);
     expect(store.asked).toEqual([`get ${KEY}`, `get ${KEY}`, `put ${KEY}`]);
   });
 
@@ -193,7 +193,7 @@ describe("where an isolate is", () => {
     const store = watched();
     const guard = guardOf({ ...state, store, writeJitter: 0 }, overrides);
     await openCircuit(guard);
-    await vi.advanceTimersByTimeAsync(6_000);
+    await vi.advanceTimersByTimeAsync(7_500);
     expect(store.texts).toHaveLength(1);
     return new Set(store.asked.map((what) => what.slice(4)));
   }
@@ -218,7 +218,7 @@ describe("where an isolate is", () => {
     await guard.run(READ, async () => 1);
     colo = "FRA";
     await openCircuit(guard);
-    await vi.advanceTimersByTimeAsync(6_000);
+    await vi.advanceTimersByTimeAsync(7_500);
     expect(store.asked[0]).toBe(`get ${KEY}`);
     expect(store.asked.at(-1)).toBe(`put ${KEY}/FRA`);
   });
@@ -246,7 +246,7 @@ describe("where an isolate is", () => {
   test("isolates elsewhere are not kept from the database", async () => {
     const store = memoryStore();
     await openCircuit(guardOf({ store, colo: "FRA", writeJitter: 0 }));
-    await vi.advanceTimersByTimeAsync(6_000);
+    await vi.advanceTimersByTimeAsync(7_500);
     await expect(guardOf({ store, colo: "FRA" }).run(READ, async () => 1)).rejects.toMatchObject({
       code: "CIRCUIT_OPEN",
     });

@@ -88,6 +88,30 @@ describe("tenants", () => {
     await Promise.all(held);
   });
 
+  test("TIER-08: what one tenant reads, writes and keeps is not what another one reads", async () => {
+    const counts: Record<string, number> = {};
+    const counting = (id: string) => (asked: Asked) => {
+      counts[id] = (counts[id] ?? 0) + 1;
+      return obliging(asked);
+    };
+    const servers = { a: counting("a"), b: counting("b") };
+    const { tenants } = tenantsOf(servers, {}, { seawall: { queryCache: { enabled: true } } });
+    const read = (id: string) => tenants.get(id).execute("SELECT n FROM t");
+    for (let time = 0; time < 3; time += 1) {
+      await read("a");
+      await read("b");
+    }
+    expect(counts, "each was asked once").toEqual({ a: 1, b: 1 });
+    await tenants.get("a").execute("INSERT INTO t VALUES (1)");
+    await read("a");
+    await read("b");
+    expect(counts, "a write of one made nothing of the other old").toEqual({ a: 3, b: 1 });
+    tenants.evict("a");
+    await read("a");
+    await read("b");
+    expect(counts, "nothing kept outlives being put aside").toEqual({ a: 4, b: 1 });
+  });
+
   test("the tenant that nobody used for longest is put aside, never one with work in flight or an open transaction", async () => {
     const { tenants, opened } = tenantsOf({ hanging: hangs }, { maxLive: 3 });
     const hanging = tenants

@@ -93,6 +93,12 @@ impl Core {
         }
     }
 
+    /// From how many milliseconds on a statement is slow; 0 when none is to be noted.
+    #[wasm_bindgen(js_name = slowQueryMs)]
+    pub fn slow_query_ms(&self) -> f64 {
+        self.engine.config().slow_query_ms as f64
+    }
+
     /// The status document as JSON text.
     pub fn status(&mut self, #[wasm_bindgen(js_name = nowMs)] now_ms: f64) -> String {
         let now = self.at(now_ms);

@@ -1,15 +1,8 @@
-//! Questions that need no state: what a statement does, and how an attempt ended.
+//! How an attempt ended, which needs no state.
 
 use wasm_bindgen::prelude::*;
 
 use crate::outcome::{self, Judgement, Outcome};
-use crate::query;
-
-/// Tells what one SQL statement does: 0 reads, 1 writes, 2 unknown.
-#[wasm_bindgen(js_name = kindOf)]
-pub fn kind_of(sql: &str) -> u32 {
-    query::kind_of(sql) as u32
-}
 
 /// Judges a failed attempt; the result goes into `Core.report`.
 ///

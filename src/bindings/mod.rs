@@ -11,6 +11,7 @@
 //! Another class
 //! stands in a file of its own and needs no line here but its `mod`.
 
+pub mod cache;
 pub mod calls;
 pub mod control;
 pub mod judging;
@@ -18,6 +19,7 @@ pub mod pool;
 mod register;
 pub mod settings;
 pub mod sharing;
+pub mod statement;
 pub mod tenancy;
 
 use wasm_bindgen::prelude::*;

@@ -38,4 +38,3 @@ impl Core {
         self.engine.resume(rate_due, Instant::from_host(open_until_ms), now);
     }
 }
-

@@ -189,7 +189,7 @@ const fn by_environment(production: f64, development: f64) -> Default {
 }
 
 /// Every setting.
-pub const KEYS: [Key; 73] = [
+pub const KEYS: [Key; 83] = [
     switch("connectionPool.enabled", true, "Whether operations need a lease."),
     count(
         "connectionPool.maxConnections",
@@ -402,6 +402,37 @@ pub const KEYS: [Key; 73] = [
         1.0,
         0.5,
         "Share of the data centres, weighted by their requests, that must be open for the view of the fleet to be open.",
+    ),
+    switch("slowQuery.enabled", true, "Whether slow statements are noted, without their literals and arguments."),
+    span("slowQuery.threshold", 0, 1_000, "A request that takes longer makes its statement slow; 0 notes none."),
+    switch("queryCache.enabled", false, "Whether reads are kept without being asked for each."),
+    count("queryCache.maxSize", 0, 1_000_000, Default::Fixed(10_000.0), "Results kept at most; 0 keeps none."),
+    Key {
+        path: "queryCache.maxBytes",
+        unit: "bytes",
+        shape: Shape::Whole { min: 0, max: 1 << 32 },
+        default: Default::Fixed(16_777_216.0),
+        help: prose("Memory that kept results take at most, by an estimate."),
+    },
+    span("queryCache.ttl", 0, 300_000, "How long a result is served without asking the database."),
+    span(
+        "queryCache.staleWhileRevalidate",
+        0,
+        0,
+        "How long beyond that it is served while one read in the background replaces it.",
+    ),
+    span(
+        "queryCache.staleIfError",
+        0,
+        0,
+        "How long beyond its time to live a result is served when the database does not answer.",
+    ),
+    switch("queryCache.shared", true, "Whether equal reads at the same time share one request."),
+    span(
+        "queryCache.loadLease",
+        100,
+        3_000,
+        "A shared read whose caller is not heard of for this long is made again by one who waits for it.",
     ),
     switch("state.near", false, "Whether there is a store near by, such as a data centre's cache; the host sets it."),
     choice(

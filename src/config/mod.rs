@@ -5,11 +5,13 @@ pub mod parse;
 pub mod raw;
 pub mod variables;
 
+use crate::clock::Millis;
 use crate::policy::breaker::BreakerConfig;
 use crate::policy::deadline::DeadlineConfig;
 use crate::policy::hedge::HedgeConfig;
 use crate::policy::lease::PoolConfig;
 use crate::policy::rate::RateConfig;
+use crate::policy::read_through::ReadConfig;
 use crate::policy::retry::RetryConfig;
 use crate::state::sync::SyncConfig;
 
@@ -32,8 +34,14 @@ pub struct Config {
     pub retry: RetryConfig,
     /// Deadlines.
     pub deadlines: DeadlineConfig,
+    /// Whether reads are kept without being asked for each.
+    pub is_cache_on: bool,
+    /// What is kept of reads, and who makes them.
+    pub reads: ReadConfig,
     /// Shared state.
     pub sync: SyncConfig,
+    /// A statement that takes longer is noted as slow; 0 for none.
+    pub slow_query_ms: Millis,
     /// Share of the colos, by weight, that makes the fleet's view open; 0 to 1.
     pub quorum: f64,
     /// Operations a second.

@@ -13,11 +13,14 @@ use super::keys::{ALIASES, Default, KEYS, Key, Shape};
 use super::raw::{Given, Raw, Setting};
 use crate::policy::backoff::Backoff;
 use crate::policy::breaker::{BreakerConfig, Corners, FleetConfig, Weights};
+use crate::policy::cache::CacheConfig;
 use crate::policy::deadline::DeadlineConfig;
 use crate::policy::hedge::HedgeConfig;
 use crate::policy::lease::{Order, PoolConfig, Strategy};
 use crate::policy::rate::RateConfig;
+use crate::policy::read_through::ReadConfig;
 use crate::policy::retry::RetryConfig;
+use crate::policy::single_flight::FlightConfig;
 use crate::policy::tier::Tier;
 use crate::state::codec::checksum;
 use crate::state::sync::SyncConfig;
@@ -27,6 +30,13 @@ const BYTES_MAX: usize = 65_536;
 
 /// A read and one copy of it: a third would find the database no faster.
 const LEGS_MAX: u32 = 2;
+
+/// Reads that are shared at once, and those who wait for one of them. Beyond it, each reads for itself.
+const FLIGHTS_MAX: u32 = 1_000;
+const FOLLOWERS_MAX: u32 = 10_000;
+
+/// How long a write without a deadline counts as under way when it is not heard of, in milliseconds.
+const WRITE_MS_MAX: u64 = 300_000;
 
 /// Settings that cannot be used, with every reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -142,12 +152,15 @@ impl Reader<'_> {
                 batch_ms: self.whole("timeouts.batchInsert"),
                 health_check_ms: self.whole("timeouts.healthCheck"),
             },
+            is_cache_on: self.switch("queryCache.enabled"),
+            reads: self.reads(),
             sync: SyncConfig {
                 read_interval_ms: self.whole("state.readInterval"),
                 write_interval_ms: self.whole("state.writeInterval"),
                 write_jitter_ms: self.whole("state.writeJitter"),
                 has_near: self.switch("state.near"),
             },
+            slow_query_ms: if self.switch("slowQuery.enabled") { self.whole("slowQuery.threshold") } else { 0 },
             quorum: self.number("state.quorum"),
             rate: RateConfig::per_second(self.number("rateLimit.rate"), small(self.whole("rateLimit.burst"))),
             concurrent_max: small(self.whole("tenant.maxConcurrent")),
@@ -198,6 +211,31 @@ impl Reader<'_> {
             has_connections: self.raw.host.has_connections,
             is_enforced: self.whole("connectionPool.stateMachine") == 0,
             is_polling: self.raw.host.is_polling,
+        }
+    }
+
+    fn reads(&mut self) -> ReadConfig {
+        let writes = ["timeouts.query", "timeouts.transaction", "timeouts.batchInsert"].map(|path| self.whole(path));
+        ReadConfig {
+            cache: CacheConfig {
+                entries_max: small(self.whole("queryCache.maxSize")),
+                size_max: self.whole("queryCache.maxBytes"),
+                ttl_ms: self.whole("queryCache.ttl"),
+                is_sliding: false,
+                stale_ms: self.whole("queryCache.staleWhileRevalidate"),
+                stale_if_error_ms: self.whole("queryCache.staleIfError"),
+                is_stale_served_once: false,
+            },
+            flights: FlightConfig {
+                flights_max: FLIGHTS_MAX,
+                followers_max: FOLLOWERS_MAX,
+                lead_ms: self.whole("queryCache.loadLease"),
+                is_taken_over: true,
+                is_polling: self.raw.host.is_polling,
+            },
+            is_shared: self.switch("queryCache.shared"),
+            // Whoever wrote has been told by then, or nobody will be. Without a deadline, a guess.
+            write_ms: if writes.contains(&0) { WRITE_MS_MAX } else { writes.into_iter().fold(0, u64::max) },
         }
     }
 

@@ -353,7 +353,7 @@ impl Engine {
             }
         }
         let is_slow = self.breaker.is_slow(duration_ms);
-        self.notes.push(Note::AttemptEnded { outcome, duration_ms, is_slow }, now);
+        self.notes.attempt_ended(outcome, duration_ms, is_slow);
         self.health.record(evidence, is_slow, duration_ms, now);
     }
 

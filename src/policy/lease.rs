@@ -26,7 +26,7 @@ pub use upkeep::{Cleanup, Lives, PoolWork};
 
 use super::Cx;
 use super::connection::{Connection, ConnectionState, Reason};
-use crate::clock::Instant;
+use crate::clock::{Instant, to_fraction};
 use crate::note::Note;
 use crate::query::Priority;
 use queue::Queue;
@@ -174,7 +174,7 @@ impl LeasePool {
     pub fn release(&mut self, lease: Lease, is_broken: bool, cx: &mut Cx<'_>) {
         let Some(slot) = self.slots.get_mut(lease.slot()) else { return };
         let Some(held) = slot.held.filter(|held| held.serial == lease.serial()) else { return };
-        let held_ms = cx.now.since(held.since) as f64;
+        let held_ms = to_fraction(cx.now.since(held.since));
         self.hold_ms = (self.hold_ms + (held_ms - self.hold_ms) * 0.2).max(HOLD_MIN_MS);
         slot.held = None;
         self.in_use -= 1;

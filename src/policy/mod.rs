@@ -9,6 +9,7 @@ pub mod breaker;
 pub mod budget;
 pub mod bulkhead;
 pub mod cache;
+pub mod changes;
 pub mod connection;
 pub mod deadline;
 pub mod hedge;

@@ -9,7 +9,7 @@
 
 use super::Cx;
 use super::backoff::{Backoff, Delays, Pace};
-use crate::clock::{Instant, Millis};
+use crate::clock::{Instant, Millis, to_fraction};
 use crate::note::Note;
 use crate::outcome::{Effect, Judgement};
 use crate::query::RETRY_POLICIES_MAX;
@@ -163,7 +163,7 @@ impl<D: Delays> Retries<D> {
     /// Pays into the budget after a success, and learns from how long it took: an eighth of the difference.
     pub fn observe_success(&mut self, duration_ms: Millis) {
         self.tokens = (self.tokens + self.config.budget_ratio).min(self.config.budget_max);
-        let duration_ms = duration_ms as f64;
+        let duration_ms = to_fraction(duration_ms);
         self.typical_ms = if self.typical_ms > 0.0 {
             (self.typical_ms + (duration_ms - self.typical_ms) * 0.125).max(AVERAGE_MIN_MS)
         } else {

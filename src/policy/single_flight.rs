@@ -7,8 +7,6 @@
 //!
 //! a leads at 0 and b follows at 10. When a is cancelled at 20, b leads, and its load counts.
 
-use std::collections::{BTreeMap, VecDeque};
-
 use crate::clock::{Instant, Millis};
 
 /// How much is shared, and for how long one may lead in silence.
@@ -22,7 +20,13 @@ pub struct FlightConfig {
     pub lead_ms: Millis,
     /// Whether a follower leads when the leader leaves; else all fail with it.
     pub is_taken_over: bool,
+    /// Whether nobody can tell a follower, who therefore asks again and again.
+    pub is_polling: bool,
 }
+
+/// A follower of a polling host asks again after a quarter of the time that the load has taken so far, within these
+/// bounds in milliseconds: it learns of the end late by at most a fourth, and a long load is not asked after often.
+const POLL_MS: std::ops::RangeInclusive<Millis> = 4..=100;
 
 /// What somebody who wants a key is to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,62 +57,68 @@ pub enum Left {
 
 #[derive(Clone, Debug)]
 struct Flight {
+    key: u32,
     leader: u32,
+    began_at: Instant,
     expires_at: Instant,
     /// In the order in which they came.
-    followers: VecDeque<u32>,
+    followers: Vec<u32>,
 }
 
-/// The loads under way, by key. Callers are numbers that the host gives.
+/// The loads under way, by slot. Slots and callers are numbers that the host gives.
 #[derive(Clone, Debug)]
-pub struct Flights<K> {
+pub struct Flights {
     config: FlightConfig,
-    flights: BTreeMap<K, Flight>,
+    /// Few at a time: looked through from the front.
+    flights: Vec<Flight>,
 }
 
-impl<K: Ord + Clone> Flights<K> {
+impl Flights {
     /// Nothing under way.
     #[must_use]
     pub const fn new(config: FlightConfig) -> Self {
-        Self { config, flights: BTreeMap::new() }
+        Self { config, flights: Vec::new() }
     }
 
     /// Joins the load of a key, or begins it. Whoever has joined may ask again: the answer is where it stands.
-    pub fn join(&mut self, key: &K, caller: u32, now: Instant) -> Role {
+    pub fn join(&mut self, key: u32, caller: u32, now: Instant) -> Role {
         let expires_at = now.plus(self.config.lead_ms);
         let followers_max = self.config.followers_max as usize;
-        let Some(flight) = self.flights.get_mut(key) else {
-            if self.flights.len() >= self.config.flights_max as usize {
-                self.flights.retain(|_, flight| flight.expires_at > now);
+        let Some(place) = self.place_of(key) else {
+            let flights_max = self.config.flights_max as usize;
+            if self.flights.len() >= flights_max {
+                self.flights.retain(|flight| flight.expires_at > now);
             }
-            if self.flights.len() >= self.config.flights_max as usize {
+            if self.flights.len() >= flights_max {
                 return Role::Alone;
             }
-            let flight = Flight { leader: caller, expires_at, followers: VecDeque::new() };
-            self.flights.insert(key.clone(), flight);
+            self.flights.push(Flight { key, leader: caller, began_at: now, expires_at, followers: Vec::new() });
             return Role::Lead;
         };
+        let Some(flight) = self.flights.get_mut(place) else { return Role::Alone };
         if flight.leader == caller {
             return Role::Lead;
         }
         if flight.expires_at <= now {
             flight.followers.retain(|follower| *follower != caller);
-            (flight.leader, flight.expires_at) = (caller, expires_at);
+            (flight.leader, flight.began_at, flight.expires_at) = (caller, now, expires_at);
             return Role::Lead;
         }
         if !flight.followers.contains(&caller) {
             if flight.followers.len() >= followers_max {
                 return Role::Alone;
             }
-            flight.followers.push_back(caller);
+            flight.followers.push(caller);
         }
-        Role::Follow { leader: flight.leader, until: flight.expires_at }
+        let poll_ms = (now.since(flight.began_at) / 4).clamp(*POLL_MS.start(), *POLL_MS.end());
+        let until = if self.config.is_polling { flight.expires_at.min(now.plus(poll_ms)) } else { flight.expires_at };
+        Role::Follow { leader: flight.leader, until }
     }
 
     /// Says that the leader lives; false when another leads.
-    pub fn renew(&mut self, key: &K, caller: u32, now: Instant) -> bool {
-        let flight = self.flights.get_mut(key).filter(|flight| flight.leader == caller);
-        if let Some(flight) = flight {
+    pub fn renew(&mut self, key: u32, caller: u32, now: Instant) -> bool {
+        let flight = self.place_of(key).and_then(|place| self.flights.get_mut(place));
+        if let Some(flight) = flight.filter(|flight| flight.leader == caller) {
             flight.expires_at = flight.expires_at.max(now.plus(self.config.lead_ms));
             return true;
         }
@@ -117,33 +127,39 @@ impl<K: Ord + Clone> Flights<K> {
 
     /// Ends a load, well or not. Returns who gets its result, in the order of coming; `None` when `caller` does not
     /// lead (any more), and then its result is its own.
-    pub fn settle(&mut self, key: &K, caller: u32) -> Option<Vec<u32>> {
-        self.flights.get(key).filter(|flight| flight.leader == caller)?;
-        self.flights.remove(key).map(|flight| flight.followers.into())
+    pub fn settle(&mut self, key: u32, caller: u32) -> Option<Vec<u32>> {
+        let place = self.place_of(key)?;
+        self.flights.get(place).filter(|flight| flight.leader == caller)?;
+        Some(self.flights.swap_remove(place).followers)
     }
 
     /// Somebody wants the key no longer. A leader is followed by whoever came first.
-    pub fn leave(&mut self, key: &K, caller: u32, now: Instant) -> Left {
-        let Some(flight) = self.flights.get_mut(key) else { return Left::Quietly };
+    pub fn leave(&mut self, key: u32, caller: u32, now: Instant) -> Left {
+        let Some(place) = self.place_of(key) else { return Left::Quietly };
+        let Some(flight) = self.flights.get_mut(place) else { return Left::Quietly };
         if flight.leader != caller {
             flight.followers.retain(|follower| *follower != caller);
             return Left::Quietly;
         }
-        let heir = if self.config.is_taken_over { flight.followers.pop_front() } else { None };
-        if let Some(heir) = heir {
-            (flight.leader, flight.expires_at) = (heir, now.plus(self.config.lead_ms));
+        let has_heir = self.config.is_taken_over && !flight.followers.is_empty();
+        if has_heir {
+            let heir = flight.followers.remove(0);
+            (flight.leader, flight.began_at, flight.expires_at) = (heir, now, now.plus(self.config.lead_ms));
             return Left::TakenOver(heir);
         }
-        match self.flights.remove(key) {
-            Some(flight) if !flight.followers.is_empty() => Left::Abandoned(flight.followers.into()),
-            _ => Left::Quietly,
-        }
+        let followers = self.flights.swap_remove(place).followers;
+        if followers.is_empty() { Left::Quietly } else { Left::Abandoned(followers) }
     }
 
     /// Makes the next who asks load anew, whatever is under way. Who leads keeps its followers no longer: they are
     /// returned and must join again.
-    pub fn forget(&mut self, key: &K) -> Vec<u32> {
-        self.flights.remove(key).map_or_else(Vec::new, |flight| flight.followers.into())
+    pub fn forget(&mut self, key: u32) -> Vec<u32> {
+        self.place_of(key).map_or_else(Vec::new, |place| self.flights.swap_remove(place).followers)
+    }
+
+    /// Forgets, as [`Flights::forget`] does, every load for which `is_kept` says false.
+    pub fn retain(&mut self, mut is_kept: impl FnMut(u32) -> bool) {
+        self.flights.retain(|flight| is_kept(flight.key));
     }
 
     /// Keys that are being loaded.
@@ -157,19 +173,25 @@ impl<K: Ord + Clone> Flights<K> {
     pub fn is_empty(&self) -> bool {
         self.flights.is_empty()
     }
+
+    #[inline(never)]
+    fn place_of(&self, key: u32) -> Option<usize> {
+        self.flights.iter().position(|flight| flight.key == key)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const CONFIG: FlightConfig = FlightConfig { flights_max: 2, followers_max: 2, lead_ms: 1_000, is_taken_over: true };
+    const CONFIG: FlightConfig =
+        FlightConfig { flights_max: 2, followers_max: 2, lead_ms: 1_000, is_taken_over: true, is_polling: false };
 
-    fn flights() -> Flights<&'static str> {
+    fn flights() -> Flights {
         let mut flights = Flights::new(CONFIG);
-        assert_eq!(flights.join(&"k", 1, Instant(0)), Role::Lead);
+        assert_eq!(flights.join(7, 1, Instant(0)), Role::Lead);
         for caller in [2, 3] {
-            assert_eq!(flights.join(&"k", caller, Instant(10)), Role::Follow { leader: 1, until: Instant(1_000) });
+            assert_eq!(flights.join(7, caller, Instant(10)), Role::Follow { leader: 1, until: Instant(1_000) });
         }
         flights
     }
@@ -177,58 +199,69 @@ mod tests {
     #[test]
     fn one_loads_and_all_get_it_once() {
         let mut flights = flights();
-        assert_eq!(flights.settle(&"k", 2), None, "a follower settles nothing");
-        assert_eq!(flights.settle(&"k", 1), Some(vec![2, 3]));
-        assert_eq!(flights.settle(&"k", 1), None);
-        assert_eq!(flights.join(&"k", 4, Instant(20)), Role::Lead, "nothing is remembered");
+        assert_eq!(flights.settle(7, 2), None, "a follower settles nothing");
+        assert_eq!(flights.settle(7, 1), Some(vec![2, 3]));
+        assert_eq!(flights.settle(7, 1), None);
+        assert_eq!(flights.join(7, 4, Instant(20)), Role::Lead, "nothing is remembered");
     }
 
     #[test]
     fn the_first_follower_takes_over_from_a_leader_that_leaves() {
         let mut flights = flights();
-        assert_eq!(flights.leave(&"k", 1, Instant(20)), Left::TakenOver(2));
-        assert_eq!(flights.settle(&"k", 1), None, "the old leader's load is its own");
-        assert_eq!(flights.leave(&"k", 3, Instant(20)), Left::Quietly);
-        assert_eq!(flights.settle(&"k", 2), Some(vec![]));
+        assert_eq!(flights.leave(7, 1, Instant(20)), Left::TakenOver(2));
+        assert_eq!(flights.settle(7, 1), None, "the old leader's load is its own");
+        assert_eq!(flights.leave(7, 3, Instant(20)), Left::Quietly);
+        assert_eq!(flights.settle(7, 2), Some(vec![]));
     }
 
     #[test]
     fn a_leader_that_vanished_is_replaced_by_the_first_who_asks_after_its_time() {
         let mut flights = flights();
-        assert!(flights.renew(&"k", 1, Instant(500)));
-        assert_eq!(flights.join(&"k", 3, Instant(1_499)), Role::Follow { leader: 1, until: Instant(1_500) });
-        assert_eq!(flights.join(&"k", 3, Instant(1_500)), Role::Lead);
-        assert_eq!(flights.join(&"k", 2, Instant(1_500)), Role::Follow { leader: 3, until: Instant(2_500) });
-        assert!(!flights.renew(&"k", 1, Instant(1_501)));
-        assert_eq!(flights.settle(&"k", 3), Some(vec![2]));
+        assert!(flights.renew(7, 1, Instant(500)));
+        assert_eq!(flights.join(7, 3, Instant(1_499)), Role::Follow { leader: 1, until: Instant(1_500) });
+        assert_eq!(flights.join(7, 3, Instant(1_500)), Role::Lead);
+        assert_eq!(flights.join(7, 2, Instant(1_500)), Role::Follow { leader: 3, until: Instant(2_500) });
+        assert!(!flights.renew(7, 1, Instant(1_501)));
+        assert_eq!(flights.settle(7, 3), Some(vec![2]));
     }
 
     #[test]
     fn without_take_over_everyone_fails_with_the_leader() {
         let mut flights = Flights::new(FlightConfig { is_taken_over: false, ..CONFIG });
         for caller in 1..=3 {
-            flights.join(&"k", caller, Instant(0));
+            flights.join(7, caller, Instant(0));
         }
-        assert_eq!(flights.leave(&"k", 1, Instant(1)), Left::Abandoned(vec![2, 3]));
+        assert_eq!(flights.leave(7, 1, Instant(1)), Left::Abandoned(vec![2, 3]));
         assert!(flights.is_empty());
     }
 
     #[test]
     fn beyond_the_bounds_everyone_loads_alone() {
         let mut flights = flights();
-        assert_eq!(flights.join(&"k", 4, Instant(20)), Role::Alone);
-        assert_eq!(flights.join(&"k", 2, Instant(20)), Role::Follow { leader: 1, until: Instant(1_000) });
-        assert_eq!(flights.join(&"l", 5, Instant(20)), Role::Lead);
-        assert_eq!(flights.join(&"m", 6, Instant(20)), Role::Alone);
-        assert_eq!(flights.join(&"m", 6, Instant(1_000)), Role::Lead, "a dead flight makes room");
+        assert_eq!(flights.join(7, 4, Instant(20)), Role::Alone);
+        assert_eq!(flights.join(7, 2, Instant(20)), Role::Follow { leader: 1, until: Instant(1_000) });
+        assert_eq!(flights.join(8, 5, Instant(20)), Role::Lead);
+        assert_eq!(flights.join(9, 6, Instant(20)), Role::Alone);
+        assert_eq!(flights.join(9, 6, Instant(1_000)), Role::Lead, "a dead flight makes room");
         assert_eq!(flights.len(), 2);
     }
 
     #[test]
     fn what_is_forgotten_is_loaded_anew() {
         let mut flights = flights();
-        assert_eq!(flights.forget(&"k"), [2, 3]);
-        assert_eq!(flights.join(&"k", 2, Instant(20)), Role::Lead);
-        assert_eq!(flights.settle(&"k", 1), None);
+        assert_eq!(flights.forget(7), [2, 3]);
+        assert_eq!(flights.join(7, 2, Instant(20)), Role::Lead);
+        assert_eq!(flights.settle(7, 1), None);
+    }
+
+    #[test]
+    fn a_follower_of_a_polling_host_asks_after_a_quarter_of_the_time_so_far() {
+        let mut flights = Flights::new(FlightConfig { is_polling: true, followers_max: 9, ..CONFIG });
+        flights.join(7, 1, Instant(0));
+        let mut until = |at| match flights.join(7, 2, Instant(at)) {
+            Role::Follow { until, .. } => until.since(Instant(at)),
+            _ => 0,
+        };
+        assert_eq!([0, 40, 400, 700, 950, 1_000].map(&mut until), [4, 10, 100, 100, 50, 0]);
     }
 }

@@ -24,6 +24,7 @@ impl Recorder {
     }
 
     /// Takes in one attempt. A clock that stepped back adds to the running slice.
+    #[inline]
     pub fn record(&mut self, evidence: Evidence, is_slow: bool, duration_ms: Millis, now: Instant) {
         if now >= self.slice_ends {
             self.turn(now);
@@ -51,6 +52,8 @@ impl Recorder {
         health
     }
 
+    #[cold]
+    #[inline(never)]
     fn turn(&mut self, now: Instant) {
         self.past = self.to_health();
         self.seen = Seen::default();

@@ -4,4 +4,5 @@
 mod generated;
 mod plans;
 mod scenarios;
+mod statements;
 mod steps;

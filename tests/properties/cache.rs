@@ -3,34 +3,34 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 use seawall::clock::Instant;
-use seawall::policy::cache::{Cache, CacheConfig, Found};
+use seawall::policy::cache::{Cache, CacheConfig, Found, Life};
 
 #[derive(Clone, Debug)]
 enum Deed {
-    Insert { key: u8, size: u64, ttl_ms: Option<u64> },
-    LookUp(u8),
-    Peek(u8),
-    Remove(u8),
+    Insert { key: u32, size: u64, ttl_ms: Option<u64> },
+    LookUp(u32),
+    Peek(u32),
+    Remove(u32),
 }
 
 fn deed() -> impl Strategy<Value = Deed> {
     prop_oneof![
-        3 => (0_u8..8, 0_u64..8, proptest::option::of(0_u64..300))
+        3 => (0_u32..8, 0_u64..8, proptest::option::of(0_u64..300))
             .prop_map(|(key, size, ttl_ms)| Deed::Insert { key, size, ttl_ms }),
-        3 => (0_u8..8).prop_map(Deed::LookUp),
-        1 => (0_u8..8).prop_map(Deed::Peek),
-        1 => (0_u8..8).prop_map(Deed::Remove),
+        3 => (0_u32..8).prop_map(Deed::LookUp),
+        1 => (0_u32..8).prop_map(Deed::Peek),
+        1 => (0_u32..8).prop_map(Deed::Remove),
     ]
 }
 
 /// What the cache should hold, the least recently used first.
 struct Model {
     config: CacheConfig,
-    entries: Vec<(u8, u64, u64, Instant)>,
+    entries: Vec<(u32, u64, u64, Instant)>,
 }
 
 impl Model {
-    fn found(&self, key: u8, now: Instant) -> Found {
+    fn found(&self, key: u32, now: Instant) -> Found {
         let Some((.., ttl_ms, at)) = self.entries.iter().find(|entry| entry.0 == key) else { return Found::Missing };
         let beyond_ms = now.since(*at).saturating_sub(*ttl_ms);
         match beyond_ms {
@@ -41,7 +41,7 @@ impl Model {
         }
     }
 
-    fn remove(&mut self, key: u8) -> Option<(u8, u64, u64, Instant)> {
+    fn remove(&mut self, key: u32) -> Option<(u32, u64, u64, Instant)> {
         let place = self.entries.iter().position(|entry| entry.0 == key)?;
         Some(self.entries.remove(place))
     }
@@ -54,6 +54,7 @@ impl Model {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(5_000))]
 
+    // QC-06 and QC-03: it is a list in the order of use, whatever happens, and never exceeds its bounds
     #[test]
     fn it_is_the_list_and_never_exceeds_its_bounds(
         entries_max in 0_u32..6, size_max in 0_u64..16, is_sliding in any::<bool>(),
@@ -80,18 +81,18 @@ proptest! {
                         }
                         model.entries.push((key, size, ttl_ms.unwrap_or(100), now));
                     }
-                    prop_assert_eq!(cache.insert(key, size, ttl_ms, now), gone);
+                    prop_assert_eq!(cache.insert(key, size, Life { ttl_ms, stale_ms: None }, now), gone);
                 }
                 Deed::LookUp(key) => {
                     let found = model.found(key, now);
-                    prop_assert_eq!(cache.look_up(&key, now), found);
+                    prop_assert_eq!(cache.look_up(key, now), found);
                     if let Some((key, size, ttl_ms, at)) = model.remove(key).filter(|_| found != Found::Missing) {
                         let at = if is_sliding && found == Found::Fresh { now } else { at };
                         model.entries.push((key, size, ttl_ms, at));
                     }
                 }
-                Deed::Peek(key) => prop_assert_eq!(cache.peek(&key, now), model.found(key, now)),
-                Deed::Remove(key) => prop_assert_eq!(cache.remove(&key), model.remove(key).is_some()),
+                Deed::Peek(key) => prop_assert_eq!(cache.peek(key, now), model.found(key, now)),
+                Deed::Remove(key) => prop_assert_eq!(cache.remove(key), model.remove(key).is_some()),
             }
             prop_assert_eq!((cache.len(), cache.size()), (model.entries.len(), model.size()));
             prop_assert!(cache.len() <= entries_max as usize && cache.size() <= size_max);

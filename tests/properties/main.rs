@@ -13,6 +13,7 @@ mod merge;
 mod outlier;
 mod resources;
 mod single_flight;
+mod statement;
 mod suspicion;
 mod waiting;
 mod window;

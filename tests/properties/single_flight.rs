@@ -12,18 +12,18 @@ proptest! {
 
     #[test]
     fn one_leads_and_everyone_else_is_told_once(
-        is_taken_over in any::<bool>(),
-        deeds in vec((0_u8..3, 0_u8..3, 0_u32..6, 0_u64..400), 1..80),
+        is_taken_over in any::<bool>(), is_polling in any::<bool>(),
+        deeds in vec((0_u8..3, 0_u32..3, 0_u32..6, 0_u64..400), 1..80),
     ) {
-        let config = FlightConfig { flights_max: 2, followers_max: 3, lead_ms: 1_000, is_taken_over };
+        let config = FlightConfig { flights_max: 2, followers_max: 3, lead_ms: 1_000, is_taken_over, is_polling };
         let mut flights = Flights::new(config);
-        let mut leaders: BTreeMap<u8, u32> = BTreeMap::new();
-        let mut waiting: BTreeSet<(u8, u32)> = BTreeSet::new();
+        let mut leaders: BTreeMap<u32, u32> = BTreeMap::new();
+        let mut waiting: BTreeSet<(u32, u32)> = BTreeSet::new();
         let mut now = Instant(0);
         for (deed, key, caller, gap) in deeds {
             now = now.plus(gap);
             match deed {
-                0 => match flights.join(&key, caller, now) {
+                0 => match flights.join(key, caller, now) {
                     Role::Lead => {
                         leaders.insert(key, caller);
                         waiting.remove(&(key, caller));
@@ -35,7 +35,7 @@ proptest! {
                     }
                     Role::Alone => prop_assert!(!waiting.contains(&(key, caller))),
                 },
-                1 => match flights.settle(&key, caller) {
+                1 => match flights.settle(key, caller) {
                     Some(told) => {
                         prop_assert_eq!(leaders.remove(&key), Some(caller));
                         for follower in told {
@@ -45,7 +45,7 @@ proptest! {
                     }
                     None => prop_assert!(leaders.get(&key) != Some(&caller) || flights.len() < leaders.len()),
                 },
-                _ => match flights.leave(&key, caller, now) {
+                _ => match flights.leave(key, caller, now) {
                     Left::TakenOver(heir) => {
                         prop_assert!(is_taken_over && waiting.remove(&(key, heir)));
                         leaders.insert(key, heir);
@@ -71,7 +71,7 @@ proptest! {
                 leaders.clear();
                 waiting.clear();
                 for key in 0..3 {
-                    flights.forget(&key);
+                    flights.forget(key);
                 }
             }
         }

@@ -1,5 +1,6 @@
 // The options of Seawall itself. Their ranges and defaults are in docs/config.md, written from the core's one list.
 
+import type { SlowQueryListener } from "../slow-queries.ts";
 import type { Store } from "../store/store.ts";
 import type { QueryCostOptions } from "../tenants/query-cost.ts";
 import type { TierName } from "../tenants/tier.ts";
@@ -152,6 +153,50 @@ export interface TimeoutOptions {
   healthCheck?: number;
 }
 
+/** Which statements are noted as slow. */
+export interface SlowQueryOptions {
+  enabled?: boolean;
+  /** A request that takes longer, in milliseconds, is slow; 0 turns it off. */
+  threshold?: number;
+  /** Told of each slow request, in a microtask of its own. What it throws or rejects with harms nothing and is counted. */
+  onSlowQuery?: SlowQueryListener;
+}
+
+/** Which results are kept in this isolate, and for how long. Only reads whose answer depends on tables alone are. */
+export interface QueryCacheOptions {
+  /** Whether all reads are kept that can be. Without it, only those that ask for it by `cache`. */
+  enabled?: boolean;
+  /** Results at most. */
+  maxSize?: number;
+  /** Bytes that they take at most, by an estimate. */
+  maxBytes?: number;
+  /** Milliseconds for which a result is served without asking the database. */
+  ttl?: number;
+  /** Milliseconds beyond `ttl` for which it is served, marked as stale, while one read in the background replaces it. */
+  staleWhileRevalidate?: number;
+  /** Milliseconds beyond `ttl` for which it is served, marked as stale, when the database does not answer. */
+  staleIfError?: number;
+  /**
+   * Tables that change together although no statement says so: `[["orders", "order_totals"]]` for a view and what it
+   * reads, for a table and those that its triggers or cascading foreign keys write.
+   */
+  related?: readonly (readonly string[])[];
+  /** Whether equal reads at the same time share one request. */
+  shared?: boolean;
+  /** Milliseconds after which a shared read whose caller is not heard of is made again by one who waits for it. */
+  loadLease?: number;
+}
+
+/** What one read may say of its result's keeping. Each difference makes an entry of its own. */
+export interface OperationCache {
+  /** Milliseconds for which the result is served. */
+  ttl?: number;
+  /** Milliseconds beyond that for which it is served while it is replaced. */
+  swr?: number;
+  /** Keeps results apart that have the same text and arguments. */
+  key?: string;
+}
+
 /** What a read must see of earlier writes, where replicas answer reads. */
 export interface ConsistencyOptions {
   /**
@@ -223,7 +268,11 @@ export interface SeawallOptions {
   /** Off unless `delay` is set. */
   hedge?: HedgeOptions;
   timeouts?: TimeoutOptions;
+  /** Off unless `enabled`; single reads may ask for it by `cache`. */
+  queryCache?: QueryCacheOptions;
   consistency?: ConsistencyOptions;
+  /** Slow statements, listed by `seawall.slowQueries()`. */
+  slowQuery?: SlowQueryOptions;
   /** Without it, each isolate learns for itself. */
   state?: StateOptions;
   /** Replaces `authToken` and the URL's token; asked for every request, so that it can be rotated. */
@@ -251,6 +300,11 @@ export interface OperationOptions {
   idempotent?: boolean;
   /** Its own retries; what is not set is as the client has it. At most 15 different ones for one client. */
   retry?: OperationRetry;
+  /**
+   * `false` neither looks for this read's result in memory nor keeps it there; an object, also an empty one, does so
+   * whatever `queryCache.enabled` says. Without meaning for what is no read.
+   */
+  cache?: false | OperationCache;
   /** From `consistencyToken()`, here or in another isolate: a read sees at least what had been written by then. */
   consistencyToken?: string | null | undefined;
   /** Who goes first when operations wait for a lease. Default: the tier's, else `"medium"`; half a second of waiting is worth a level. */

@@ -1,5 +1,6 @@
 // A client as one request sees it: the same connections and policies, and a floor of its own.
 import type { Client, InArgs, InStatement, Replicated, ResultSet, Transaction, TransactionMode } from "../api.ts";
+import type { CacheControls } from "../cache/client-cache.ts";
 import type { SeawallClient } from "../client.ts";
 import type { OperationOptions } from "../config/options.ts";
 import type { Controls } from "../controls.ts";
@@ -10,6 +11,8 @@ import type { Floor } from "./log-index.ts";
 
 /** Seawall's own surface of a client of one database. */
 export interface ClientControls extends Controls {
+  /** Results of reads that are kept in this isolate. */
+  readonly cache: CacheControls;
   /** State and counters of all policies in this isolate. */
   status(): ClientStatus;
   /**
@@ -34,7 +37,7 @@ export interface ClientStatus extends Status {
 
 /** `controls` for whoever stands on `floor`. */
 export function clientControlsOf(
-  controls: Controls,
+  controls: Controls & Pick<ClientControls, "cache">,
   client: RemoteClient,
   consistency: Consistency,
   floor: Floor,

@@ -162,7 +162,11 @@ export class Tenants {
     const { tier, rateLimit, queryCost, seawall, ...rest } = config;
     const given = definedOf({ tier, rateLimit, queryCost });
     const { client, driver } = openClient({ ...rest, seawall: { ...given, ...seawall } }, this.#platform);
-    return { made: client, driver, close: () => client.close(), touchedMs };
+    const close = () => {
+      client.close();
+      client.seawall.cache.clear();
+    };
+    return { made: client, driver, close, touchedMs };
   }
 
   /** Puts aside the one that was idle for too long, and as many more as are too many, those first that nobody used for longest. */

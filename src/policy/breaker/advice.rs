@@ -140,7 +140,7 @@ impl Breaker {
     /// was told of the outage does so at a point of its own: there may be more of them than is known.
     pub(super) fn schedule(&mut self, search: Search, now: Instant) {
         let share = self.share();
-        if share < 1.0 || self.cell.writer != self.writer {
+        if share < 1.0 || (self.fleet_size() > 0.0 && self.cell.writer != self.writer) {
             let windows = self.windows(&self.cell);
             self.until = windows.next_ticket(self.writer, share.min(1.0), search, now);
         }

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use seawall::clock::{Instant, Millis};
-use seawall::policy::cache::{CacheConfig, Found};
-use seawall::policy::read_through::{Access, Landing, ReadThrough};
+use seawall::policy::cache::{CacheConfig, Found, Life};
+use seawall::policy::read_through::{Access, Landing, Load, ReadConfig, ReadThrough};
 use seawall::policy::single_flight::{FlightConfig, Left};
 use serde_json::Value;
 
@@ -43,10 +43,12 @@ pub(crate) fn subject(config: &Fields, _start: Instant) -> Result<Box<dyn Subjec
         // Here a leader that dies says so.
         lead_ms: Millis::MAX,
         is_taken_over: config.switch("follower_takeover")?.unwrap_or(true),
+        is_polling: false,
     };
     let is_shared = config.switch("coalesce")?.unwrap_or(true);
     Ok(Box::new(Reader {
-        reads: ReadThrough::new(cache, flights, is_shared),
+        reads: ReadThrough::new(ReadConfig { cache, flights, is_shared, write_ms: 0 }),
+        names: Vec::new(),
         values: BTreeMap::new(),
         got: BTreeMap::new(),
         calls: Vec::new(),
@@ -58,7 +60,7 @@ pub(crate) fn subject(config: &Fields, _start: Instant) -> Result<Box<dyn Subjec
 /// One who wants a key.
 struct Call {
     id: String,
-    key: String,
+    key: u32,
     dur_ms: Millis,
     is_failure: bool,
     ttl_ms: Option<Millis>,
@@ -67,8 +69,10 @@ struct Call {
 }
 
 struct Reader {
-    reads: ReadThrough<String>,
-    values: BTreeMap<String, Value>,
+    reads: ReadThrough,
+    /// Names of the keys, by slot.
+    names: Vec<String>,
+    values: BTreeMap<u32, Value>,
     /// What was got, by the name of the event.
     got: BTreeMap<String, Value>,
     calls: Vec<Call>,
@@ -78,6 +82,14 @@ struct Reader {
 }
 
 impl Reader {
+    fn slot(&mut self, name: String) -> u32 {
+        let known = self.names.iter().position(|known| *known == name);
+        known.unwrap_or_else(|| {
+            self.names.push(name);
+            self.names.len() - 1
+        }) as u32
+    }
+
     fn begin(&mut self, number: u32, now: Instant) {
         self.loads += 1;
         self.loading.push((now.plus(self.calls[number as usize].dur_ms), number));
@@ -93,14 +105,15 @@ impl Reader {
 
     fn land(&mut self, number: u32, now: Instant) {
         let call = &self.calls[number as usize];
-        let (key, is_failure) = (call.key.clone(), call.is_failure);
+        let (key, is_failure) = (call.key, call.is_failure);
         let landing = if is_failure {
-            self.reads.failed(&key, number, now)
+            self.reads.failed(key, number, true, now)
         } else {
-            self.values.insert(key.clone(), Value::Null);
-            self.reads.loaded(&key, number, 1, call.ttl_ms, now)
+            self.values.insert(key, Value::Null);
+            let load = Load { slot: key, caller: number, since: 0 };
+            self.reads.loaded(load, 1, Life { ttl_ms: call.ttl_ms, stale_ms: None }, now)
         };
-        let Landing { followers, is_served_stale, evicted } = landing;
+        let Landing { followers, is_served_stale, evicted, .. } = landing;
         self.drop_values(evicted);
         let (result, served) = match (is_failure, is_served_stale) {
             (false, _) => ("success", Some("miss")),
@@ -112,7 +125,7 @@ impl Reader {
         }
     }
 
-    fn drop_values(&mut self, keys: Vec<String>) {
+    fn drop_values(&mut self, keys: Vec<u32>) {
         for key in keys {
             self.values.remove(&key);
         }
@@ -120,17 +133,17 @@ impl Reader {
 
     fn load(&mut self, event: &Fields, now: Instant) -> Result<(), Misfit> {
         let number = self.calls.len() as u32;
-        let key = event.need("key", event.word("key"))?;
+        let key = self.slot(event.need("key", event.word("key"))?);
         self.calls.push(Call {
             id: event.id()?,
-            key: key.clone(),
+            key,
             dur_ms: event.whole("dur_ms")?.unwrap_or(0),
             is_failure: event.word("outcome")?.is_some_and(|outcome| outcome != "success"),
             ttl_ms: event.whole("ttl_ms")?,
             result: None,
             served: None,
         });
-        match self.reads.decide(&key, number, now) {
+        match self.reads.decide(key, number, now) {
             Access::Serve => self.answer(number, "success", Some("fresh")),
             Access::ServeStale => self.answer(number, "success", Some("stale")),
             Access::ServeStaleAndLoad => {
@@ -146,10 +159,10 @@ impl Reader {
     fn cancel(&mut self, event: &Fields, now: Instant) -> Result<(), Misfit> {
         let id = event.id()?;
         let number = self.calls.iter().position(|call| call.id == id).ok_or_else(|| Misfit::unknown("load", &id))?;
-        let key = self.calls[number].key.clone();
+        let key = self.calls[number].key;
         self.loading.retain(|(_, loading)| *loading as usize != number);
         self.answer(number as u32, "cancelled", None);
-        match self.reads.leave(&key, number as u32, now) {
+        match self.reads.leave(key, number as u32, now) {
             Left::Quietly => {}
             Left::TakenOver(heir) => self.begin(heir, now),
             Left::Abandoned(followers) => {
@@ -171,16 +184,17 @@ impl Subject for Reader {
     }
 
     fn event(&mut self, event: &Fields, now: Instant) -> Result<(), Misfit> {
-        let key = || event.need("key", event.word("key"));
+        let key = event.word("key")?.map(|name| self.slot(name));
+        let key = || event.need("key", Ok(key));
         match event.op()?.as_str() {
             "set" => {
                 let (size, ttl_ms) = (event.whole("size")?.unwrap_or(1), event.whole("ttl_ms")?);
                 self.values.insert(key()?, event.value("value").cloned().unwrap_or(Value::Null));
-                let evicted = self.reads.cache_mut().insert(key()?, size, ttl_ms, now);
+                let evicted = self.reads.cache_mut().insert(key()?, size, Life { ttl_ms, stale_ms: None }, now);
                 self.drop_values(evicted);
             }
             "get" => {
-                let found = self.reads.cache_mut().look_up(&key()?, now);
+                let found = self.reads.cache_mut().look_up(key()?, now);
                 let is_served = matches!(found, Found::Fresh | Found::Stale);
                 let value = self.values.get(&key()?).filter(|_| is_served);
                 // One that nobody asks about is there for what it does to the order.
@@ -188,16 +202,16 @@ impl Subject for Reader {
                 self.got.insert(id, value.cloned().unwrap_or(Value::Null));
             }
             "peek" => {
-                let is_served = matches!(self.reads.cache().peek(&key()?, now), Found::Fresh | Found::Stale);
+                let is_served = matches!(self.reads.cache().peek(key()?, now), Found::Fresh | Found::Stale);
                 let value = self.values.get(&key()?).filter(|_| is_served);
                 self.got.insert(event.id()?, value.cloned().unwrap_or(Value::Null));
             }
             "has" => {
-                let is_fresh = self.reads.cache().peek(&key()?, now) == Found::Fresh;
+                let is_fresh = self.reads.cache().peek(key()?, now) == Found::Fresh;
                 self.got.insert(event.id()?, Value::Bool(is_fresh));
             }
             "delete" | "remove" | "invalidate" => {
-                self.reads.cache_mut().remove(&key()?);
+                self.reads.cache_mut().remove(key()?);
             }
             "clear" => {
                 let dropped = self.reads.cache_mut().retain(|_| false);
@@ -206,7 +220,7 @@ impl Subject for Reader {
             "load" => self.load(event, now)?,
             "cancel" => self.cancel(event, now)?,
             "forget" => {
-                self.reads.flights_mut().forget(&key()?);
+                self.reads.flights_mut().forget(key()?);
             }
             other => return Err(Misfit::unknown("event", other)),
         }

@@ -1,12 +1,19 @@
-//! A statement as the policies see it: read, write or unknown; safe to repeat or not.
+//! A statement as the policies see it: read, write or unknown; safe to repeat or not; its tables and its text.
 //!
-//! Only the leading keyword decides, found past white space, comments and a `WITH` list. What is not certainly a
-//! read is not repeated after a lost answer, so a wrong "unknown" costs a retry and a wrong "read" is impossible
-//! for SQLite's grammar: `SELECT`, `VALUES` and `EXPLAIN` cannot write.
+//! What is not certainly a read is not repeated after a lost answer, so a wrong "unknown" costs a retry, and a wrong
+//! "read" a second write: [`statement`] never takes one for the other.
 
+mod names;
+pub mod normal;
 pub mod plan;
+mod reading;
+pub mod statement;
+pub mod token;
 
 use crate::clock::Millis;
+
+pub use normal::{fingerprint, normal_text};
+pub use statement::{Statement, Verb, table_hash};
 
 /// What a statement does to the database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -173,141 +180,10 @@ impl Query {
     }
 }
 
-/// Tells what one SQL statement does, from its first keyword.
-///
-/// Text that holds a second statement is [`Kind::Unknown`], as is anything that does not start with a keyword.
+/// Tells what one SQL statement does: [`Statement::of`] without the rest.
 #[must_use]
 pub fn kind_of(sql: &str) -> Kind {
-    let mut tokens = Tokens { rest: sql.as_bytes() };
-    let kind = match tokens.next() {
-        Some(Token::Word(word)) => match keyword(word) {
-            Some(Keyword::Read) => Kind::Read,
-            Some(Keyword::Write) => Kind::Write,
-            Some(Keyword::With) => return kind_after_with(&mut tokens),
-            None => Kind::Unknown,
-        },
-        _ => return Kind::Unknown,
-    };
-    tokens.one_statement_or_unknown(kind)
-}
-
-/// `WITH name AS (...) ...`: the first keyword outside parentheses that reads or writes.
-fn kind_after_with(tokens: &mut Tokens<'_>) -> Kind {
-    let mut depth = 0_u32;
-    while let Some(token) = tokens.next() {
-        match token {
-            Token::Open => depth += 1,
-            Token::Close => depth = depth.saturating_sub(1),
-            Token::Word(word) if depth == 0 => match keyword(word) {
-                Some(Keyword::Read) => return tokens.one_statement_or_unknown(Kind::Read),
-                Some(Keyword::Write) => return tokens.one_statement_or_unknown(Kind::Write),
-                Some(Keyword::With) | None => {}
-            },
-            Token::Word(_) | Token::Other => {}
-            Token::End => return Kind::Unknown,
-        }
-    }
-    Kind::Unknown
-}
-
-enum Keyword {
-    Read,
-    Write,
-    With,
-}
-
-fn keyword(word: &[u8]) -> Option<Keyword> {
-    const READS: [&[u8]; 3] = [b"SELECT", b"VALUES", b"EXPLAIN"];
-    const WRITES: [&[u8]; 8] = [b"INSERT", b"UPDATE", b"DELETE", b"REPLACE", b"CREATE", b"DROP", b"ALTER", b"REINDEX"];
-    if READS.iter().any(|known| word.eq_ignore_ascii_case(known)) {
-        Some(Keyword::Read)
-    } else if WRITES.iter().any(|known| word.eq_ignore_ascii_case(known)) {
-        Some(Keyword::Write)
-    } else if word.eq_ignore_ascii_case(b"WITH") {
-        Some(Keyword::With)
-    } else {
-        None
-    }
-}
-
-enum Token<'a> {
-    Word(&'a [u8]),
-    Open,
-    Close,
-    /// A semicolon.
-    End,
-    Other,
-}
-
-/// SQLite's tokens, as coarsely as the question allows: strings, quoted names and comments are skipped whole.
-struct Tokens<'a> {
-    rest: &'a [u8],
-}
-
-impl<'a> Tokens<'a> {
-    fn next(&mut self) -> Option<Token<'a>> {
-        self.skip_blanks();
-        let (&first, after) = self.rest.split_first()?;
-        let token = match first {
-            b'(' => Token::Open,
-            b')' => Token::Close,
-            b';' => Token::End,
-            b'\'' | b'"' | b'`' => return Some(self.quoted(first)),
-            b'[' => return Some(self.quoted(b']')),
-            byte if is_word(byte) => {
-                let length = self.rest.iter().position(|&byte| !is_word(byte)).unwrap_or(self.rest.len());
-                let (word, rest) = self.rest.split_at(length);
-                self.rest = rest;
-                return Some(Token::Word(word));
-            }
-            _ => Token::Other,
-        };
-        self.rest = after;
-        Some(token)
-    }
-
-    fn quoted(&mut self, close: u8) -> Token<'a> {
-        let after = self.rest.get(1..).unwrap_or_default();
-        let length = after.iter().position(|&byte| byte == close).map_or(after.len(), |at| at + 1);
-        self.rest = after.get(length..).unwrap_or_default();
-        Token::Other
-    }
-
-    fn skip_blanks(&mut self) {
-        loop {
-            self.rest = self.rest.trim_ascii_start();
-            let end: &[u8] = match self.rest {
-                [b'-', b'-', ..] => b"\n",
-                [b'/', b'*', ..] => b"*/",
-                // A byte order mark, which SQLite skips as well.
-                [0xEF, 0xBB, 0xBF, after @ ..] => {
-                    self.rest = after;
-                    continue;
-                }
-                _ => return,
-            };
-            let body = self.rest.get(2..).unwrap_or_default();
-            let skipped =
-                body.windows(end.len()).position(|window| window == end).map_or(body.len(), |at| at + end.len());
-            self.rest = body.get(skipped..).unwrap_or_default();
-        }
-    }
-
-    fn one_statement_or_unknown(&mut self, kind: Kind) -> Kind {
-        while let Some(token) = self.next() {
-            if matches!(token, Token::End) {
-                return match self.next() {
-                    None => kind,
-                    Some(_) => Kind::Unknown,
-                };
-            }
-        }
-        kind
-    }
-}
-
-const fn is_word(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'$' || byte >= 0x80
+    Statement::of(sql).kind
 }
 
 #[cfg(test)]
@@ -327,7 +203,8 @@ mod tests {
             ("WITH a AS (SELECT 1) SELECT * FROM a", Kind::Read),
             ("WITH a AS (SELECT 1), b(x) AS (DELETE) INSERT INTO t SELECT * FROM a", Kind::Write),
             ("WITH [select] AS (VALUES(1)) UPDATE t SET a = 1", Kind::Write),
-            ("PRAGMA user_version", Kind::Unknown),
+            ("PRAGMA user_version", Kind::Read),
+            ("PRAGMA user_version = 1", Kind::Unknown),
             ("BEGIN", Kind::Unknown),
             ("SELECT 1; DELETE FROM t", Kind::Unknown),
             ("SELECT 1; -- done", Kind::Read),

@@ -1,0 +1,2 @@
+// Stands for `cloudflare:workers` of a runtime that cannot keep a request alive.
+export {};

@@ -1,0 +1,2 @@
+export function zipf(keys: number, s: number, seed?: number): () => number;
+export function numbers(seed: number): () => number;
