@@ -2,6 +2,7 @@ import type { Client, Config as UpstreamConfig } from "./api.ts";
 import { ClientCache } from "./cache/client-cache.ts";
 import { Circuit } from "./circuit.ts";
 import type { SeawallOptions } from "./config/options.ts";
+import { pluggedIn } from "./config/plugins.ts";
 import { parseConfig } from "./config.ts";
 import type { Connections } from "./connections.ts";
 import { Consistency } from "./consistency/consistency.ts";
@@ -39,7 +40,9 @@ export function createClient(config: Config): SeawallClient {
 /** The same, with the client's policies. */
 export function openClient(config: Config, platform = thisPlatform): { client: SeawallClient; driver: () => Driver } {
   const checked = parseConfig(config);
-  const options = withConcurrency(config.seawall ?? {}, config.concurrency);
+  const plugged = pluggedIn(config.seawall ?? {});
+  checked.fetch ??= plugged.fetch;
+  const options = withConcurrency(plugged.options, config.concurrency);
   const { host, pathname } = checked.baseUrl;
   const databaseName = `${host}${pathname === "/" ? "" : pathname}`;
   // Reconnecting makes another driver; the controls follow, and so do listeners and what is forced.
@@ -51,16 +54,9 @@ export function openClient(config: Config, platform = thisPlatform): { client: S
   const cost = options.queryCost === undefined ? undefined : new QueryCost(options.queryCost, platform.now);
   const cache = new ClientCache(options, databaseName, platform);
   const openGuard = (connections: Connections) => {
-    // A tier that was changed while the client ran outlives its reconnection.
-    const tier = driver?.tier;
     const capacity = driver?.capacity;
-    driver = createGuard(
-      tier === undefined ? options : { ...options, tier },
-      databaseName,
-      platform,
-      circuit,
-      connections,
-    );
+    // Reconnecting goes on with what was changed while it ran.
+    driver = createGuard(driver?.settings.options ?? options, databaseName, platform, circuit, connections);
     driver.capacity = capacity;
     // Without settings of its own, a pool is warm when it was used.
     if (options.connectionPool !== undefined) driver.startWarm();
@@ -87,14 +83,7 @@ const WITHOUT_MEANING = [
 /** What the caller set without effect. */
 function ignoredOf(config: Config): IgnoredSetting[] {
   const set = WITHOUT_MEANING.filter(([name]) => config[name] !== undefined);
-  const ignored: IgnoredSetting[] = set.map(([name, why]) => ({ name, why }));
-  for (const name of ["enableMetrics", "enableTracing"] as const) {
-    const isSet = config.seawall?.connectionPool?.[name] !== undefined;
-    if (isSet)
-      ignored.push({ name: `seawall.connectionPool.${name}`, why: "the pool always counts and keeps histories" });
-  }
-  if (config.seawall?.busyTimeout !== undefined) ignored.push({ name: "seawall.busyTimeout", why: NO_FILE });
-  return ignored;
+  return set.map(([name, why]) => ({ name, why }));
 }
 
 /** Leases are what limits concurrency, so upstream's option sets their number, unless Seawall's own does. */

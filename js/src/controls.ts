@@ -1,8 +1,10 @@
 // Seawall's own surface of a client: what it shows, and the hand on the breaker.
 
 import type { CircuitEventName, CircuitListener, Why } from "./circuit.ts";
+import type { SeawallOptions } from "./config/options.ts";
 import type { CleanupTarget } from "./connections.ts";
 import type { Driver } from "./driver.ts";
+import type { EffectiveConfig } from "./live-settings.ts";
 import type { SlowQuery } from "./slow-queries.ts";
 import type {
   ConnectionStatus,
@@ -106,6 +108,29 @@ export interface Controls {
    * @throws RangeError for a tier that there is not.
    */
   setTier(tier: TierName): void;
+  /**
+   * Every setting in force with its source: `default`, `option`, or the name of the variable or preset. Of one group, if
+   * it is named. Secrets are shown as `(set)`.
+   *
+   * @throws RangeError for a group that there is not.
+   */
+  config(group?: string): EffectiveConfig;
+  /**
+   * Changes settings while the client runs: all of the patch, or nothing. The next operation sees it; those that run keep
+   * their deadlines. Retry policies of single operations that were used already stay as they are.
+   *
+   * @throws Error that names everything that cannot be used, or takes a new client.
+   */
+  configure(patch: SeawallOptions): void;
+  /** What is set, as a document to keep: keys sorted, defaults, secrets and the environment left out, with a checksum. */
+  exportConfig(): string;
+  /**
+   * Takes the settings of a document that {@link Controls.exportConfig} made, of this release or an older one, in place
+   * of the client's own.
+   *
+   * @throws Error when the document is damaged, newer, or cannot be used; nothing has changed then.
+   */
+  importConfig(text: string): void;
   /** Operations that were given an `operationName` or a `tableName`, with their counts. */
   operations(): OperationStatus[];
   /**
@@ -131,7 +156,17 @@ export function controlsOf(
   const circuitBreaker = breakerControlsOf(driver);
   let tier: string | undefined;
   const controls: Controls = {
-    status: () => ({ ...driver().status(), ignored: [...ignored] }),
+    status() {
+      const status = driver().status();
+      return { ...status, ignored: [...ignored, ...status.ignored] };
+    },
+    config(group) {
+      const config = driver().settings.effective(group);
+      return { ...config, ignored: [...ignored, ...config.ignored] };
+    },
+    configure: (patch) => driver().configure(patch),
+    exportConfig: () => driver().settings.exportConfig(),
+    importConfig: (text) => driver().importConfig(text),
     connections: () =>
       driver()
         .connections()

@@ -48,6 +48,12 @@ export function checkSettings({ lines, numbers, database }: Settings): void {
   wasm.checkSettings(lines, numbers, database);
 }
 
+/** Every setting in a line, and their values as numbers. Throws as {@link checkSettings}. */
+export function describeSettings({ lines, numbers, database }: Settings): { text: string; values: Float64Array } {
+  const text = wasm.describeSettings(lines, numbers, database);
+  return { text, values: wasm.settingValues(lines, numbers, database) };
+}
+
 /** Judges a failed attempt; see `judge` in src/bindings. */
 export const judge = wasm.judge;
 /** Judges an attempt by its class alone. */

@@ -10,6 +10,7 @@ import { type CoreHandle, Place, Step } from "./core.ts";
 import { holdLease } from "./held-lease.ts";
 import { LabelledCounts } from "./labels.ts";
 import { type Left, LiveCore } from "./live-core.ts";
+import type { LiveSettings } from "./live-settings.ts";
 import { Lookout } from "./lookout.ts";
 import type { Attempt, AttemptContext, Guard, Lease, Operation, StatementKind } from "./operation.ts";
 import { bitsOf } from "./operation-bits.ts";
@@ -51,6 +52,8 @@ export class Driver implements Guard {
   readonly #live: LiveCore;
   /** Who listens to the circuit, and who holds it. */
   readonly circuit: Circuit;
+  /** What it is set to. */
+  readonly settings: LiveSettings;
   readonly #labelled = new LabelledCounts();
   readonly #shared: SharedState | undefined;
   readonly #upkeep: Upkeep;
@@ -76,9 +79,12 @@ export class Driver implements Guard {
     this.#options = options;
     this.circuit = circuit;
     this.#live = new LiveCore(options, database, platform, circuit, connections !== undefined);
+    this.settings = this.#live.settings;
     this.#upkeep = new Upkeep(connections, platform, this.#live);
     if (options.state !== undefined) {
-      this.#shared = new SharedState(options.state, database, platform, () => this.#live.get());
+      this.#shared = new SharedState(this.settings.stateOptions(options.state), database, platform, () =>
+        this.#live.get(),
+      );
     }
     this.#lookout = new Lookout(this.#live, this.#shared, this.#upkeep);
     this.#short = new ShortPath(this.#live, this.#lookout, platform, (operation, attempt, step, handle) =>
@@ -239,6 +245,16 @@ export class Driver implements Guard {
   /** What was counted of operations that their callers named. */
   operations(): OperationStatus[] {
     return this.#labelled.list();
+  }
+
+  /** Changes settings while it runs, whole or not at all. */
+  configure(patch: SeawallOptions): void {
+    this.#live.configure(patch);
+  }
+
+  /** Takes the settings of a document, whole or not at all. */
+  importConfig(text: string): void {
+    this.#live.importConfig(text);
   }
 
   /** Holds the circuit open or closed by hand; undefined lets it go. */

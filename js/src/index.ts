@@ -17,11 +17,16 @@ export type { CacheStats } from "./cache/query-cache.ts";
 export type { CircuitChange, CircuitEvent, CircuitEventName, CircuitListener, Why } from "./circuit.ts";
 export { DatabaseCircuitBreaker, type DatabaseCircuitBreakerOptions } from "./circuit-breaker.ts";
 export { type Config, createClient, type SeawallClient } from "./client.ts";
+export type { EffectiveSetting } from "./config/document.ts";
+export { type ConnectionFromEnv, connectionFromEnv, fromEnv, type Variables } from "./config/from-env.ts";
 export type {
+  AlertOptions,
   CircuitBreakerOptions,
   ConnectionPoolOptions,
   ConsistencyOptions,
+  GivenSetting,
   HedgeOptions,
+  ManagerNames,
   OperationCache,
   OperationOptions,
   OperationRetry,
@@ -32,9 +37,12 @@ export type {
   RetryOptions,
   SeawallOptions,
   SlowQueryOptions,
+  Span,
+  SqliteOptions,
   StateOptions,
   TimeoutOptions,
 } from "./config/options.ts";
+export type { Plugin } from "./config/plugins.ts";
 export type { CleanupTarget } from "./connections.ts";
 export type { ConsistencyStatus } from "./consistency/consistency.ts";
 export type { ClientControls, ClientStatus } from "./consistency/view.ts";
@@ -55,6 +63,7 @@ export {
   ResilienceError,
   type RetryAdvice,
 } from "./errors.ts";
+export type { EffectiveConfig } from "./live-settings.ts";
 export type { AttemptContext } from "./operation.ts";
 export type { DatabaseType } from "./protect/profiles.ts";
 export { controlsOfProtected, type ProtectOptions, protect, unprotected, withOperation } from "./protect/protect.ts";

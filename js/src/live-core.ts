@@ -3,9 +3,10 @@
 import type { Circuit, CircuitChange, Why } from "./circuit.ts";
 import type { OperationRetry, RetryOptions, SeawallOptions } from "./config/options.ts";
 import { CoreHandle, checkSettings, coreGeneration, Place } from "./core.ts";
+import { LiveSettings } from "./live-settings.ts";
 import type { Platform } from "./platform/platform.ts";
 import { RetryPolicies } from "./retry-policies.ts";
-import { type Settings, settingsOf } from "./settings.ts";
+import type { Settings } from "./settings.ts";
 import { type BreakerState, type ConnectionStatus, STATES, type Status } from "./status.ts";
 import { limitsOf, type TierName, tierStatus } from "./tenants/tier.ts";
 
@@ -29,8 +30,8 @@ export class LiveCore {
   /** The handle last in use; undefined before the first and after a trap. */
   handle: CoreHandle | undefined;
   readonly circuit: Circuit;
-  #options: SeawallOptions;
-  readonly #database: string;
+  /** What it is set to. */
+  readonly settings: LiveSettings;
   readonly #platform: Platform;
   readonly #policies = new RetryPolicies();
   readonly #hasConnections: boolean;
@@ -39,18 +40,19 @@ export class LiveCore {
   #snapshot = "";
   #recoveries = 0;
   #isClosed = false;
-  #tier: TierName | undefined;
+  /** The tier in force. A field, because every operation asks. */
+  tier: TierName | undefined;
+  readonly #openedAs: TierName | undefined;
 
   /** @throws Error that names every setting that cannot be used. */
   constructor(options: SeawallOptions, database: string, platform: Platform, circuit: Circuit, hasConnections = false) {
-    this.#options = options;
     this.#hasConnections = hasConnections;
-    this.#database = database;
     this.#platform = platform;
     this.circuit = circuit;
-    this.#tier = options.tier;
+    this.settings = new LiveSettings(options, database, platform, hasConnections);
     this.#settings = this.#settingsWith();
-    checkSettings(this.#settings);
+    this.tier = this.settings.tier;
+    this.#openedAs = this.tier;
   }
 
   /** The handle of the current instance, made anew from the last snapshot when the instance was replaced. */
@@ -70,7 +72,7 @@ export class LiveCore {
     this.#policies.teach((retry) => addRetryPolicy(fresh.core, this.#settingsWith(retry)));
     if (this.#snapshot !== "") fresh.core.import(this.#snapshot, now);
     if (circuit.forced !== undefined) fresh.core.force(FORCED[circuit.forced], now);
-    fresh.tier = this.#tier;
+    fresh.tier = this.tier;
     if (this.#isClosed) fresh.core.close(now);
     this.handle = fresh;
     if (circuit.isTroubled || circuit.forced !== undefined) this.#compare("core_replaced");
@@ -144,10 +146,31 @@ export class LiveCore {
   /** Turns the breaker off or on while it runs. */
   enable(isOn: boolean, why: string | Why | undefined): void {
     this.circuit.hand(isOn ? "ENABLED" : "DISABLED", why);
-    this.#settings = this.#settingsWith(undefined, isOn);
-    this.#reconfigure();
-    this.tell(this.get());
+    this.#reconfigure(isOn);
     this.#compare(isOn ? "enabled" : "disabled");
+  }
+
+  /** Changes settings, whole or not at all. The next operation sees them. */
+  configure(patch: SeawallOptions): void {
+    this.settings.configure(patch);
+    this.#reconfigure();
+    this.#compare("unknown");
+  }
+
+  /** Takes the settings of a document, whole or not at all. */
+  importConfig(text: string): void {
+    this.settings.importConfig(text);
+    this.#reconfigure();
+    this.#compare("unknown");
+  }
+
+  #reconfigure(isBreakerOn?: boolean): void {
+    this.#settings = this.#settingsWith(undefined, isBreakerOn);
+    const { lines, numbers, database } = this.#settings;
+    this.ask((core) => core.reconfigure(lines, numbers, database));
+    this.tier = this.settings.tier;
+    this.get().tier = this.tier;
+    this.tell(this.get());
   }
 
   /**
@@ -156,30 +179,13 @@ export class LiveCore {
    * @throws Error that names every bound that cannot be used; nothing is changed then.
    */
   resize(bounds: { minConnections?: number; maxConnections?: number }): void {
-    const before = this.#options;
-    this.#options = { ...before, connectionPool: { ...before.connectionPool, ...bounds } };
-    try {
-      const settings = this.#settingsWith();
-      checkSettings(settings);
-      this.#settings = settings;
-    } catch (error) {
-      this.#options = before;
-      throw error;
-    }
-    this.#reconfigure();
-  }
-
-  get tier(): TierName | undefined {
-    return this.#tier;
+    this.configure({ connectionPool: bounds });
   }
 
   /** Takes another tier for what comes next. */
   setTier(tier: TierName): void {
     limitsOf(tier);
-    this.#tier = tier;
-    this.#settings = this.#settingsWith();
-    this.#reconfigure();
-    this.get().tier = tier;
+    this.configure({ tier });
   }
 
   /** Calls that run; without a core, none do. */
@@ -190,7 +196,7 @@ export class LiveCore {
   /** What a successor must know. */
   leave(): Left {
     const { forced, isDisabled } = this.circuit;
-    const tier = this.#tier === this.#options.tier ? undefined : this.#tier;
+    const tier = this.tier === this.#openedAs ? undefined : this.tier;
     if (this.handle === undefined) return { rateDueMs: 0, openUntilMs: 0, forced, isDisabled, tier };
     const [rateDueMs, isOpen, retryAtMs] = this.ask((core, now) => [
       core.rateDue(),
@@ -223,8 +229,8 @@ export class LiveCore {
     recent.averageMs = recent.durationMs / Math.max(recent.healthy + recent.failing, 1);
     const { hands, listenerFailures } = this.circuit;
     Object.assign(status.breaker, { hands: hands.map((hand) => ({ ...hand })), listenerFailures });
-    if (this.#tier !== undefined) status.tier = tierStatus(this.#tier, this.#platform.connectionsMax);
-    return Object.assign(status, { coreRecoveries: this.#recoveries, ignored: [] });
+    if (this.tier !== undefined) status.tier = tierStatus(this.tier, this.#platform.connectionsMax);
+    return Object.assign(status, { coreRecoveries: this.#recoveries, ignored: this.settings.ignored() });
   }
 
   /** Connections with their histories. */
@@ -238,24 +244,8 @@ export class LiveCore {
     this.circuit.found(state, reason);
   }
 
-  #reconfigure(): void {
-    const { lines, numbers, database } = this.#settings;
-    this.ask((core) => core.reconfigure(lines, numbers, database));
-  }
-
   #settingsWith(retry?: RetryOptions, isBreakerOn?: boolean): Settings {
-    const { circuit } = this;
-    const { circuitBreaker = {} } = this.#options;
-    const options = { ...this.#options };
-    if (this.#tier !== undefined) options.tier = this.#tier;
-    const enabled = isBreakerOn ?? (circuit.isDisabled ? false : undefined);
-    if (enabled !== undefined) options.circuitBreaker = { ...circuitBreaker, enabled };
-    if (retry !== undefined) {
-      const { retry: nested, ...breaker } = options.circuitBreaker ?? {};
-      if (nested !== undefined) options.circuitBreaker = breaker;
-      options.retry = { ...(options.retry ?? nested), ...retry };
-    }
-    return settingsOf(options, this.#database, this.#platform, this.#hasConnections);
+    return this.settings.of(retry, isBreakerOn ?? (this.circuit.isDisabled ? false : undefined));
   }
 }
 

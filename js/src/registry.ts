@@ -1,6 +1,7 @@
 // Databases by name: each with policies of its own, those of one type with settings in common.
 
 import { type Config, createClient, type SeawallClient } from "./client.ts";
+import { isGroup } from "./config/document.ts";
 import type { SeawallOptions } from "./config/options.ts";
 import { type Controls, controlsOf } from "./controls.ts";
 import type { DatabaseType } from "./protect/profiles.ts";
@@ -100,13 +101,11 @@ export class Registry {
   }
 }
 
-const GROUPS = ["connectionPool", "circuitBreaker", "retry", "hedge", "timeouts", "state"] as const;
-
 /** Settings of `over` where there are any, setting by setting. */
 function merged<Over extends SeawallOptions>(under: SharedOptions, over: Over): SharedOptions & Over {
   const both = { ...under, ...over } as Record<string, unknown>;
-  for (const group of GROUPS) {
-    if (under[group] !== undefined && over[group] !== undefined) both[group] = { ...under[group], ...over[group] };
+  for (const [group, members] of Object.entries(under)) {
+    if (isGroup(members) && isGroup(both[group])) both[group] = { ...members, ...both[group] };
   }
   return both as SharedOptions & Over;
 }

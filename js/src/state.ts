@@ -29,9 +29,12 @@ export function sleep(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
+/** Its options with a store, whoever made it, and a number for the one span that is heeded here. */
+type HeededOptions = StateOptions & { store: Store; coldReadTimeout?: number };
+
 /** Shares what one database's policies learn. */
 export class SharedState {
-  readonly #options: StateOptions;
+  readonly #options: HeededOptions;
   /** The key for isolates that do not know where they are. */
   readonly #placeless: string;
   readonly #colo: () => string | undefined;
@@ -41,12 +44,17 @@ export class SharedState {
   #coldUntil = 0;
 
   /** @throws TypeError when a store is none, or the name of the data centre cannot be used. */
-  constructor(options: StateOptions, database: string, platform: Platform, handle: () => CoreHandle) {
+  constructor(
+    options: StateOptions & { coldReadTimeout?: number },
+    database: string,
+    platform: Platform,
+    handle: () => CoreHandle,
+  ) {
     for (const name of ["store", "near"] as const) {
       if (name === "near" && options.near === undefined) continue;
       demandMethods(options[name], ["get", "put"], `seawall.state.${name}`, "a store, as memoryStore() makes one");
     }
-    this.#options = options;
+    this.#options = options as HeededOptions;
     this.#placeless = `${options.prefix ?? PREFIX}${database}`;
     this.#colo = coloOf(options.colo, platform);
     this.#platform = platform;

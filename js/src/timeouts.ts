@@ -7,7 +7,10 @@ import { limitsOf, type TierName } from "./tenants/tier.ts";
 import { TIERS } from "./tenants/tier-table.ts";
 
 /** Classes of operations, by the names of their settings. */
-export type TimeoutClass = keyof TimeoutOptions;
+export type TimeoutClass = Exclude<keyof TimeoutOptions, "enabled">;
+
+/** Limits by class, in milliseconds. */
+export type TimeoutLimits = Record<TimeoutClass, number>;
 
 const CLASSES: Record<TimeoutClass, OperationClass> = {
   query: "query",
@@ -17,7 +20,7 @@ const CLASSES: Record<TimeoutClass, OperationClass> = {
 };
 
 /** The limits that hold if nobody sets others, in milliseconds: those of docs/config.md. */
-export const DEFAULT_TIMEOUTS: Readonly<Required<TimeoutOptions>> = Object.freeze({
+export const DEFAULT_TIMEOUTS: Readonly<TimeoutLimits> = Object.freeze({
   query: 15_000,
   transaction: 30_000,
   batchInsert: 60_000,
@@ -37,7 +40,7 @@ export const TIER_QUERY_TIMEOUTS: Readonly<Record<TierName, number>> = Object.fr
  *
  * @throws RangeError for a tier that there is not.
  */
-export function tierTimeouts(tier: TierName): Required<TimeoutOptions> {
+export function tierTimeouts(tier: TierName): TimeoutLimits {
   const query = limitsOf(tier).timeout;
   const { transaction, batchInsert, healthCheck } = DEFAULT_TIMEOUTS;
   return { query, transaction: Math.max(query, transaction), batchInsert: Math.max(query, batchInsert), healthCheck };
@@ -95,11 +98,11 @@ function named(timeout: number, operationName: string, tableName: string | undef
  */
 export class DatabaseTimeoutHandler {
   /** The limits in force, in milliseconds; 0 means none. */
-  readonly limits: Readonly<Required<TimeoutOptions>>;
+  readonly limits: Readonly<TimeoutLimits>;
   readonly #guard: Driver;
 
   /** @throws Error that names every limit that cannot be used. */
-  constructor(limits: TimeoutOptions = {}) {
+  constructor(limits: Partial<TimeoutLimits> = {}) {
     this.limits = Object.freeze({ ...DEFAULT_TIMEOUTS, ...limits });
     this.#guard = createGuard(
       {

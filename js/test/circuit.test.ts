@@ -261,7 +261,9 @@ describe("hands on the breaker", () => {
 
   test("CB-25: an option wins over the environment, which must make sense", () => {
     const variable = () => "perhaps";
-    expect(() => guardOf({}, { variable })).toThrow("ENABLE_CIRCUIT_BREAKER must be true or false");
+    expect(() => guardOf({}, { variable })).toThrow(
+      'ENABLE_CIRCUIT_BREAKER (circuitBreaker.enabled) must be true or false, got "perhaps"',
+    );
     const off = guardOf({ circuitBreaker: { enabled: true } }, { variable: () => "false" });
     off.forceState("OPEN");
     expect(off.status().breaker.state).toBe("OPEN");

@@ -191,7 +191,7 @@ describe("limits", () => {
 
   test("RT-18: the busy timeout of a local file is accepted, and said to do nothing over the network", () => {
     const db = createClient({ url: "https://example.com", timeout: 30_000, seawall: { busyTimeout: 30_000 } });
-    expect(db.seawall.status().ignored.map(({ name }) => name)).toEqual(["timeout", "seawall.busyTimeout"]);
+    expect(db.seawall.status().ignored.map(({ name }) => name)).toEqual(["timeout", "seawall.sqlite.busyTimeout"]);
     const plain = createClient({ url: "https://example.com" });
     expect(plain.seawall.status().ignored).toEqual([]);
     db.close();

@@ -11,18 +11,19 @@ describe("settings cross as lines and numbers", () => {
     const { lines, numbers, database } = settingsOf(
       { environment: "production", retry: { attempts: 3 }, hedge: {} },
       "a database",
-      { ...platform, isPolling: true, connectionsMax: 6 },
+      { ...platform, isPolling: true, connectionsMax: 6, environment: () => "preview", variable: () => undefined },
     );
     expect(lines.split("\n")).toEqual([
-      "hedge",
-      "retry",
+      'environment\t\t"production"',
+      "retry\t\t{}",
       "retry\tattempts\t3",
-      "circuitBreaker",
-      "state",
+      "hedge\t\t{}",
+      "state\t\t{}",
       "state\tnear\tfalse",
+      'environment\t\t"preview"\tthis host',
     ]);
     const none = Number.NaN;
-    expect([...numbers]).toEqual([1, 1, 0, 6, none, none, 3, none, none, none]);
+    expect([...numbers]).toEqual([0, 1, 0, 6, none, none, 3, none, none, none, none]);
     expect(database).toBe("a database");
   });
 

@@ -97,7 +97,29 @@ describe("tiers", () => {
     const { running, waiting, refusals, guard } = await spread(own, 6);
     expect([running, waiting, refusals.length]).toEqual([3, 1, 2]);
     expect(guard.status().pool).toMatchObject({ min: 1, max: 3 });
-    expect(() => guardOf({ tier: "GOLD" as TierName })).toThrow("tenant.tier must be one of NONE, FREE, STARTER, PRO");
+    expect(() => guardOf({ tier: "GOLD" as TierName })).toThrow("tier must be one of NONE, FREE, STARTER, PRO");
+  });
+
+  test("an option wins over a variable, a variable over the tier, and the tier over a default; each shows its source", () => {
+    const given = [
+      ["connectionPool.maxConnections", "DB_MAX_CONNECTIONS", "7"],
+      ["timeouts.query", "DB_QUERY_TIMEOUT", "1234"],
+    ] as const;
+    const seawall: SeawallOptions = { tier: "PRO", given, timeouts: { query: 99 } };
+    const client = createClient({ url: "https://db.example.com", seawall });
+    const { settings } = client.seawall.config();
+    expect(settings["timeouts.query"]).toEqual({ value: 99, source: "option" });
+    expect(settings["connectionPool.maxConnections"]).toEqual({ value: 7, source: "DB_MAX_CONNECTIONS" });
+    expect(settings["tenant.maxConcurrent"]).toEqual({ value: 200, source: "tier PRO" });
+    expect(settings["retry.attempts"]).toEqual({ value: 5, source: "default" });
+    client.seawall.configure({ tier: "FREE" });
+    expect(client.seawall.config().settings["tenant.maxConcurrent"]).toEqual({ value: 20, source: "tier FREE" });
+    expect(client.seawall.status()).toMatchObject({ pool: { min: 2, max: 7 }, tier: { name: "FREE" } });
+    const kept = JSON.parse(client.seawall.exportConfig());
+    expect(JSON.stringify(kept)).toContain('"tier":"FREE"');
+    expect(JSON.stringify(kept)).not.toContain("maxConcurrent");
+    const variable = guardOf({ given: [["tier", "SEAWALL_TIER", "STARTER"]] });
+    expect(variable.status()).toMatchObject({ pool: { max: 10 }, tier: { name: "STARTER" } });
   });
 
   test("where a runtime can carry fewer connections, the tier is capped and says so", () => {

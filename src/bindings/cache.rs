@@ -39,7 +39,7 @@ impl QueryCache {
     /// Makes an empty cache; settings as `settings::read` takes them. Throws as the constructor of `Core` does.
     #[wasm_bindgen(constructor)]
     pub fn new(lines: &str, numbers: &[f64], database: &str) -> Result<QueryCache, JsError> {
-        let config = settings::read(lines, numbers, database)?;
+        let config = settings::read(lines, numbers, database)?.config;
         Ok(Self {
             reads: ReadThrough::new(config.reads),
             is_on: config.is_cache_on,

@@ -44,7 +44,7 @@ impl Core {
         #[wasm_bindgen(js_name = seedLow)] seed_low: u32,
         #[wasm_bindgen(js_name = nowMs)] now_ms: f64,
     ) -> Result<Core, JsError> {
-        let config = settings::read(lines, numbers, database)?;
+        let config = settings::read(lines, numbers, database)?.config;
         let now = Instant::from_host(now_ms).unwrap_or_default();
         let seed = u64::from(seed_high) << 32 | u64::from(seed_low);
         Ok(Self {

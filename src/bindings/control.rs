@@ -30,7 +30,7 @@ impl Core {
 
     /// Takes other settings, whole. Throws as the constructor does; nothing is changed then.
     pub fn reconfigure(&mut self, lines: &str, numbers: &[f64], database: &str) -> Result<(), JsError> {
-        self.engine.reconfigure(settings::read(lines, numbers, database)?);
+        self.engine.reconfigure(settings::read(lines, numbers, database)?.config);
         Ok(())
     }
 
@@ -38,7 +38,7 @@ impl Core {
     /// Throws as the constructor does.
     #[wasm_bindgen(js_name = addRetryPolicy)]
     pub fn add_retry_policy(&mut self, lines: &str, numbers: &[f64], database: &str) -> Result<u32, JsError> {
-        let policy = settings::read(lines, numbers, database)?.retry;
+        let policy = settings::read(lines, numbers, database)?.config.retry;
         Ok(self.engine.add_retry_policy(policy).map_or(0, u32::from))
     }
 

@@ -1,8 +1,20 @@
 //! Settings: raw in, checked out. No defaults anywhere else.
 
+#[cfg(not(feature = "bindings"))]
+pub mod approval;
+#[cfg(not(feature = "bindings"))]
+pub mod document;
+#[cfg(not(feature = "bindings"))]
+pub mod environment;
 pub mod keys;
+mod nearest;
 pub mod parse;
 pub mod raw;
+pub mod rows;
+#[cfg(not(feature = "bindings"))]
+pub mod update;
+pub mod value;
+#[cfg(not(feature = "bindings"))]
 pub mod variables;
 
 use crate::clock::Millis;
@@ -22,6 +34,12 @@ pub struct Config {
     pub breaker_id: u32,
     /// Whether leases are asked for at all.
     pub is_pool_on: bool,
+    /// Whether the breaker is asked and told at all.
+    pub is_breaker_on: bool,
+    /// Whether what happens is counted for health documents and hints.
+    pub is_monitoring_on: bool,
+    /// From what age on a scheduled check asks the database again, in milliseconds.
+    pub health_check_interval_ms: Millis,
     /// Leases.
     pub pool: PoolConfig,
     /// Breaker.

@@ -1,16 +1,17 @@
 //! Raw settings to [`Config`], all problems at once.
 //!
-//! Raw settings are nested objects with the names of [`KEYS`](super::keys::KEYS). The host adds what it knows of itself
-//! under `platform`: `{"isProduction": bool, "isPolling": bool, "connectionsMax": n, "hasConnections": bool,
-//! "database": name}`.
+//! The options win over what is given from elsewhere, the first of what is given over the rest, and that over the
+//! default. Variables that differ are worth a warning; two names of one option that differ are a problem.
 
 use std::fmt;
 
 use serde_json::Value;
 
 use super::Config;
-use super::keys::{ALIASES, Default, KEYS, Key, Shape};
-use super::raw::{Given, Raw, Setting};
+use super::keys::{ALIASES, Default, KEYS, Key};
+use super::nearest::nearest;
+use super::raw::{Entry, Given, OVER, Raw};
+use super::value::{expected, json, shown, unit, usable};
 use crate::policy::backoff::Backoff;
 use crate::policy::breaker::{BreakerConfig, Corners, FleetConfig, Weights};
 use crate::policy::cache::CacheConfig;
@@ -26,7 +27,7 @@ use crate::state::codec::checksum;
 use crate::state::sync::SyncConfig;
 
 /// Longer settings are refused unread, in bytes.
-const BYTES_MAX: usize = 65_536;
+pub(super) const BYTES_MAX: usize = 65_536;
 
 /// A read and one copy of it: a third would find the database no faster.
 const LEGS_MAX: u32 = 2;
@@ -37,6 +38,9 @@ const FOLLOWERS_MAX: u32 = 10_000;
 
 /// How long a write without a deadline counts as under way when it is not heard of, in milliseconds.
 const WRITE_MS_MAX: u64 = 300_000;
+
+/// Before the name of a tier that gave a value.
+const BY_TIER: &str = "tier ";
 
 /// Settings that cannot be used, with every reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,18 +54,72 @@ impl fmt::Display for Problems {
 
 impl std::error::Error for Problems {}
 
-/// Reads settings from JSON text.
+/// Where a value comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// Nobody set it.
+    Default,
+    /// An option, in code or changed while it runs.
+    Option,
+    /// A variable, preset or tier of this name.
+    Given(String),
+}
+
+impl Source {
+    /// Whether it is a default, of the list or of a tier.
+    #[must_use]
+    pub fn is_derived(&self) -> bool {
+        match self {
+            Self::Default => true,
+            Self::Option => false,
+            Self::Given(by) => by.starts_with(BY_TIER),
+        }
+    }
+}
+
+/// One setting with its value in force.
+#[derive(Clone, Debug)]
+pub struct Setting {
+    /// Which.
+    pub key: &'static Key,
+    /// Its value as a number; see `json` in `value`.
+    pub value: f64,
+    /// Whence.
+    pub source: Source,
+}
+
+/// Settings that can be used.
+#[derive(Clone, Debug)]
+pub struct Checked {
+    /// As the engine takes them.
+    pub config: Config,
+    /// All of them, in the order of the list.
+    pub settings: Vec<Setting>,
+    /// What deserves a look and does no harm.
+    pub warnings: Vec<String>,
+}
+
+/// Reads settings from JSON text, as [`Raw::from_json`] takes them.
 ///
 /// # Errors
 ///
 /// [`Problems`] as [`check`] finds them, or that it is no JSON object of at most 65,536 bytes.
 pub fn parse(text: &str) -> Result<Config, Problems> {
-    let one = |problem: &str| Problems(vec![problem.to_owned()]);
+    check_text(text).map(|checked| checked.config)
+}
+
+/// The same, with every setting's value and source.
+///
+/// # Errors
+///
+/// As [`parse`].
+pub fn check_text(text: &str) -> Result<Checked, Problems> {
+    let one = |problem: String| Problems(vec![problem]);
     if text.len() > BYTES_MAX {
-        return Err(one("settings are longer than 65,536 bytes"));
+        return Err(one("settings are longer than 65,536 bytes".to_owned()));
     }
-    let json: Value = serde_json::from_str(text).map_err(|error| one(&format!("not JSON: {error}")))?;
-    check(&Raw::from_json(&json).ok_or_else(|| one("settings must be an object"))?)
+    let json: Value = serde_json::from_str(text).map_err(|error| one(format!("not JSON: {error}")))?;
+    check(&Raw::from_json(&json).ok_or_else(|| one("settings must be an object".to_owned()))?)
 }
 
 /// Checks settings, all at once.
@@ -69,28 +127,34 @@ pub fn parse(text: &str) -> Result<Config, Problems> {
 /// # Errors
 ///
 /// [`Problems`] with the path, what was found and what was expected, for each setting that is unknown, of the wrong
-/// type or out of range. Values are shown up to 40 characters.
-pub fn check(raw: &Raw<'_>) -> Result<Config, Problems> {
-    let mut reader = Reader { raw, problems: Vec::new(), tier: None };
+/// type or out of range. Values are shown up to 40 characters, those of variables up to 20, secrets never.
+pub fn check(raw: &Raw<'_>) -> Result<Checked, Problems> {
+    let mut reader =
+        Reader { raw, settings: Vec::with_capacity(KEYS.len()), problems: Vec::new(), warnings: Vec::new() };
     reader.refuse_unknown();
-    reader.tier = Tier::from_number(reader.whole("tenant.tier"));
+    reader.settle();
     let config = reader.config();
-    if reader.problems.is_empty() { Ok(config) } else { Err(Problems(reader.problems)) }
+    let Reader { settings, problems, warnings, .. } = reader;
+    if problems.is_empty() { Ok(Checked { config, settings, warnings }) } else { Err(Problems(problems)) }
 }
 
 struct Reader<'a> {
     raw: &'a Raw<'a>,
+    settings: Vec<Setting>,
     problems: Vec<String>,
-    tier: Option<Tier>,
+    warnings: Vec<String>,
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
     fn config(&mut self) -> Config {
         let is_breaker_on = self.switch("circuitBreaker.enabled");
         let recovery_ms = self.whole("circuitBreaker.recoveryTimeout");
         let mut config = Config {
             breaker_id: checksum(self.raw.host.database.as_bytes()),
             is_pool_on: self.switch("connectionPool.enabled"),
+            is_breaker_on,
+            is_monitoring_on: self.switch("monitoring.enabled"),
+            health_check_interval_ms: self.whole("health.checkInterval"),
             pool: self.pool(),
             breaker: BreakerConfig {
                 failures_max: if is_breaker_on { self.failures_max() } else { 0 },
@@ -147,10 +211,10 @@ impl Reader<'_> {
                 budget_ratio: self.number("retry.budgetRatio"),
             },
             deadlines: DeadlineConfig {
-                query_ms: self.whole("timeouts.query"),
-                transaction_ms: self.whole("timeouts.transaction"),
-                batch_ms: self.whole("timeouts.batchInsert"),
-                health_check_ms: self.whole("timeouts.healthCheck"),
+                query_ms: self.deadline("timeouts.query"),
+                transaction_ms: self.deadline("timeouts.transaction"),
+                batch_ms: self.deadline("timeouts.batchInsert"),
+                health_check_ms: self.deadline("timeouts.healthCheck"),
             },
             is_cache_on: self.switch("queryCache.enabled"),
             reads: self.reads(),
@@ -165,19 +229,21 @@ impl Reader<'_> {
             rate: RateConfig::per_second(self.number("rateLimit.rate"), small(self.whole("rateLimit.burst"))),
             concurrent_max: small(self.whole("tenant.maxConcurrent")),
         };
-        if config.pool.connections_min > config.pool.leases_max
-            && self.raw.find("connectionPool.minConnections").is_some()
-        {
+        // A tier's own minimum yields to what the runtime can carry, or to a smaller maximum.
+        if self.is_by_tier("connectionPool.minConnections") {
+            config.pool.connections_min = config.pool.connections_min.min(config.pool.leases_max);
+        }
+        if config.pool.connections_min > config.pool.leases_max && self.is_set("connectionPool.minConnections") {
             self.problems.push(format!(
                 "connectionPool.minConnections is {}, above connectionPool.maxConnections, which is {}",
                 config.pool.connections_min, config.pool.leases_max
             ));
         }
-        // A tier's own minimum yields to what the runtime can carry.
-        if self.tier.is_some() {
-            config.pool.connections_min = config.pool.connections_min.min(config.pool.leases_max);
-        }
         config
+    }
+
+    fn deadline(&mut self, path: &str) -> u64 {
+        if self.switch("timeouts.enabled") { self.whole(path) } else { 0 }
     }
 
     fn pool(&mut self) -> PoolConfig {
@@ -246,24 +312,41 @@ impl Reader<'_> {
         if !is_set && self.number("circuitBreaker.failureRate") > 0.0 { 0 } else { count }
     }
 
-    /// Whether a setting has a value of its own, under any of its names.
+    /// Whether anybody set it.
     fn is_set(&self, path: &str) -> bool {
-        let mut aliases = ALIASES.iter().filter(|alias| alias.of == path);
-        self.raw.find(path).is_some() || aliases.any(|alias| self.raw.find(alias.path).is_some())
+        self.settings.iter().any(|setting| setting.key.path == path && setting.source != Source::Default)
+    }
+
+    fn is_by_tier(&self, path: &str) -> bool {
+        let mut own = self.settings.iter().filter(|setting| setting.key.path == path);
+        own.any(|setting| setting.source != Source::Default && setting.source.is_derived())
     }
 
     fn refuse_unknown(&mut self) {
-        for Setting { group, name, given, .. } in &self.raw.settings {
-            let is_group = KEYS.iter().any(|key| key.path.split_once('.').is_some_and(|(known, _)| known == *group));
-            if !is_group || (name.is_empty() && *given != Given::Group) {
-                self.problem(unknown(group, "no such group of settings, or not an object"));
-            } else if !name.is_empty() {
-                let path = format!("{group}.{name}");
-                if !KEYS.iter().any(|key| key.path == path) && !ALIASES.iter().any(|alias| alias.path == path) {
-                    self.problem(unknown(&path, "no such setting"));
+        for Entry { group, name, given, .. } in self.raw.entries.iter().filter(|entry| entry.is_option()) {
+            if !name.is_empty() {
+                let path = [group, ".", name].concat();
+                if is_group(group) && !is_known(&path) {
+                    self.unknown(&path, "no such setting", |path| path);
                 }
+            } else if (group.contains('.') || !is_known(group)) && (*given != Given::Group || !is_group(group)) {
+                self.unknown(group, "no such group of settings, or not an object", group_of);
             }
         }
+    }
+
+    #[inline(never)]
+    fn unknown(&mut self, path: &str, what: &str, part: fn(&'static str) -> &'static str) {
+        let shown: String = path.chars().take(60).collect();
+        let mut problem = [&shown, ": ", what].concat();
+        if let Some(nearest) =
+            nearest(path, &mut KEYS.iter().map(|key| part(key.path))).filter(|nearest| *nearest != path)
+        {
+            problem.push_str("; did you mean ");
+            problem.push_str(nearest);
+            problem.push('?');
+        }
+        self.problems.push(problem);
     }
 
     fn whole(&mut self, path: &str) -> u64 {
@@ -284,93 +367,123 @@ impl Reader<'_> {
 
     #[inline(never)]
     fn value(&mut self, path: &str) -> f64 {
-        let Some(key) = KEYS.iter().find(|key| key.path == path) else { return 0.0 };
-        let mut value = self.read(key).map(|value| (key.path, value));
-        for alias in ALIASES.iter().filter(|alias| alias.of == path) {
-            let Some(other) = self.read(&alias.takes(key)).map(|value| alias.to_setting(value)) else { continue };
+        self.settings.iter().find(|setting| setting.key.path == path).map_or(0.0, |setting| setting.value)
+    }
+
+    /// Finds the value of every setting.
+    fn settle(&mut self) {
+        for key in &KEYS {
+            let (value, source) = match self.option(key) {
+                Some(value) => (value, Source::Option),
+                None => self
+                    .given(key)
+                    .map_or((f64::NAN, Source::Default), |(value, by)| (value, Source::Given(by.to_owned()))),
+            };
+            self.settings.push(Setting { key, value, source });
+        }
+        let tier = Tier::from_number(self.whole("tier"));
+        // Defaults come last: one of them may be the value of another setting.
+        for at in 0..self.settings.len() {
+            let Some(Setting { key, source: Source::Default, .. }) = self.settings.get(at) else { continue };
+            let key: &'static Key = key;
+            let value = self.default_of(key);
+            let preset = tier.and_then(|tier| tier.preset(key.path, value));
+            if let Some(setting) = self.settings.get_mut(at) {
+                setting.value = preset.unwrap_or(value);
+                if let (Some(_), Some(tier)) = (preset, tier) {
+                    setting.source = Source::Given([BY_TIER, tier.limits().name].concat());
+                }
+            }
+        }
+    }
+
+    /// What the options say: those that were changed while it runs win.
+    fn option(&mut self, key: &'static Key) -> Option<f64> {
+        self.option_by(OVER, key).or_else(|| self.option_by("", key))
+    }
+
+    /// What the options of one kind say under any of the setting's names.
+    #[inline(never)]
+    fn option_by(&mut self, by: &str, key: &'static Key) -> Option<f64> {
+        let mut value = self.read(by, key).map(|value| (key.path, value));
+        for alias in ALIASES.iter().filter(|alias| alias.of == key.path) {
+            let other = self.read(by, &alias.takes(key)).map(|value| alias.to_setting(value));
+            let Some(other) = other else { continue };
             match value {
-                Some((name, first)) if first != other => self.problem(format!(
-                    "{name} and {} are two names of one setting and differ: {} and {}{}",
-                    alias.path,
-                    plain(first),
-                    plain(other),
-                    unit(key)
-                )),
+                Some((name, first)) if first != other => {
+                    let problem = differ(key, (name, first), (alias.path, other), "are two names of one setting and");
+                    self.problems.push(problem);
+                }
                 Some(_) => {}
                 None => value = Some((alias.path, other)),
             }
         }
-        value.map_or_else(|| self.default_of(key), |(_, value)| value)
+        value.map(|(_, value)| value)
     }
 
     /// What is set under this one name, if it is set and can be used.
-    fn read(&mut self, key: &Key) -> Option<f64> {
-        let found = self.raw.find(key.path)?;
-        let value = match (key.shape, found.given) {
-            (Shape::Whole { min, max }, Given::Number(number)) => {
-                Some(number).filter(|value| value.fract() == 0.0 && *value >= min as f64 && *value <= max as f64)
-            }
-            (Shape::Number { min, max }, Given::Number(number)) => {
-                Some(number).filter(|value| (min..=max).contains(value))
-            }
-            (Shape::Switch, Given::Switch(is_on)) => Some(f64::from(u8::from(is_on))),
-            (Shape::Choice(words), Given::Other) => {
-                let word = found.shown.trim_matches('"');
-                words.iter().position(|known| *known == word).map(|place| place as f64)
-            }
-            _ => None,
-        };
+    #[inline(never)]
+    fn read(&mut self, by: &str, key: &Key) -> Option<f64> {
+        let found = self.raw.entries.iter().find(|entry| entry.by == by && entry.is_at(key.path))?;
+        let value = usable(key, found);
         if value.is_none() {
-            self.problem(format!("{} must be {}, got {}", key.path, expected(key), found.shown));
+            self.problems.push([key.path, " must be ", &expected(key), ", got ", shown(key, found)].concat());
         }
         value
     }
 
-    /// A setting that is another's default is read twice, and its problem told once.
-    fn problem(&mut self, problem: String) {
-        if !self.problems.contains(&problem) {
-            self.problems.push(problem);
+    /// The first of what is given from elsewhere.
+    fn given(&mut self, key: &'static Key) -> Option<(f64, &'a str)> {
+        let mut value: Option<(f64, &str)> = None;
+        for entry in self.raw.entries.iter().filter(|entry| !entry.is_option() && entry.is_at(key.path)) {
+            let by = entry.by;
+            match (value, usable(key, entry)) {
+                (_, None) => {
+                    let must = [by, " (", key.path, ") must be ", &expected(key), ", got ", shown(key, entry)];
+                    self.problems.push(must.concat());
+                }
+                (None, Some(found)) => value = Some((found, by)),
+                // A preset says what holds where nothing else is said.
+                (Some((first, winner)), Some(found)) if first != found && !by.contains(' ') => {
+                    let warning = differ(key, (winner, first), (by, found), "set one setting and");
+                    self.warnings.push([&warning, "; ", winner, " holds"].concat());
+                }
+                (Some(_), Some(_)) => {}
+            }
         }
+        value
     }
 
     fn default_of(&mut self, key: &Key) -> f64 {
-        let value = match key.default {
+        match key.default {
             Default::Fixed(value) => value,
-            Default::ByEnvironment { production, .. } if self.raw.host.is_production => production,
+            Default::ByEnvironment { production, .. } if self.is_production() => production,
             Default::ByEnvironment { development, .. } => development,
             Default::SameAs(path) => self.value(path),
-        };
-        self.tier.map_or(value, |tier| tier.preset(key.path, value))
+        }
+    }
+
+    fn is_production(&mut self) -> bool {
+        if self.is_set("environment") { self.value("environment") == 0.0 } else { self.raw.host.is_production }
     }
 }
 
-fn unknown(path: &str, what: &str) -> String {
-    format!("{}: {what}", path.chars().take(60).collect::<String>())
+#[inline(never)]
+fn is_known(path: &str) -> bool {
+    KEYS.iter().any(|key| key.path == path) || ALIASES.iter().any(|alias| alias.path == path)
 }
 
-/// The range of a setting, in words.
-#[must_use]
-pub fn expected(key: &Key) -> String {
-    let unit = unit(key);
-    match key.shape {
-        Shape::Whole { min, max } => format!("a whole number from {min} to {max}{unit}"),
-        Shape::Number { min, max } => format!("a number from {} to {}{unit}", plain(min), plain(max)),
-        Shape::Switch => "true or false".to_owned(),
-        Shape::Choice(words) => format!("one of {}", words.join(", ")),
-    }
+fn is_group(group: &str) -> bool {
+    KEYS.iter().any(|key| group_of(key.path) == group)
 }
 
-/// A number with at most six digits after the point, without zeros at its end. (The formatting of floats in Rust's
-/// library would add its 14 KB to the core.)
-fn plain(number: f64) -> String {
-    let millionths = (number.abs() * 1e6).round() as u64;
-    let (whole, rest) = (millionths / 1_000_000, millionths % 1_000_000);
-    let sign = if number < 0.0 { "-" } else { "" };
-    format!("{sign}{whole}.{rest:06}").trim_end_matches('0').trim_end_matches('.').to_owned()
+fn group_of(path: &'static str) -> &'static str {
+    path.split_once('.').map_or(path, |(group, _)| group)
 }
 
-fn unit(key: &Key) -> String {
-    if key.unit.is_empty() { String::new() } else { format!(" {}", key.unit) }
+fn differ(key: &Key, first: (&str, f64), other: (&str, f64), relation: &str) -> String {
+    let (one, two) = (json(key, first.1), json(key, other.1));
+    [first.0, " and ", other.0, " ", relation, " differ: ", &one, " and ", &two, &unit(key)].concat()
 }
 
 fn small(value: u64) -> u32 {

@@ -1,33 +1,17 @@
-//! Environment variables to settings, all problems at once. Values are never repeated: one of them is a secret.
+//! Environment variables to settings, all problems at once. An address is never repeated: it may hold a secret.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use super::Config;
-use super::parse;
-use crate::clock::Millis;
+use super::environment::detect;
+use super::parse::{Checked, Problems, check_text};
 
-/// The variable that names the database.
-pub const DATABASE_URL: &str = "TURSO_DATABASE_URL";
-/// The variable that holds the token; a secret.
-pub const AUTH_TOKEN: &str = "TURSO_AUTH_TOKEN";
-/// The variable that says how often a scheduled check asks the database.
-const HEALTH_CHECK_INTERVAL: &str = "DB_HEALTH_CHECK_INTERVAL";
-const HEALTH_CHECK_INTERVAL_DEFAULT_MS: Millis = 30_000;
-/// The variable that names the environment: `production`, unless it says something else.
-const ENVIRONMENT: &str = "ENVIRONMENT";
+pub mod table;
+
+pub use table::AUTH_TOKEN;
+use table::{APPROVAL, DATABASE_URL, DATABASE_URL_ELSE, VARIABLES};
 
 /// Workers count six connections that wait for their headers; a seventh waits inside the runtime.
 const CONNECTIONS_MAX: u32 = 6;
-
-/// Which variable sets which setting.
-const SETTINGS: [(&str, &str, &str); 6] = [
-    ("ENABLE_CIRCUIT_BREAKER", "circuitBreaker", "enabled"),
-    ("DB_CIRCUIT_BREAKER", "circuitBreaker", "enabled"),
-    ("DB_MAX_CONNECTIONS", "connectionPool", "maxConnections"),
-    ("DB_ACQUIRE_TIMEOUT", "connectionPool", "acquireTimeout"),
-    ("CB_FAILURE_THRESHOLD", "circuitBreaker", "failureThreshold"),
-    ("CB_RECOVERY_TIMEOUT", "circuitBreaker", "recoveryTimeout"),
-];
 
 /// Where the database is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,15 +22,25 @@ pub struct Address {
     pub name: String,
 }
 
+impl Address {
+    /// Whether it is reached over the network with encryption, so that there must be a token.
+    #[must_use]
+    pub fn is_remote(&self) -> bool {
+        let Some(rest) = self.base_url.strip_prefix("https://") else { return false };
+        let host = rest.split(['/', ':']).next().unwrap_or_default();
+        host != "localhost" && !host.starts_with("127.") && !rest.starts_with("[::1]")
+    }
+}
+
 /// All that the Worker is told.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Settings {
     /// Where the database is.
     pub address: Address,
-    /// The policies' settings.
-    pub config: Config,
-    /// From what age on a scheduled check asks the database again, in milliseconds.
-    pub health_check_interval_ms: Millis,
+    /// The settings as JSON text, to be changed while it runs.
+    pub raw: String,
+    /// The same, checked.
+    pub checked: Checked,
 }
 
 /// Reads the variables that `read` finds; an empty one counts as not set. `has_near` says that hints are shared near by as
@@ -54,86 +48,70 @@ pub struct Settings {
 ///
 /// # Errors
 ///
-/// One sentence for each variable that is missing or cannot be used, without its value.
+/// One sentence for each variable that is missing or cannot be used.
 pub fn read(read: impl Fn(&str) -> Option<String>, has_near: bool) -> Result<Settings, String> {
     let read = |name: &str| read(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
     let mut problems = Vec::new();
-    let mut keep = |problem: String| problems.push(problem);
-
-    let address = match read(DATABASE_URL) {
-        Some(url) => address(&url).map_err(|why| keep(format!("{DATABASE_URL} {why}."))).ok(),
+    let mut address = None;
+    match [DATABASE_URL, DATABASE_URL_ELSE].into_iter().find_map(|name| Some((name, read(name)?))) {
+        Some((name, url)) => match address_of(&url) {
+            Ok(found) => address = Some(found),
+            Err(why) => problems.push(format!("{name} {why}.")),
+        },
         None => {
-            keep(format!("{DATABASE_URL} is not set. Set it to the address of a libSQL database, libsql://…"));
-            None
-        }
-    };
-    let interval = match read(HEALTH_CHECK_INTERVAL) {
-        Some(text) => whole(&text).filter(|ms| (1_000..=86_400_000).contains(ms)).unwrap_or_else(|| {
-            keep(format!("{HEALTH_CHECK_INTERVAL} must be a whole number of milliseconds from 1000 to 86400000."));
-            HEALTH_CHECK_INTERVAL_DEFAULT_MS
-        }),
-        None => HEALTH_CHECK_INTERVAL_DEFAULT_MS,
-    };
-    let mut settings = Map::new();
-    for (variable, group, name) in SETTINGS {
-        let Some(text) = read(variable) else { continue };
-        let (value, must_be) = match name {
-            "enabled" => (switch(&text).map(Value::from), "true or false"),
-            _ => (whole(&text).map(Value::from), "a whole number"),
-        };
-        let group = settings.entry(group).or_insert_with(|| json!({}));
-        match value {
-            Some(value) if group[name].is_null() || group[name] == value => group[name] = value,
-            Some(_) => keep(format!("{variable} says something else than another variable for the same setting.")),
-            None => keep(format!("{variable} must be {must_be}.")),
+            problems.push(format!("{DATABASE_URL} is not set. Set it to the address of a libSQL database, libsql://…"))
         }
     }
-    settings.insert("state".to_owned(), json!({ "near": has_near }));
-    settings.insert(
-        "platform".to_owned(),
-        json!({
-            "isProduction": read(ENVIRONMENT).is_none_or(|name| name == "production"),
+    let needs_token = address.as_ref().is_some_and(Address::is_remote);
+    if needs_token && read(AUTH_TOKEN).is_none() {
+        problems.push(format!("{AUTH_TOKEN} is not set. A remote database needs a token."));
+    }
+    let mut given = given(read);
+    given.push(json!(["environment", "deployed Worker", "production"]));
+    let raw = json!({
+        "given": given,
+        "state": { "near": has_near },
+        "platform": {
+            "isProduction": true,
             "isPolling": true,
             "connectionsMax": CONNECTIONS_MAX,
             "database": address.as_ref().map_or("", |address| &address.name),
-        }),
-    );
-    let config = parse::parse(&Value::Object(settings).to_string())
-        .map_err(|found| found.0.into_iter().map(named_by_variable).for_each(&mut keep))
-        .ok();
-    match (address, config) {
-        (Some(address), Some(config)) if problems.is_empty() => {
-            Ok(Settings { address, config, health_check_interval_ms: interval })
-        }
+        },
+    })
+    .to_string();
+    let checked = check_text(&raw);
+    if let Err(Problems(found)) = &checked {
+        problems.extend(found.iter().map(|problem| format!("{problem}.")));
+    }
+    match (address, checked) {
+        (Some(address), Ok(checked)) if problems.is_empty() => Ok(Settings { address, raw, checked }),
         _ => Err(problems.join(" ")),
     }
 }
 
-fn whole(text: &str) -> Option<u64> {
-    text.parse().ok()
+/// What the variables say, as the parser takes it: path, variable, text. A bare number gets the variable's unit.
+pub fn given(read: impl Fn(&str) -> Option<String>) -> Vec<Value> {
+    let mut given = Vec::new();
+    for variable in VARIABLES {
+        let text = if variable.of == "environment" { detect(&read) } else { read(variable.name) };
+        let Some(mut text) = text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty()) else { continue };
+        if text.ends_with(|last: char| last.is_ascii_digit()) {
+            text.push_str(variable.unit);
+        }
+        given.push(json!([variable.of, variable.name, text]));
+    }
+    given
 }
 
-fn switch(text: &str) -> Option<bool> {
-    match text.to_ascii_lowercase().as_str() {
-        "true" | "1" => Some(true),
-        "false" | "0" => Some(false),
-        _ => None,
-    }
-}
-
-/// The parser names a setting by its path; who sets variables knows it by another name.
-fn named_by_variable(problem: String) -> String {
-    let variable = SETTINGS.iter().find(|(_, group, name)| problem.starts_with(&format!("{group}.{name} ")));
-    match (variable, problem.split_once(' ')) {
-        (Some((variable, ..)), Some((_, rest))) => format!("{variable} {rest}."),
-        _ => format!("{problem}."),
-    }
+/// The text of the variable that approves a migration of production, if it is set.
+pub fn approval(read: impl Fn(&str) -> Option<String>) -> Option<String> {
+    read(APPROVAL)
 }
 
 /// Reads a database's address.
 ///
 /// `libsql:` and `wss:` mean `https:`, `ws:` means `http:`; `?tls=0` takes the encryption away from `libsql:`.
-fn address(url: &str) -> Result<Address, &'static str> {
+fn address_of(url: &str) -> Result<Address, &'static str> {
     let (scheme, rest) = url.split_once("://").ok_or("is not a URL: it must begin with libsql:// or https://")?;
     let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
     let is_encrypted = match (scheme.to_ascii_lowercase().as_str(), query) {
@@ -165,6 +143,7 @@ mod tests {
     use super::*;
 
     fn with(pairs: &[(&str, &str)]) -> Result<Settings, String> {
+        let pairs = [pairs, &[(AUTH_TOKEN, "a token")]].concat();
         read(|name| pairs.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned()), false)
     }
 
@@ -181,15 +160,15 @@ mod tests {
         ];
         for (url, base_url, name) in table {
             let expected = Address { base_url: base_url.to_owned(), name: name.to_owned() };
-            assert_eq!(address(url), Ok(expected), "{url}");
+            assert_eq!(address_of(url), Ok(expected), "{url}");
         }
     }
 
     #[test]
     fn a_store_near_by_is_the_host_s_to_say() {
-        let with = |has_near| read(|name| (name == DATABASE_URL).then(|| "libsql://db".to_owned()), has_near).unwrap();
-        assert!(with(true).config.sync.has_near);
-        assert!(!with(false).config.sync.has_near);
+        let with = |has_near| read(|name| (name == DATABASE_URL).then(|| "http://db".to_owned()), has_near).unwrap();
+        assert!(with(true).checked.config.sync.has_near);
+        assert!(!with(false).checked.config.sync.has_near);
     }
 
     #[test]
@@ -225,10 +204,16 @@ mod tests {
             ("DB_HEALTH_CHECK_INTERVAL", "5000"),
         ])
         .unwrap();
-        assert_eq!((settings.config.pool.leases_max, settings.config.pool.acquire_timeout_ms), (4, 250));
-        assert_eq!((settings.config.breaker.failures_max, settings.config.breaker.open.initial_ms), (7, 2_000));
-        assert!(settings.config.pool.is_polling);
-        assert_eq!(settings.health_check_interval_ms, 5_000);
+        assert_eq!(
+            (settings.checked.config.pool.leases_max, settings.checked.config.pool.acquire_timeout_ms),
+            (4, 250)
+        );
+        assert_eq!(
+            (settings.checked.config.breaker.failures_max, settings.checked.config.breaker.open.initial_ms),
+            (7, 2_000)
+        );
+        assert!(settings.checked.config.pool.is_polling);
+        assert_eq!(settings.checked.config.health_check_interval_ms, 5_000);
     }
 
     #[test]
@@ -236,27 +221,25 @@ mod tests {
         let leases = |pairs: &[(&str, &str)]| {
             let mut all = vec![(DATABASE_URL, "libsql://db")];
             all.extend(pairs);
-            with(&all).unwrap().config.pool.leases_max
+            with(&all).unwrap().checked.config.pool.leases_max
         };
         assert_eq!(leases(&[]), 5);
         assert_eq!(leases(&[("ENVIRONMENT", "development")]), 2);
         assert_eq!(leases(&[("DB_MAX_CONNECTIONS", "50")]), 6);
     }
 
-    /// CB-25: the breaker is turned off by a variable, under either of its names; both must say the same.
+    /// CB-25: the breaker is turned off by a variable, under either of its names.
     #[test]
     fn a_variable_turns_the_breaker_off() {
         let with = |pairs: &[(&str, &str)]| {
             let url = [(DATABASE_URL, "https://a.example")];
-            with(&[&url, pairs].concat()).map(|settings| settings.config.breaker.failures_max)
+            with(&[&url, pairs].concat()).map(|settings| settings.checked.config.breaker.failures_max)
         };
         for name in ["ENABLE_CIRCUIT_BREAKER", "DB_CIRCUIT_BREAKER"] {
             assert_eq!(with(&[(name, "false")]), Ok(0));
             assert_eq!(with(&[(name, "1")]), Ok(5));
             assert!(with(&[(name, "perhaps")]).unwrap_err().contains("true or false"));
         }
-        let both = with(&[("ENABLE_CIRCUIT_BREAKER", "true"), ("DB_CIRCUIT_BREAKER", "false")]);
-        assert!(both.unwrap_err().contains("DB_CIRCUIT_BREAKER"));
     }
 
     #[test]
@@ -264,10 +247,8 @@ mod tests {
         let problem =
             with(&[("DB_MAX_CONNECTIONS", "0"), ("DB_ACQUIRE_TIMEOUT", "soon"), ("DB_HEALTH_CHECK_INTERVAL", "1")])
                 .unwrap_err();
-        for variable in ["TURSO_DATABASE_URL", "DB_MAX_CONNECTIONS must", "DB_ACQUIRE_TIMEOUT must", "DB_HEALTH_CHECK_"]
-        {
+        for variable in ["TURSO_DATABASE_URL", "DB_MAX_CONNECTIONS (", "DB_ACQUIRE_TIMEOUT (", "DB_HEALTH_CHECK_"] {
             assert!(problem.contains(variable), "{variable}: {problem}");
         }
-        assert!(!problem.contains("connectionPool") && !problem.contains("soon"));
     }
 }

@@ -103,7 +103,7 @@ mod tests {
     /// TIER-06: five operations of the free tier run, fifteen wait, and the 21st is refused
     #[test]
     fn the_twenty_first_concurrent_operation_of_the_free_tier_is_refused() {
-        let mut engine = engine(r#"{"tenant": {"tier": "FREE"}}"#);
+        let mut engine = engine(r#"{"tier": "FREE"}"#);
         let steps: Vec<Step> = (0..20).map(|_| engine.begin(read(), START)).collect();
         let running = steps.iter().filter(|step| matches!(step, Step::Attempt { .. })).count();
         let waiting = steps.iter().filter(|step| matches!(step, Step::Wait { .. })).count();

@@ -116,6 +116,7 @@ impl Engine {
         let acquire_by = now.plus(self.config.pool.acquire_timeout_ms).min(deadline);
         let mut call = Call::new(&query, now, deadline, acquire_by);
         call.is_hedged &= self.config.hedge.delay_ms > 0;
+        call.uses_breaker &= self.config.is_breaker_on;
         self.forget_vanished(self.calls.looks(), now);
         match self.calls.reserve() {
             Some(id) => self.proceed(id, call, now),
@@ -352,9 +353,11 @@ impl Engine {
                 self.sync.opened(self.breaker.retry_at(), now);
             }
         }
-        let is_slow = self.breaker.is_slow(duration_ms);
-        self.notes.attempt_ended(outcome, duration_ms, is_slow);
-        self.health.record(evidence, is_slow, duration_ms, now);
+        if self.config.is_monitoring_on {
+            let is_slow = self.breaker.is_slow(duration_ms);
+            self.notes.attempt_ended(outcome, duration_ms, is_slow);
+            self.health.record(evidence, is_slow, duration_ms, now);
+        }
     }
 
     fn retry(&mut self, call: &Call, judgement: Judgement, now: Instant) -> RetryAnswer {

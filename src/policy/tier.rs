@@ -75,20 +75,22 @@ impl Tier {
         &TIERS[self as usize - 1]
     }
 
-    /// What a setting is under this tier if nobody sets it; `fallback` is what it is without a tier.
+    /// What a setting is under this tier if nobody sets it, if the tier says anything of it; `fallback` is what it is without
+    /// a tier.
     ///
     /// No class of operations but probes gets less time than a query.
     #[must_use]
-    pub fn preset(self, path: &str, fallback: f64) -> f64 {
+    pub fn preset(self, path: &str, fallback: f64) -> Option<f64> {
         let limits = self.limits();
-        match path {
+        let value = match path {
             "connectionPool.minConnections" => f64::from(limits.connections_min),
             "connectionPool.maxConnections" => f64::from(limits.connections_max),
             "tenant.maxConcurrent" => f64::from(limits.concurrent_max),
             "timeouts.query" => limits.timeout_ms as f64,
             "timeouts.transaction" | "timeouts.batchInsert" => fallback.max(limits.timeout_ms as f64),
-            _ => fallback,
-        }
+            _ => return None,
+        };
+        Some(value)
     }
 }
 
@@ -120,9 +122,9 @@ mod tests {
 
     #[test]
     fn no_class_but_probes_gets_less_time_than_a_query() {
-        assert_eq!(Tier::Free.preset("timeouts.transaction", 30_000.0), 30_000.0);
-        assert_eq!(Tier::Pro.preset("timeouts.transaction", 30_000.0), 60_000.0);
-        assert_eq!(Tier::Enterprise.preset("timeouts.batchInsert", 60_000.0), 120_000.0);
-        assert_eq!(Tier::Enterprise.preset("timeouts.healthCheck", 3_000.0), 3_000.0);
+        assert_eq!(Tier::Free.preset("timeouts.transaction", 30_000.0), Some(30_000.0));
+        assert_eq!(Tier::Pro.preset("timeouts.transaction", 30_000.0), Some(60_000.0));
+        assert_eq!(Tier::Enterprise.preset("timeouts.batchInsert", 60_000.0), Some(120_000.0));
+        assert_eq!(Tier::Enterprise.preset("timeouts.healthCheck", 3_000.0), None);
     }
 }

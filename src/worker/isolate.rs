@@ -57,7 +57,7 @@ impl Isolate {
     fn new(env: &Env, place: &Place) -> Result<Self, String> {
         let has_near = place.has_cache && kv::is_bound(env);
         let settings = variables::read(|name| variable(env, name), has_near)?;
-        let engine = Engine::new(settings.config.clone(), clock::seed(), clock::now());
+        let engine = Engine::new(settings.checked.config.clone(), clock::seed(), clock::now());
         Ok(Self { settings, engine: RefCell::new(engine), probe: Cell::default(), has_near, colo: OnceCell::new() })
     }
 }
@@ -85,7 +85,7 @@ impl Visit {
 
     /// From what age on a scheduled check asks the database again, in milliseconds.
     pub(super) fn health_check_interval_ms(&self) -> Millis {
-        self.isolate.settings.health_check_interval_ms
+        self.isolate.settings.checked.config.health_check_interval_ms
     }
 
     /// How the database is, by a probe that is at most `interval_ms` old.
@@ -106,7 +106,7 @@ impl Visit {
     }
 
     fn probe<T>(&self, change: impl FnOnce(&mut Probe, Millis) -> T) -> T {
-        let limit_ms = COLD_READ_MS + self.isolate.settings.config.deadlines.health_check_ms + PROBE_GRACE_MS;
+        let limit_ms = COLD_READ_MS + self.isolate.settings.checked.config.deadlines.health_check_ms + PROBE_GRACE_MS;
         let mut probe = self.isolate.probe.get();
         let answer = change(&mut probe, limit_ms);
         self.isolate.probe.set(probe);

@@ -15,3 +15,4 @@ mod retry;
 mod settings;
 mod sharing;
 mod states;
+mod variables;

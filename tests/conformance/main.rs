@@ -4,5 +4,6 @@
 mod generated;
 mod plans;
 mod scenarios;
+mod settings;
 mod statements;
 mod steps;

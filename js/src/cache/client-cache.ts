@@ -36,7 +36,8 @@ export class ClientCache implements CacheControls {
   constructor(options: SeawallOptions, database: string, platform: Platform) {
     const related = relatedOf(options);
     this.#make = () => new QueryCache(settingsOf(options, database, platform), platform, related);
-    if (options.queryCache === undefined) return;
+    const isGiven = options.given?.some(([path]) => path.startsWith("queryCache."));
+    if (options.queryCache === undefined && options.enable_query_cache === undefined && !isGiven) return;
     const cache = this.#make();
     if (cache.isOn) this.#cache = cache;
   }

@@ -4,6 +4,7 @@ import type { SlowQueryListener } from "../slow-queries.ts";
 import type { Store } from "../store/store.ts";
 import type { QueryCostOptions } from "../tenants/query-cost.ts";
 import type { TierName } from "../tenants/tier.ts";
+import type { Plugin } from "./plugins.ts";
 
 /** How a pool is sized and used. */
 export type PoolStrategy = "adaptive" | "balanced" | "performance" | "resource_conserving";
@@ -18,13 +19,37 @@ export interface ConnectionPoolOptions {
   maxConnections?: number;
   minConnections?: number;
   /** Milliseconds that an operation waits for a lease. */
-  acquireTimeout?: number;
+  acquireTimeout?: Span;
   /** Operations that may wait at once. */
   maxQueue?: number;
   /** Milliseconds after which a lease is taken back that its holder did not renew. */
-  leaseTtl?: number;
+  leaseTtl?: Span;
   /** Milliseconds after which an idle connection is closed. */
-  idleTimeout?: number;
+  idleTimeout?: Span;
+  /** Other names, those of Python's pools; times in seconds. */
+  min_connections?: number;
+  max_connections?: number;
+  connection_timeout?: number;
+  idle_timeout?: number;
+  journal_mode?: SqliteOptions["journalMode"];
+  synchronous?: SqliteOptions["synchronous"];
+  cache_size?: number;
+  temp_store?: SqliteOptions["tempStore"];
+  mmap_size?: number;
+  page_size?: number;
+  wal_autocheckpoint?: number;
+  busy_timeout?: number;
+  initial_connections?: number;
+  connection_warming?: boolean;
+  validation_interval?: number;
+  max_retries?: number;
+  retry_delay?: number;
+  failure_threshold?: number;
+  recovery_timeout?: number;
+  half_open_max_calls?: number;
+  health_check_interval?: number;
+  enable_metrics?: boolean;
+  enable_tracing?: boolean;
   /** How many connections there are and which one is taken; docs/pool.md says what each does. Default `"adaptive"`. */
   strategy?: PoolStrategy;
   /** Connections set up before the first operation, never more than `maxConnections`. */
@@ -75,10 +100,10 @@ export interface CircuitBreakerOptions {
   /** Another name for `minimumCalls`. */
   volumeThreshold?: number;
   /** Milliseconds above which a call is slow. */
-  timeoutThreshold?: number;
+  timeoutThreshold?: Span;
   slowIsFailure?: boolean;
   /** Milliseconds for which a failure counts. */
-  monitorWindow?: number;
+  monitorWindow?: Span;
   monitorBuckets?: number;
   /** The window is this many calls, at most 1024, instead of a time; 0 means a time. */
   windowCalls?: number;
@@ -95,19 +120,19 @@ export interface CircuitBreakerOptions {
   /** Whether HTTP 429 counts in the window only, and leaves a row of failures as it is. */
   rateLimitedIsSoft?: boolean;
   /** Other names for `monitorWindow` and `monitorBuckets`. */
-  rollingCountTimeout?: number;
+  rollingCountTimeout?: Span;
   rollingCountBuckets?: number;
   /** Milliseconds that it stays open. `timeout` and `resetTimeout` are other names for it. */
-  recoveryTimeout?: number;
-  timeout?: number;
-  resetTimeout?: number;
+  recoveryTimeout?: Span;
+  timeout?: Span;
+  resetTimeout?: Span;
   /** Another name for `recoveryTimeout`, in seconds. */
   recovery_timeout?: number;
   /** Another name for `failureThreshold`. */
   failure_threshold?: number;
   /** Another name for `halfOpenMaxCalls`. */
   half_open_max_calls?: number;
-  recoveryTimeoutMax?: number;
+  recoveryTimeoutMax?: Span;
   recoveryMultiplier?: number;
   recoveryJitter?: number;
   /** Probes in flight at once while half-open. */
@@ -123,10 +148,10 @@ export interface RetryOptions {
   /** Attempts in all; 1 turns retries off. */
   attempts?: number;
   /** Milliseconds before the second attempt. */
-  initialDelay?: number;
-  maxDelay?: number;
+  initialDelay?: Span;
+  maxDelay?: Span;
   /** Milliseconds after the first attempt at which the last one begins at the latest; 0 means no limit. */
-  maxTotal?: number;
+  maxTotal?: Span;
   backoffMultiplier?: number;
   jitter?: number;
   budgetInitial?: number;
@@ -140,17 +165,19 @@ export type OperationRetry = RetryOptions | number | false;
 /** A second copy of a slow read: the first success wins, the other one is aborted. Never of a write. */
 export interface HedgeOptions {
   /** Milliseconds without an answer after which a read may be sent again; 0 turns it off. */
-  delay?: number;
+  delay?: Span;
   /** Reads sent again for each success, 0 to 1. Each also takes a token of the retries' budget. */
   maxRatio?: number;
 }
 
 /** Deadlines in milliseconds, waits and retries included; 0 means none. */
 export interface TimeoutOptions {
-  query?: number;
-  transaction?: number;
-  batchInsert?: number;
-  healthCheck?: number;
+  /** `false` takes all deadlines away, other than an operation's own. */
+  enabled?: boolean;
+  query?: Span;
+  transaction?: Span;
+  batchInsert?: Span;
+  healthCheck?: Span;
 }
 
 /** Which statements are noted as slow. */
@@ -218,7 +245,10 @@ export interface ConsistencyOptions {
 
 /** Where and how isolates share what they learn. */
 export interface StateOptions {
-  store: Store;
+  /** A store, or the name of a plugin that makes one. */
+  store: Store | string;
+  /** What the plugin's `createStore` gets. */
+  storeSettings?: Readonly<Record<string, unknown>>;
   /** A quicker store that only isolates near by share, as {@link cacheApiStore}: read every second while there is trouble. */
   near?: Store;
   /**
@@ -230,17 +260,17 @@ export interface StateOptions {
   /** Key prefix in the store. */
   prefix?: string;
   /** Milliseconds that the first operation of a cold isolate waits for what others know; 0 turns it off. */
-  coldReadTimeout?: number;
-  readInterval?: number;
-  writeInterval?: number;
+  coldReadTimeout?: Span;
+  readInterval?: Span;
+  writeInterval?: Span;
   /** The longest delay before a write, in milliseconds. */
-  writeJitter?: number;
+  writeJitter?: Span;
   /** Isolates that share one key, if you know; 0 leaves it to finding out. */
   expectedIsolates?: number;
   /** Probes that all isolates of one key send together per probe window, on average. */
   probesPerWindow?: number;
   /** Milliseconds over which an isolate takes up a recovery that others found. */
-  rampTime?: number;
+  rampTime?: Span;
   /** Share of the data centres, weighted by their requests, from which `fleet()` calls the circuit open; 0 to 1. */
   quorum?: number;
 }
@@ -253,8 +283,61 @@ export interface RateLimitOptions {
   burst?: number;
 }
 
+/** A setting that comes from elsewhere: its path, the name of what gives it, and its text. {@link fromEnv} makes them. */
+export type GivenSetting = readonly [path: string, by: string, text: string];
+
+/** A span of time: milliseconds, or text such as `"500ms"`, `"5s"`, `"2m"` or `"1h"`. */
+export type Span = number | `${number}${"ms" | "s" | "m" | "h"}`;
+
+/** Pragmas of a local SQLite file: kept, checked, and ignored, because a remote database has its own. */
+export interface SqliteOptions {
+  journalMode?: "DELETE" | "TRUNCATE" | "PERSIST" | "MEMORY" | "WAL" | "OFF";
+  synchronous?: "OFF" | "NORMAL" | "FULL" | "EXTRA";
+  /** KiB. */
+  cacheSize?: number;
+  tempStore?: "DEFAULT" | "FILE" | "MEMORY";
+  /** Bytes. */
+  mmapSize?: number;
+  /** Bytes, a power of two. */
+  pageSize?: number;
+  /** Pages. */
+  walAutocheckpoint?: number;
+  busyTimeout?: Span;
+}
+
+/** When to send an alert, and where to. Kept and checked; nothing in the npm package sends any. */
+export interface AlertOptions {
+  /** A secret: never shown and never exported. Empty for nowhere. */
+  webhookUrl?: string;
+  /** 0 to 100. */
+  healthScore?: number;
+  /** Per cent. */
+  poolUtilization?: number;
+  /** On average. */
+  queryTime?: Span;
+  /** Per cent. */
+  errorRate?: number;
+  connectionTimeouts?: number;
+}
+
+/** Names of a manager's configuration in Python, which stand outside of any group. */
+export interface ManagerNames {
+  enable_metrics?: boolean;
+  /** Seconds. */
+  stats_interval?: number;
+  enable_tracing?: boolean;
+  enable_query_optimization?: boolean;
+  /** Seconds. */
+  slow_query_threshold?: number;
+  enable_connection_warming?: boolean;
+  enable_query_cache?: boolean;
+  cache_max_size?: number;
+  /** Seconds. */
+  cache_ttl?: number;
+}
+
 /** Everything under the `seawall` key of `createClient`. */
-export interface SeawallOptions {
+export interface SeawallOptions extends ManagerNames {
   /** Defaults for pool, concurrency, time limits and priority. What is set elsewhere wins over it. */
   tier?: TierName;
   /** What else bounds a tenant: operations at once, running and waiting, where the tier's number does not suit. */
@@ -275,15 +358,33 @@ export interface SeawallOptions {
   slowQuery?: SlowQueryOptions;
   /** Without it, each isolate learns for itself. */
   state?: StateOptions;
+  /** Parts that other settings name. */
+  plugins?: readonly Plugin[];
+  /** Name of the plugin that sends requests; `fetch` of `createClient` wins over it. */
+  transport?: string;
   /** Replaces `authToken` and the URL's token; asked for every request, so that it can be rotated. */
   authToken?: () => string | Promise<string>;
   /** Overrides what the runtime says: `production` has larger defaults. */
-  environment?: "production" | "preview" | "development" | "test";
-  /**
-   * Milliseconds that local SQLite waits for a lock. Accepted and ignored, because the server of a remote database has
-   * its own; `status().ignored` says so.
-   */
-  busyTimeout?: number;
+  environment?: "production" | "preview" | "staging" | "development" | "test";
+  /** Settings for a kind of database, where nothing else is said: `prisma` and `sqlite` probe after 60 s. */
+  preset?: "none" | "prisma" | "sqlite";
+  /** Settings from elsewhere, under all options: `...fromEnv(process.env)` puts them here. */
+  given?: readonly GivenSetting[];
+  /** Whether what happens is counted: `false` leaves totals and shared health empty. */
+  monitoring?: { enabled?: boolean };
+  sqlite?: SqliteOptions;
+  alerts?: AlertOptions;
+  /** How often a scheduled check asks the database; the deployable Worker reads it. */
+  health?: { checkInterval?: Span };
+  metrics?: { enabled?: boolean; statsInterval?: Span };
+  tracing?: { enabled?: boolean };
+  queryOptimization?: { enabled?: boolean };
+  /** Defaults of flags, by their names. */
+  features?: Record<string, boolean>;
+  /** Shares of requests, in per cent, that flags are on for by default. */
+  rollouts?: Record<string, number>;
+  /** Another name for `sqlite.busyTimeout`. */
+  busyTimeout?: Span;
   /** Encoding of answers; the default is what measured fastest on this runtime. */
   compression?: "identity" | "gzip" | "auto";
 }

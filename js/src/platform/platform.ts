@@ -1,5 +1,7 @@
 // What the driver needs of the runtime it finds itself in. The only place that tells runtimes apart.
 
+import { environmentOf } from "../config/environment.ts";
+
 /** The time, chance and background work of one runtime. */
 export interface Platform {
   readonly name: "workerd" | "edge-light" | "node" | "bun" | "deno" | "unknown";
@@ -16,7 +18,7 @@ export interface Platform {
   readonly connectionsMax: number | undefined;
   /** Keeps the invocation alive until `work` has ended, where the runtime can. `work` never rejects. */
   waitUntil(work: Promise<unknown>): void;
-  /** What `NODE_ENV` or the host's own variable says; undefined when nothing does. */
+  /** What `ENVIRONMENT`, the host's own variable or `NODE_ENV` says; undefined when nothing does. */
   environment(): string | undefined;
   /** The data centre or region that this runs in; undefined where only a request tells it, or nothing does. */
   colo(): string | undefined;
@@ -45,17 +47,25 @@ function detect(): Platform["name"] {
   return "unknown";
 }
 
-/** Bundlers replace the whole expression `process.env.NODE_ENV`, also where there is no `process`. */
 function environment(): string | undefined {
+  return environmentOf((name) => (name === "NODE_ENV" ? nodeEnv() : variable(name)));
+}
+
+/** Bundlers replace the whole expression `process.env.NODE_ENV`, also where there is no `process`. */
+function nodeEnv(): string | undefined {
   try {
-    const vercel = process.env.VERCEL_ENV;
-    return vercel !== undefined && vercel !== "" ? vercel : process.env.NODE_ENV;
+    return process.env.NODE_ENV;
   } catch {
-    try {
-      return process.env.NODE_ENV;
-    } catch {
-      return undefined;
-    }
+    return undefined;
+  }
+}
+
+function variable(name: string): string | undefined {
+  try {
+    return (globalThis as Globals).process?.env?.[name];
+  } catch {
+    // Deno asks for permission, and may be refused it.
+    return undefined;
   }
 }
 
@@ -102,14 +112,7 @@ export const platform: Platform = {
   waitUntil: (work) => keepAlive(work),
   environment,
   colo,
-  variable(name) {
-    try {
-      return (globalThis as Globals).process?.env?.[name];
-    } catch {
-      // Deno asks for permission, and may be refused it.
-      return undefined;
-    }
-  },
+  variable,
 };
 
 /** Lets an entry point lend what only it can import, as `waitUntil` of `cloudflare:workers`. */

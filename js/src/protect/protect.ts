@@ -1,6 +1,7 @@
 // The same protection for any object with methods that return promises: ioredis, pg, mongodb, Prisma, D1.
 
 import type { OperationOptions, SeawallOptions } from "../config/options.ts";
+import { pluggedIn } from "../config/plugins.ts";
 import { type Controls, controlsOf } from "../controls.ts";
 import { createGuard, type Driver } from "../driver.ts";
 import type { Failure } from "../errors.ts";
@@ -79,7 +80,8 @@ export function protectBy<T extends object>(target: T, options: ProtectOptions, 
 
 /** Policies as they suit a client that has a pool of its own. */
 export function guardOf(options: SeawallOptions, name: string, ping?: ProtectOptions["ping"]): Driver {
-  const settings = { ...options, connectionPool: { enabled: false, ...options.connectionPool } };
+  const { options: own } = pluggedIn(options);
+  const settings = { ...own, connectionPool: { enabled: false, ...own.connectionPool } };
   if (ping === undefined) return createGuard(settings, name);
   const connections = { setUp: ping, check: async () => ping().then(() => true) };
   const guard = createGuard(settings, name, undefined, undefined, connections);

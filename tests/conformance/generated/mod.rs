@@ -1,10 +1,10 @@
 //! Documents and TypeScript that are written from the core's own lists.
 
+mod settings;
+
 use std::fmt::Write as _;
 use std::path::Path;
 
-use seawall::config::keys::{ALIASES, Default, KEYS, Shape};
-use seawall::config::parse::expected;
 use seawall::error::CODES;
 use seawall::policy::breaker::CHANGES;
 use seawall::policy::connection::TRANSITIONS;
@@ -74,37 +74,6 @@ fn the_page_of_errors_is_current() {
         .unwrap();
     }
     same("docs/errors.md", &text);
-}
-
-#[test]
-fn the_page_of_settings_is_current() {
-    let mut text = String::from(
-        "# Settings\n\nWritten from `src/config/keys.rs`. Times are in milliseconds.\n\n| setting | must be | default | what it does |\n\
-         |---|---|---|---|\n",
-    );
-    for key in KEYS {
-        let default = match key.default {
-            Default::Fixed(value) if expected(&key) == "true or false" => (value != 0.0).to_string(),
-            Default::Fixed(value) => match key.shape {
-                Shape::Choice(words) => words[value as usize].to_owned(),
-                _ => value.to_string(),
-            },
-            Default::ByEnvironment { production, development } => {
-                format!("{production} in production, {development} elsewhere")
-            }
-            Default::SameAs(path) => format!("`{path}`"),
-        };
-        writeln!(text, "| `{}` | {} | {default} | {} |", key.path, expected(&key), key.help).unwrap();
-    }
-    text.push_str(
-        "\n## Other names\n\nFor settings that come from elsewhere. Both names at once must say the same.\n\n\
-         | name | must be | setting |\n|---|---|---|\n",
-    );
-    for alias in ALIASES {
-        let key = KEYS.iter().find(|key| key.path == alias.of).unwrap();
-        writeln!(text, "| `{}` | {} | `{}` |", alias.path, expected(&alias.takes(key)), alias.of).unwrap();
-    }
-    same("docs/config.md", &text);
 }
 
 #[test]
