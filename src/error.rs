@@ -84,6 +84,10 @@ pub enum Code {
     ConsistencyTokenInvalid = 13,
     /// No database of the cluster may take the operation.
     NoEndpoint = 14,
+    /// A tenant has used up its rate limit.
+    RateLimited = 15,
+    /// The plan of a statement costs more than the limit.
+    QueryTooExpensive = 16,
 }
 
 /// What the table says about one code.
@@ -106,7 +110,7 @@ pub struct CodeFacts {
 }
 
 /// The table, in the order of the numbers, from 1.
-pub const CODES: [CodeFacts; 14] = [
+pub const CODES: [CodeFacts; 16] = [
     CodeFacts {
         code: Code::CircuitOpen,
         name: "CIRCUIT_OPEN",
@@ -232,6 +236,24 @@ pub const CODES: [CodeFacts; 14] = [
         status: 503,
         what: prose("No registered database may take the operation; nothing was sent."),
         remedy: prose("Ask for tags that one of them has, and send writes to one that is not read-only."),
+    },
+    CodeFacts {
+        code: Code::RateLimited,
+        name: "RATE_LIMITED",
+        origin: Origin::Policy,
+        retry: Retry::At,
+        status: 429,
+        what: prose("More operations came than rateLimit.rate and rateLimit.burst allow; nothing was sent."),
+        remedy: prose("Ask again at retryAtMs, or send less."),
+    },
+    CodeFacts {
+        code: Code::QueryTooExpensive,
+        name: "QUERY_TOO_EXPENSIVE",
+        origin: Origin::Policy,
+        retry: Retry::Never,
+        status: 422,
+        what: prose("By its plan, the statement would visit more rows than queryCost.limit allows; it was not run."),
+        remedy: prose("Add an index that it can use, ask for less, or raise queryCost.limit."),
     },
 ];
 

@@ -1,11 +1,26 @@
 // One attempt beside one timer of its own request.
 
 import { type CoreHandle, judge, judgeClass, OutcomeClass, Place } from "./core.ts";
-import { failureOf } from "./errors.ts";
+import { failureOf, makeError } from "./errors.ts";
 import type { Attempt, Operation } from "./operation.ts";
+import type { Capacity } from "./tenants/capacity.ts";
+import { priorityOf } from "./tenants/tier.ts";
 
 /** Node's timers overflow beyond this, in milliseconds. */
 export const TIMER_MAX_MS = 2_147_483_647;
+
+/** The deadline passed before it was the tenant's turn: that says nothing of the database. */
+function tooLate(): Error {
+  return makeError(
+    "POOL_TIMEOUT",
+    "The tenants' shared capacity did not come free within the deadline; nothing was sent.",
+    {
+      origin: "policy",
+      retry: "if_repeatable",
+      outcome: "not_executed",
+    },
+  );
+}
 
 /** How an attempt ended: with a value, or with an error and what the core makes of it. */
 export type Ended<T> = { readonly value: T } | { readonly error: unknown; readonly judgement: number };
@@ -27,10 +42,14 @@ export function attemptOnce<T>(
   handle: CoreHandle,
   number: number,
   now: () => number,
+  capacity?: Capacity,
 ): Promise<Ended<T>> {
   const timeoutMs = handle.read(Place.TimeoutMs);
   const renewMs = Math.max(handle.read(Place.RenewMs), 1);
-  let hedgeMs = handle.read(Place.HedgeMs) || Number.POSITIVE_INFINITY;
+  // A second leg would take more of what is shared.
+  let hedgeMs = (capacity === undefined && handle.read(Place.HedgeMs)) || Number.POSITIVE_INFINITY;
+  /** While it waits for its share of the capacity, the database has not been asked. */
+  let isAsking = capacity === undefined;
   const { signal } = operation;
   return new Promise((resolve) => {
     const first = new AbortController();
@@ -67,13 +86,22 @@ export function attemptOnce<T>(
       let running: Promise<T>;
       try {
         const connection = operation.connection ?? (own === second ? 0 : handle.connectionOf(call));
-        running = attempt({ signal: own.signal, timeoutMs, attempt: number, connection });
+        const cx = { signal: own.signal, timeoutMs, attempt: number, connection };
+        const begin = () => {
+          isAsking = true;
+          handle.restart(call, now());
+          return attempt(cx);
+        };
+        running = capacity === undefined ? attempt(cx) : capacity.enter(priorityOf(handle.tier), own.signal, begin);
       } catch (error) {
         running = Promise.reject(error);
       }
       running.then(
         (value) => legEnded({ value }, own),
-        (error) => legEnded({ error, judgement: judgementOf(error, operation.factsOf) }, own),
+        (error) => {
+          const judgement = isAsking ? judgementOf(error, operation.factsOf) : judgeClass(OutcomeClass.Aborted);
+          legEnded({ error, judgement }, own);
+        },
       );
     };
     const hedge = () => {
@@ -89,7 +117,7 @@ export function attemptOnce<T>(
       timer = setTimeout(() => {
         left -= delay;
         hedgeMs -= delay;
-        if (left <= 0) return end(OutcomeClass.Timeout, undefined);
+        if (left <= 0) return isAsking ? end(OutcomeClass.Timeout, undefined) : end(OutcomeClass.Aborted, tooLate());
         handle.renew(call, now());
         if (hedgeMs <= 0) hedge();
         arm();

@@ -12,9 +12,10 @@ import { type ClientControls, clientControlsOf } from "./consistency/view.ts";
 import { controlsOf } from "./controls.ts";
 import { createGuard, type Driver } from "./driver.ts";
 import type { Connections } from "./operation.ts";
-import { platform } from "./platform/platform.ts";
+import { platform as thisPlatform } from "./platform/platform.ts";
 import { RemoteClient } from "./remote-client.ts";
 import type { IgnoredSetting } from "./status.ts";
+import { QueryCost } from "./tenants/query-cost.ts";
 
 /** Settings of {@link createClient}: those of `@libsql/client`, and Seawall's own under one key. */
 export interface Config extends UpstreamConfig {
@@ -35,6 +36,11 @@ const LEASES_MAX = 5;
  * @throws {@link LibsqlError} `URL_INVALID`, `URL_SCHEME_NOT_SUPPORTED` and others when the settings make no sense.
  */
 export function createClient(config: Config): SeawallClient {
+  return openClient(config).client;
+}
+
+/** The same, with the client's policies. */
+export function openClient(config: Config, platform = thisPlatform): { client: SeawallClient; driver: () => Driver } {
   const checked = parseConfig(config);
   const plugged = pluggedIn(config.seawall ?? {});
   checked.fetch ??= plugged.fetch;
@@ -44,24 +50,28 @@ export function createClient(config: Config): SeawallClient {
   const circuit = new Circuit(database, platform);
   let driver: Driver | undefined;
   let cluster: LateCluster | undefined;
+  const current = () => driver as Driver;
   const settings = checkConsistency(options.consistency);
   const consistency = new Consistency(settings, options.consistency?.database ?? database, platform);
+  const cost = options.queryCost === undefined ? undefined : new QueryCost(options.queryCost, platform.now);
   const cache = new ClientCache(options, database, platform);
   const openGuard = (connections: Connections) => {
+    const capacity = driver?.capacity;
     // Reconnecting goes on with what was changed while it ran.
     driver = createGuard(driver?.settings.options ?? options, database, platform, circuit, connections);
+    driver.capacity = capacity;
     // Without settings of its own, a pool is warm when it was used.
     if (options.connectionPool !== undefined) driver.startWarm();
     cache.clear();
     return cluster?.reopened(driver) ?? driver;
   };
-  const client = new RemoteClient(checked, options, consistency, openGuard, cache.cacheFor);
-  const now = () => driver as Driver;
-  const own = controlsOf(now, ignoredOf(config), "libsql");
-  cluster = clusterControlsOf({ config, options, platform }, database, own, now, client);
+  const client = new RemoteClient(checked, options, consistency, openGuard, cache.cacheFor, cost);
+  const own = controlsOf(current, ignoredOf(config), "libsql");
+  cluster = clusterControlsOf({ config, options, platform }, database, own, current, client);
   for (const { name, url, ...rest } of options.replicas ?? []) cluster.register(name, url, rest);
   const controls = { ...cluster.controls, cache };
-  return Object.assign(client, { seawall: clientControlsOf(controls, client, consistency, consistency.floor) });
+  const seawall = clientControlsOf(controls, client, consistency, consistency.floor);
+  return { client: Object.assign(client, { seawall }), driver: current };
 }
 
 const NO_REPLICA = "there is no embedded replica";

@@ -141,6 +141,24 @@ export const CODES: readonly CodeFacts[] = [
     message:
       "No registered database may take the operation; nothing was sent. Ask for tags that one of them has, and send writes to one that is not read-only.",
   },
+  {
+    name: "RATE_LIMITED",
+    origin: "policy",
+    retry: "at",
+    what: "More operations came than rateLimit.rate and rateLimit.burst allow; nothing was sent.",
+    remedy: "Ask again at retryAtMs, or send less.",
+    message:
+      "More operations came than rateLimit.rate and rateLimit.burst allow; nothing was sent. Ask again at retryAtMs, or send less.",
+  },
+  {
+    name: "QUERY_TOO_EXPENSIVE",
+    origin: "policy",
+    retry: "never",
+    what: "By its plan, the statement would visit more rows than queryCost.limit allows; it was not run.",
+    remedy: "Add an index that it can use, ask for less, or raise queryCost.limit.",
+    message:
+      "By its plan, the statement would visit more rows than queryCost.limit allows; it was not run. Add an index that it can use, ask for less, or raise queryCost.limit.",
+  },
 ];
 
 /** Why the circuit changed, in the order of the reasons' numbers, from 0. */

@@ -15,6 +15,7 @@ import type {
   PoolStats,
   Status,
 } from "./status.ts";
+import type { TierName } from "./tenants/tier.ts";
 
 /** The states of a circuit. */
 export const CircuitState = { CLOSED: "CLOSED", HALF_OPEN: "HALF_OPEN", OPEN: "OPEN" } as const;
@@ -101,6 +102,13 @@ export interface Controls {
    */
   fleet(): Promise<FleetStatus>;
   /**
+   * Takes another tier: bounds of the pool, operations at once, time limits and priority change for what comes next. What was
+   * set explicitly stays.
+   *
+   * @throws RangeError for a tier that there is not.
+   */
+  setTier(tier: TierName): void;
+  /**
    * Every setting in force with its source: `default`, `option`, or the name of the variable or preset. Of one group, if
    * it is named. Secrets are shown as `(set)`.
    *
@@ -162,7 +170,10 @@ export function controlsOf(
     connections: () =>
       driver()
         .connections()
-        .map((it) => ({ ...it, databaseType, ...(tier && { tier }) })),
+        .map((it) => {
+          const name = tier ?? driver().tier;
+          return { ...it, databaseType, ...(name && { tier: name }) };
+        }),
     getPoolStats() {
       const { size, available, borrowed, pending, min, max } = driver().status().pool;
       return { size, available, borrowed, pending, min, max };
@@ -175,6 +186,7 @@ export function controlsOf(
       tier = named ?? tier;
     },
     fleet: () => driver().fleet(),
+    setTier: (tier) => driver().setTier(tier),
     operations: () => driver().operations(),
     slowQueries: (limit) => driver().slow?.list(limit) ?? [],
     drain: (deadlineMs) => driver().drain(deadlineMs),

@@ -2,6 +2,7 @@
 
 import * as wasm from "./generated/core.js";
 import type { Settings } from "./settings.ts";
+import type { TierName } from "./tenants/tier.ts";
 
 /**
  * Kinds of steps: the low three bits of what `begin`, `wake` and `report` return. `FailOpen` is never the core's: it
@@ -86,6 +87,8 @@ function unlessTrapped<T>(what: () => T): T | undefined {
  */
 export class CoreHandle {
   readonly core: wasm.Core;
+  /** The tier in force, for errors. */
+  tier: TierName | undefined;
   readonly generation = generation;
   /** Whether there is something behind the pool's connections. */
   readonly hasConnections: boolean;
@@ -198,6 +201,24 @@ export class CoreHandle {
       return this.core.renew(call, nowMs);
     } catch (error) {
       return this.trapped(error, 0) !== 0;
+    }
+  }
+
+  /** Lets an attempt begin only now. */
+  restart(call: number, nowMs: number): void {
+    try {
+      this.core.restart(call, nowMs);
+    } catch (error) {
+      this.trapped(error, 0);
+    }
+  }
+
+  /** Connections and operations at once, packed as `bounds` in src/bindings says. */
+  bounds(): number {
+    try {
+      return this.core.bounds();
+    } catch (error) {
+      return this.trapped(error, 0);
     }
   }
 

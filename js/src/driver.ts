@@ -9,7 +9,7 @@ import { Upkeep } from "./connections.ts";
 import { type CoreHandle, Place, Step } from "./core.ts";
 import { holdLease } from "./held-lease.ts";
 import { LabelledCounts } from "./labels.ts";
-import { LiveCore } from "./live-core.ts";
+import { type Left, LiveCore } from "./live-core.ts";
 import type { LiveSettings } from "./live-settings.ts";
 import { Lookout } from "./lookout.ts";
 import type {
@@ -29,6 +29,8 @@ import { SlowQueries } from "./slow-queries.ts";
 import { SharedState, sleep } from "./state.ts";
 import { type Statement, Statements } from "./statement.ts";
 import type { CleanupTarget, ConnectionStatus, FleetStatus, OperationStatus, Status } from "./status.ts";
+import type { Capacity } from "./tenants/capacity.ts";
+import { priorityOf, type TierName } from "./tenants/tier.ts";
 import { aborted, outcomeOfLoss } from "./verdict.ts";
 
 export type { Refusal };
@@ -71,6 +73,8 @@ export class Driver implements Guard {
   /** Null until it is known whether slow statements are noted. */
   #slow: SlowQueries | undefined | null = null;
   #isClosed = false;
+  /** What it shares with other tenants, if anything. */
+  capacity: Capacity | undefined;
 
   constructor(
     options: SeawallOptions,
@@ -155,8 +159,7 @@ export class Driver implements Guard {
   async drain(deadlineMs = DRAIN_DEADLINE_MS): Promise<void> {
     this.close();
     const deadline = this.#platform.now() + deadlineMs;
-    const running = () => this.#live.ask((core) => core.running(this.#platform.now()));
-    while (running() > 0 && this.#platform.now() < deadline) await sleep(DRAIN_POLL_MS);
+    while (this.#live.running() > 0 && this.#platform.now() < deadline) await sleep(DRAIN_POLL_MS);
   }
 
   /** Refuses new operations; those in flight go on, those that wait are refused. */
@@ -192,6 +195,36 @@ export class Driver implements Guard {
   resize(bounds: { minConnections?: number; maxConnections?: number }): void {
     this.#live.resize(bounds);
     this.#lookout.look(this.#live.get().look());
+  }
+
+  /** The tier in force. */
+  get tier(): TierName | undefined {
+    return this.#live.tier;
+  }
+
+  /** Takes another tier for what comes next; see `Controls.setTier`. */
+  setTier(tier: TierName): void {
+    this.#live.setTier(tier);
+    this.#lookout.look(this.#live.get().look());
+  }
+
+  /** Whether anything runs or waits. */
+  isBusy(): boolean {
+    return this.#live.running() > 0;
+  }
+
+  /** What a successor must know; {@link Driver.resume} takes it. */
+  leave(): Left {
+    return this.#live.leave();
+  }
+
+  resume(left: Left): void {
+    this.#live.resume(left);
+  }
+
+  /** Gives its memory back, after {@link Driver.close} and when nothing runs. */
+  free(): void {
+    this.#live.free();
   }
 
   /** The status document. */
@@ -269,7 +302,7 @@ export class Driver implements Guard {
       switch (step & 7) {
         case Step.Attempt: {
           const call = step >>> 3;
-          const ended = await attemptOnce(operation, attempt, call, handle, attempts, this.#now);
+          const ended = await attemptOnce(operation, attempt, call, handle, attempts, this.#now, this.capacity);
           attempts += 1;
           if ("value" in ended) {
             this.#lookout.look(handle.succeed(call, this.#platform.now()));
@@ -349,7 +382,10 @@ export class Driver implements Guard {
   }
 
   #bitsOf(operation: Operation): number {
-    return bitsOf(operation, this.#live.policyOf(operation.retry));
+    const { tier } = this.#live;
+    const isUnsaid = tier !== undefined && operation.priority === undefined;
+    const own = isUnsaid ? { ...operation, priority: priorityOf(tier) } : operation;
+    return bitsOf(own, this.#live.policyOf(operation.retry));
   }
 }
 

@@ -67,6 +67,9 @@ export interface ErrorFacts {
   /** For `DEADLINE_EXCEEDED`: milliseconds allowed. */
   timeout?: number | undefined;
   operationName?: string | undefined;
+  /** For `QUERY_TOO_EXPENSIVE`: rows that the statement would visit, and how many it may. */
+  estimate?: number | undefined;
+  limit?: number | undefined;
 }
 
 const BRAND = Symbol.for("seawall.ResilienceError");
@@ -141,6 +144,26 @@ export class PoolExhaustedError extends ResilienceError {
   protected static override readonly errorName: string = "PoolExhaustedError";
 }
 
+/** More operations came than the tenant's rate limit allows; `retryAtMs` says when one may. Code `RATE_LIMITED`. */
+export class RateLimitedError extends ResilienceError {
+  protected static override readonly errorName: string = "RateLimitedError";
+}
+
+/** By its plan, the statement would visit too many rows; it was not run. Code `QUERY_TOO_EXPENSIVE`. */
+export class QueryTooExpensiveError extends ResilienceError {
+  protected static override readonly errorName: string = "QueryTooExpensiveError";
+  /** Rows that it would visit. */
+  declare estimate: number;
+  /** Rows that it may visit. */
+  declare limit: number;
+
+  constructor(code: string, message: string, facts: ErrorFacts) {
+    super(code, message, facts);
+    this.estimate = facts.estimate ?? 0;
+    this.limit = facts.limit ?? 0;
+  }
+}
+
 /** A write was sent and its answer was lost: it may have taken effect. Code `OUTCOME_UNKNOWN`. */
 export class OutcomeUnknownError extends ResilienceError {
   protected static override readonly errorName: string = "OutcomeUnknownError";
@@ -162,6 +185,8 @@ brand(DatabaseRetryError, "DatabaseRetryError");
 brand(DatabaseTimeoutError, "DatabaseTimeoutError");
 brand(PoolExhaustedError, "PoolExhaustedError");
 brand(OutcomeUnknownError, "OutcomeUnknownError");
+brand(RateLimitedError, "RateLimitedError");
+brand(QueryTooExpensiveError, "QueryTooExpensiveError");
 
 const CLASSES: Record<string, ResilienceClass> = {
   CIRCUIT_OPEN: DatabaseCircuitBreakerError,
@@ -170,6 +195,8 @@ const CLASSES: Record<string, ResilienceClass> = {
   POOL_TIMEOUT: PoolExhaustedError,
   POOL_QUEUE_FULL: PoolExhaustedError,
   OUTCOME_UNKNOWN: OutcomeUnknownError,
+  RATE_LIMITED: RateLimitedError,
+  QUERY_TOO_EXPENSIVE: QueryTooExpensiveError,
 };
 
 const traceLimit = Object.getOwnPropertyDescriptor(Error, "stackTraceLimit");

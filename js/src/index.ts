@@ -44,6 +44,7 @@ export type {
   PoolStrategy,
   Priority,
   QueryCacheOptions,
+  RateLimitOptions,
   RetryOptions,
   SeawallOptions,
   SlowQueryOptions,
@@ -67,6 +68,8 @@ export {
   type Origin,
   OutcomeUnknownError,
   PoolExhaustedError,
+  QueryTooExpensiveError,
+  RateLimitedError,
   ResilienceError,
   type RetryAdvice,
 } from "./errors.ts";
@@ -92,12 +95,22 @@ export type {
 export { memoryStore } from "./store/memory.ts";
 export type { Store } from "./store/store.ts";
 export { type KvNamespace, workersKvStore } from "./store/workers-kv.ts";
+export type { CapacityOptions, CapacityStatus } from "./tenants/capacity.ts";
+export type { QueryCostOptions } from "./tenants/query-cost.ts";
+export {
+  type ProtectedTenant,
+  type TenantConfig,
+  Tenants,
+  type TenantsOptions,
+  type TenantsStatus,
+} from "./tenants/tenants.ts";
+export type { TierLimits, TierName, TierStatus } from "./tenants/tier.ts";
+export { TIERS } from "./tenants/tier-table.ts";
 export {
   type BatchScaling,
   DatabaseTimeoutHandler,
   DEFAULT_TIMEOUTS,
   TIER_QUERY_TIMEOUTS,
-  type TierName,
   type TimeoutClass,
   TimeoutUtils,
   tierTimeouts,

@@ -8,7 +8,21 @@ import type { Platform } from "./platform/platform.ts";
 import { RetryPolicies } from "./retry-policies.ts";
 import type { Settings } from "./settings.ts";
 import { type BreakerState, type ConnectionStatus, STATES, type Status } from "./status.ts";
+import { limitsOf, type TierName, tierStatus } from "./tenants/tier.ts";
 
+/** What is left of a core that is put aside. Times are in milliseconds since the epoch; 0 for none. */
+export interface Left {
+  /** Until when the rate limit remembers. */
+  readonly rateDueMs: number;
+  /** When the circuit may probe. */
+  readonly openUntilMs: number;
+  readonly forced: "OPEN" | "CLOSED" | undefined;
+  readonly isDisabled: boolean;
+  /** The tier, if it was changed while the core ran. */
+  readonly tier: TierName | undefined;
+}
+
+const OPEN = 2;
 const FORCED = { CLOSED: 1, OPEN: 2 } as const;
 
 /** The core in use, and all that a new one must be told. */
@@ -26,6 +40,9 @@ export class LiveCore {
   #snapshot = "";
   #recoveries = 0;
   #isClosed = false;
+  /** The tier in force. A field, because every operation asks. */
+  tier: TierName | undefined;
+  readonly #openedAs: TierName | undefined;
 
   /** @throws Error that names every setting that cannot be used. */
   constructor(options: SeawallOptions, database: string, platform: Platform, circuit: Circuit, hasConnections = false) {
@@ -34,6 +51,8 @@ export class LiveCore {
     this.circuit = circuit;
     this.settings = new LiveSettings(options, database, platform, hasConnections);
     this.#settings = this.#settingsWith();
+    this.tier = this.settings.tier;
+    this.#openedAs = this.tier;
   }
 
   /** The handle of the current instance, made anew from the last snapshot when the instance was replaced. */
@@ -53,6 +72,7 @@ export class LiveCore {
     this.#policies.teach((retry) => addRetryPolicy(fresh.core, this.#settingsWith(retry)));
     if (this.#snapshot !== "") fresh.core.import(this.#snapshot, now);
     if (circuit.forced !== undefined) fresh.core.force(FORCED[circuit.forced], now);
+    fresh.tier = this.tier;
     if (this.#isClosed) fresh.core.close(now);
     this.handle = fresh;
     if (circuit.isTroubled || circuit.forced !== undefined) this.#compare("core_replaced");
@@ -99,7 +119,8 @@ export class LiveCore {
   /** Refuses new calls. */
   close(): void {
     this.#isClosed = true;
-    this.ask((core, now) => core.close(now));
+    // One that is made later is closed from the beginning.
+    if (this.handle !== undefined) this.ask((core, now) => core.close(now));
   }
 
   /** Accepts calls again. */
@@ -147,6 +168,8 @@ export class LiveCore {
     this.#settings = this.#settingsWith(undefined, isBreakerOn);
     const { lines, numbers, database } = this.#settings;
     this.ask((core) => core.reconfigure(lines, numbers, database));
+    this.tier = this.settings.tier;
+    this.get().tier = this.tier;
     this.tell(this.get());
   }
 
@@ -159,6 +182,46 @@ export class LiveCore {
     this.configure({ connectionPool: bounds });
   }
 
+  /** Takes another tier for what comes next. */
+  setTier(tier: TierName): void {
+    limitsOf(tier);
+    this.configure({ tier });
+  }
+
+  /** Calls that run; without a core, none do. */
+  running(): number {
+    return this.handle === undefined ? 0 : this.ask((core, now) => core.running(now));
+  }
+
+  /** What a successor must know. */
+  leave(): Left {
+    const { forced, isDisabled } = this.circuit;
+    const tier = this.tier === this.#openedAs ? undefined : this.tier;
+    if (this.handle === undefined) return { rateDueMs: 0, openUntilMs: 0, forced, isDisabled, tier };
+    const [rateDueMs, isOpen, retryAtMs] = this.ask((core, now) => [
+      core.rateDue(),
+      core.breakerState(now) === OPEN,
+      core.retryAt(),
+    ]);
+    return { rateDueMs, openUntilMs: isOpen && forced === undefined ? retryAtMs : 0, forced, isDisabled, tier };
+  }
+
+  /** Goes on where a predecessor left. */
+  resume({ rateDueMs, openUntilMs, forced, isDisabled, tier }: Left): void {
+    if (tier !== undefined) this.setTier(tier);
+    if (isDisabled) this.enable(false, "resumed");
+    this.ask((core, now) => core.resume(rateDueMs, openUntilMs, now));
+    if (forced !== undefined) this.force(forced, "resumed");
+    this.tell(this.get());
+  }
+
+  /** Gives the core's memory back. It must be closed, and nothing may run. */
+  free(): void {
+    const { handle } = this;
+    this.handle = undefined;
+    if (handle !== undefined && handle.generation === coreGeneration()) handle.core.free();
+  }
+
   /** The status document. */
   status(): Status {
     const status = JSON.parse(this.ask((core, now) => core.status(now))) as Status;
@@ -166,6 +229,7 @@ export class LiveCore {
     recent.averageMs = recent.durationMs / Math.max(recent.healthy + recent.failing, 1);
     const { hands, listenerFailures } = this.circuit;
     Object.assign(status.breaker, { hands: hands.map((hand) => ({ ...hand })), listenerFailures });
+    if (this.tier !== undefined) status.tier = tierStatus(this.tier, this.#platform.connectionsMax);
     return Object.assign(status, { coreRecoveries: this.#recoveries, ignored: this.settings.ignored() });
   }
 

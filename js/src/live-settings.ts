@@ -16,6 +16,8 @@ import { checkSettings, describeSettings } from "./core.ts";
 import type { Platform } from "./platform/platform.ts";
 import { plain, type Settings, settingsOf, withHost } from "./settings.ts";
 import type { IgnoredSetting } from "./status.ts";
+import type { TierName } from "./tenants/tier.ts";
+import { TIERS } from "./tenants/tier-table.ts";
 
 /** What holds, and whence. */
 export interface EffectiveConfig {
@@ -52,6 +54,13 @@ export class LiveSettings {
     const { state, ...rest } = this.#options;
     // A patch or a document may say how to share hints where there is no store to share them in.
     return state?.store === undefined ? rest : this.#options;
+  }
+
+  /** The tier in force, as an option or what is given from elsewhere says. */
+  get tier(): TierName | undefined {
+    const { tier, given } = this.#options;
+    const name = tier ?? given?.find(([path]) => path === "tier")?.[2];
+    return name !== undefined && Object.hasOwn(TIERS, name) ? (name as TierName) : undefined;
   }
 
   /** The settings, as the core takes them; with another retry policy, or with the breaker turned off or on. */

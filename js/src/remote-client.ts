@@ -28,6 +28,7 @@ import type { PipelineResponse, StreamResult } from "./hrana/proto.ts";
 import type { Connections } from "./operation.ts";
 import { type AttemptContext, type Guard, type Operation, type StatementKind, withOptions } from "./operation.ts";
 import { noRows, rowsOfAll, rowsOfOne, timed } from "./slow-queries.ts";
+import type { Ask, QueryCost } from "./tenants/query-cost.ts";
 import { kindOfAll, StreamTransaction } from "./transaction.ts";
 import { openTransport } from "./transport/open.ts";
 import type { Compression, Transport } from "./transport/transport.ts";
@@ -57,6 +58,7 @@ export class RemoteClient implements Client {
   readonly #endpoint = new EndpointIndex();
   #latest: Access | undefined;
   #transactions = new Set<StreamTransaction>();
+  readonly #cost: QueryCost | undefined;
   #isClosed = false;
 
   /**
@@ -69,8 +71,10 @@ export class RemoteClient implements Client {
     consistency: Consistency,
     openGuard: (connections: Connections) => Guard,
     cacheFor?: CacheFor,
+    cost?: QueryCost,
   ) {
     this.#cacheFor = cacheFor;
+    this.#cost = cost;
     this.#consistency = consistency;
     this.#config = config;
     this.#wire = wire;
@@ -115,6 +119,7 @@ export class RemoteClient implements Client {
 
   async executeOn(floor: Floor, statement: InStatement, args?: InArgs): Promise<ResultSet> {
     const given: AnyStatement = typeof statement === "string" ? [statement, args] : statement;
+    if (this.#cost !== undefined) await this.#checkCost([given]);
     const own = typeof statement === "string" ? undefined : statement.seawall;
     const cache = this.#cacheFor?.(own);
     if (cache !== undefined) return this.#executeCached(cache, floor, given, own);
@@ -168,6 +173,7 @@ export class RemoteClient implements Client {
     options?: OperationOptions,
   ): Promise<Array<ResultSet>> {
     const kind = mode === "read" ? "read" : kindOfAll(this.#open(), statements);
+    if (this.#cost !== undefined) await this.#checkCost(statements);
     const access = this.#access(floor, options);
     const operation = withOptions({ class: "batch", kind, name: "batch", floor: access }, options);
     const run = () => this.#batch(access, operation, statements, { begin: mode, commit: true, migration: false });
@@ -220,6 +226,7 @@ export class RemoteClient implements Client {
     const there = endpoint?.pipeline ?? this.#pipeline;
     const writes = mode === "read" ? undefined : this.#cacheFor?.(undefined)?.transaction();
     const transaction = new StreamTransaction(own, lease, there, mode, intMode, access.at(endpoint), onEnd, writes);
+    if (this.#cost !== undefined) transaction.check = (statements) => this.#checkCost(statements);
     transactions.add(transaction);
     return transaction;
   }
@@ -281,6 +288,23 @@ export class RemoteClient implements Client {
     const pipeline = endpoint?.pipeline ?? this.#pipeline;
     const post: Post = (index, signal) => pipeline.send(build, true, pipeline.addressOn(cx.connection), signal, index);
     return access.at(endpoint).send(kind, isRepeatable, cx, post);
+  }
+
+  /** Nothing, when nothing has to be asked; throws at once for a statement that is known to cost too much. */
+  #checkCost(statements: readonly AnyStatement[]): Promise<void> | undefined {
+    const cost = this.#cost;
+    const unknown = cost === undefined ? [] : statements.map(sqlOf).filter((sql) => cost.isUnknown(sql));
+    if (cost === undefined || unknown.length === 0) return undefined;
+    const guard = this.#open();
+    const access = this.#access(this.#consistency.floor, undefined);
+    // A question of ours: it takes nothing of the tenant's rate.
+    const operation = { class: "healthCheck", kind: "read", name: "explain", retry: false } as const;
+    const ask: Ask = (sql) =>
+      guard.run(operation, async (cx) => {
+        const request = executeRequest(encodeStatement(sql));
+        return executeResult(resultOf(await this.#sendAlone(access, "unknown", true, () => request, cx)), "number");
+      });
+    return cost.checkAll(unknown, ask);
   }
 
   #access(floor: Floor, options: OperationOptions | undefined): Access {

@@ -1,6 +1,7 @@
 // The documents that the core renders, as types.
 
 import type { SlowQueryStatus } from "./slow-queries.ts";
+import type { TierStatus } from "./tenants/tier.ts";
 
 /** Names of the circuit's states, in the order of their numbers. */
 export const STATES = ["CLOSED", "HALF_OPEN", "OPEN"] as const;
@@ -42,6 +43,8 @@ export interface IgnoredSetting {
 /** State and counters of all policies of one database in one isolate. */
 export interface Status {
   uptimeMs: number;
+  /** The tier, if one is set. `pool.min` and `pool.max` are what is in force. */
+  tier?: TierStatus;
   breaker: {
     state: BreakerState;
     failures: number;

@@ -3,6 +3,8 @@
 import type { OperationOptions, TimeoutOptions } from "./config/options.ts";
 import { createGuard, type Driver } from "./driver.ts";
 import { type AttemptContext, type OperationClass, withOptions } from "./operation.ts";
+import { limitsOf, type TierName } from "./tenants/tier.ts";
+import { TIERS } from "./tenants/tier-table.ts";
 
 /** Classes of operations, by the names of their settings. */
 export type TimeoutClass = Exclude<keyof TimeoutOptions, "enabled">;
@@ -25,15 +27,12 @@ export const DEFAULT_TIMEOUTS: Readonly<TimeoutLimits> = Object.freeze({
   healthCheck: 3_000,
 });
 
-/** Tiers of tenants. */
-export type TierName = "FREE" | "STARTER" | "PRO" | "ENTERPRISE";
-
 /** How long a query of each tier may take, in milliseconds. */
 export const TIER_QUERY_TIMEOUTS: Readonly<Record<TierName, number>> = Object.freeze({
-  FREE: 10_000,
-  STARTER: 30_000,
-  PRO: 60_000,
-  ENTERPRISE: 120_000,
+  FREE: TIERS.FREE.timeout,
+  STARTER: TIERS.STARTER.timeout,
+  PRO: TIERS.PRO.timeout,
+  ENTERPRISE: TIERS.ENTERPRISE.timeout,
 });
 
 /**
@@ -42,10 +41,7 @@ export const TIER_QUERY_TIMEOUTS: Readonly<Record<TierName, number>> = Object.fr
  * @throws RangeError for a tier that there is not.
  */
 export function tierTimeouts(tier: TierName): TimeoutLimits {
-  if (!Object.hasOwn(TIER_QUERY_TIMEOUTS, tier)) {
-    throw new RangeError(`The tiers are ${Object.keys(TIER_QUERY_TIMEOUTS).join(", ")}, got ${JSON.stringify(tier)}`);
-  }
-  const query = TIER_QUERY_TIMEOUTS[tier];
+  const query = limitsOf(tier).timeout;
   const { transaction, batchInsert, healthCheck } = DEFAULT_TIMEOUTS;
   return { query, transaction: Math.max(query, transaction), batchInsert: Math.max(query, batchInsert), healthCheck };
 }

@@ -75,12 +75,17 @@ export class StreamTransaction implements Transaction {
     return this.#lease.vanished;
   }
 
+  /** Asks what statements would cost, where that is limited; nothing when it is known. */
+  check: ((statements: readonly AnyStatement[]) => Promise<void> | undefined) | undefined;
+  #asking: Promise<void> | undefined;
+
   async execute(statement: InStatement): Promise<ResultSet> {
     return (await this.batch([statement]))[0] as ResultSet;
   }
 
   async batch(statements: Array<InStatement>): Promise<Array<ResultSet>> {
     this.#checkOpen("execute statements");
+    if (this.check !== undefined) await this.#checkCost(this.check(statements));
     if (this.#scriptsWaiting > 0) {
       await this.#begun;
       this.#checkOpen("execute statements");
@@ -110,6 +115,7 @@ export class StreamTransaction implements Transaction {
 
   async executeMultiple(sql: string): Promise<void> {
     this.#checkOpen("execute statements");
+    if (this.#asking !== undefined) await this.#asking;
     if (this.#begun === undefined) {
       const begin = this.#run("unknown", true, async (cx) => {
         const build: RequestBuilder = (_, index) => executeSqlRequest(beginSql(this.#mode), index);
@@ -136,6 +142,7 @@ export class StreamTransaction implements Transaction {
 
   async commit(): Promise<void> {
     this.#checkOpen("commit the transaction", " already");
+    if (this.#asking !== undefined) await this.#asking;
     try {
       if (this.#begun === undefined) return;
       await this.#begun;
@@ -162,6 +169,21 @@ export class StreamTransaction implements Transaction {
   close(): void {
     if (this.#isClosed) return;
     this.#abandon(new LibsqlError("The transaction was closed", "TRANSACTION_CLOSED"));
+  }
+
+  /** In the order of the calls: a statement that need not be asked about does not overtake one that must. */
+  async #checkCost(asked: Promise<void> | undefined): Promise<void> {
+    const before = this.#asking;
+    if (asked === undefined && before === undefined) return;
+    const own = before === undefined ? asked : before.then(() => asked);
+    const after = (own as Promise<void>).catch(() => {});
+    this.#asking = after;
+    try {
+      await own;
+    } finally {
+      if (this.#asking === after) this.#asking = undefined;
+    }
+    this.#checkOpen("execute statements");
   }
 
   /** Runs the last statement and closes the stream in the same HTTP request. */

@@ -6,9 +6,18 @@ import { makeError, type OperationOutcome, type ResilienceError } from "./errors
 import type { Operation } from "./operation.ts";
 import { CLASS_BITS } from "./operation-bits.ts";
 import { STATES } from "./status.ts";
+import { remedyOf } from "./tenants/tier.ts";
 
 /** Numbers of the codes that the driver tells apart. */
-const Code = { CircuitOpen: 1, DeadlineExceeded: 5, OutcomeUnknown: 6, RetriesExhausted: 7, Aborted: 11 } as const;
+const Code = {
+  CircuitOpen: 1,
+  PoolTimeout: 2,
+  PoolQueueFull: 3,
+  DeadlineExceeded: 5,
+  OutcomeUnknown: 6,
+  RetriesExhausted: 7,
+  Aborted: 11,
+} as const;
 
 /** What is known of an operation's effect when an answer was lost: a read has none, and what is undone has none. */
 export function outcomeOfLoss(operation: Operation): OperationOutcome {
@@ -56,7 +65,10 @@ function facts(code: number): CodeFacts {
 function refused(operation: Operation, code: number, attempts: number, handle: CoreHandle, cause: unknown) {
   const { name, message, what, remedy, origin, retry } = facts(code);
   const retryAtMs = handle.read(Place.AtMs);
-  return makeError(name, attempts === 0 ? message : `${what} Attempts before: ${attempts}. ${remedy}`, {
+  const text = attempts === 0 ? message : `${what} Attempts before: ${attempts}. ${remedy}`;
+  const isExhausted = code === Code.PoolTimeout || code === Code.PoolQueueFull;
+  const tier = isExhausted && handle.tier !== undefined ? remedyOf(handle.tier, handle.bounds()) : "";
+  return makeError(name, text + tier, {
     origin,
     retry,
     retryAtMs: retryAtMs === Number.POSITIVE_INFINITY ? undefined : retryAtMs,

@@ -21,6 +21,7 @@ mod register;
 pub mod settings;
 pub mod sharing;
 pub mod statement;
+pub mod tenancy;
 
 use wasm_bindgen::prelude::*;
 

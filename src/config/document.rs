@@ -10,7 +10,7 @@
 
 use serde_json::{Map, Value};
 
-use super::parse::{Problems, Setting, Source, check_text};
+use super::parse::{Problems, Setting, check_text};
 use super::update::{object, put, take, to_json};
 use crate::config::keys::Shape;
 use crate::state::codec::checksum;
@@ -31,7 +31,8 @@ pub const RENAMED: &[&[(&str, &str)]] = &[&[("busyTimeout", "sqlite.busyTimeout"
 pub fn exported(text: &str) -> Result<String, Problems> {
     let mut settings = Map::new();
     for Setting { key, value, source } in check_text(text)?.settings {
-        if source != Source::Default && key.shape != Shape::Secret && !key.is_of_place {
+        // What a tier gives follows from the tier, which is in the document.
+        if !source.is_derived() && key.shape != Shape::Secret && !key.is_of_place {
             put(&mut settings, key.path, to_json(key, value));
         }
     }

@@ -23,6 +23,7 @@ use crate::policy::breaker::BreakerConfig;
 use crate::policy::deadline::DeadlineConfig;
 use crate::policy::hedge::HedgeConfig;
 use crate::policy::lease::PoolConfig;
+use crate::policy::rate::RateConfig;
 use crate::policy::read_through::ReadConfig;
 use crate::policy::retry::RetryConfig;
 use crate::state::sync::SyncConfig;
@@ -64,4 +65,8 @@ pub struct Config {
     pub quorum: f64,
     /// Several endpoints, for a client that has them.
     pub cluster: ClusterConfig,
+    /// Operations a second.
+    pub rate: RateConfig,
+    /// Operations at once, running and waiting; 0 for no bound.
+    pub concurrent_max: u32,
 }

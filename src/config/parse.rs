@@ -19,9 +19,11 @@ use crate::policy::cache::CacheConfig;
 use crate::policy::deadline::DeadlineConfig;
 use crate::policy::hedge::HedgeConfig;
 use crate::policy::lease::{Order, PoolConfig, Strategy};
+use crate::policy::rate::RateConfig;
 use crate::policy::read_through::ReadConfig;
 use crate::policy::retry::RetryConfig;
 use crate::policy::single_flight::FlightConfig;
+use crate::policy::tier::Tier;
 use crate::state::codec::checksum;
 use crate::state::sync::SyncConfig;
 
@@ -37,6 +39,9 @@ const FOLLOWERS_MAX: u32 = 10_000;
 
 /// How long a write without a deadline counts as under way when it is not heard of, in milliseconds.
 const WRITE_MS_MAX: u64 = 300_000;
+
+/// Before the name of a tier that gave a value.
+const BY_TIER: &str = "tier ";
 
 /// Settings that cannot be used, with every reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,6 +64,18 @@ pub enum Source {
     Option,
     /// A variable, preset or tier of this name.
     Given(String),
+}
+
+impl Source {
+    /// Whether it is a default, of the list or of a tier.
+    #[must_use]
+    pub fn is_derived(&self) -> bool {
+        match self {
+            Self::Default => true,
+            Self::Option => false,
+            Self::Given(by) => by.starts_with(BY_TIER),
+        }
+    }
 }
 
 /// One setting with its value in force.
@@ -133,7 +150,7 @@ impl<'a> Reader<'a> {
     fn config(&mut self) -> Config {
         let is_breaker_on = self.switch("circuitBreaker.enabled");
         let recovery_ms = self.whole("circuitBreaker.recoveryTimeout");
-        let config = Config {
+        let mut config = Config {
             breaker_id: checksum(self.raw.host.database.as_bytes()),
             is_pool_on: self.switch("connectionPool.enabled"),
             is_breaker_on,
@@ -217,7 +234,13 @@ impl<'a> Reader<'a> {
                 failover_ms: self.whole("failover.timeout"),
                 targets_max: small(self.whole("failover.maxAttempts")),
             },
+            rate: RateConfig::per_second(self.number("rateLimit.rate"), small(self.whole("rateLimit.burst"))),
+            concurrent_max: small(self.whole("tenant.maxConcurrent")),
         };
+        // A tier's own minimum yields to what the runtime can carry, or to a smaller maximum.
+        if self.is_by_tier("connectionPool.minConnections") {
+            config.pool.connections_min = config.pool.connections_min.min(config.pool.leases_max);
+        }
         if config.pool.connections_min > config.pool.leases_max && self.is_set("connectionPool.minConnections") {
             self.problems.push(format!(
                 "connectionPool.minConnections is {}, above connectionPool.maxConnections, which is {}",
@@ -302,6 +325,11 @@ impl<'a> Reader<'a> {
         self.settings.iter().any(|setting| setting.key.path == path && setting.source != Source::Default)
     }
 
+    fn is_by_tier(&self, path: &str) -> bool {
+        let mut own = self.settings.iter().filter(|setting| setting.key.path == path);
+        own.any(|setting| setting.source != Source::Default && setting.source.is_derived())
+    }
+
     fn refuse_unknown(&mut self) {
         for Entry { group, name, given, .. } in self.raw.entries.iter().filter(|entry| entry.is_option()) {
             if !name.is_empty() {
@@ -361,12 +389,18 @@ impl<'a> Reader<'a> {
             };
             self.settings.push(Setting { key, value, source });
         }
+        let tier = Tier::from_number(self.whole("tier"));
         // Defaults come last: one of them may be the value of another setting.
         for at in 0..self.settings.len() {
             let Some(Setting { key, source: Source::Default, .. }) = self.settings.get(at) else { continue };
+            let key: &'static Key = key;
             let value = self.default_of(key);
+            let preset = tier.and_then(|tier| tier.preset(key.path, value));
             if let Some(setting) = self.settings.get_mut(at) {
-                setting.value = value;
+                setting.value = preset.unwrap_or(value);
+                if let (Some(_), Some(tier)) = (preset, tier) {
+                    setting.source = Source::Given([BY_TIER, tier.limits().name].concat());
+                }
             }
         }
     }

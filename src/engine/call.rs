@@ -146,6 +146,11 @@ impl Calls {
         self.running
     }
 
+    /// The same without statements of transactions, whose lease is a call of its own.
+    pub(super) fn running_apart(&self) -> usize {
+        self.entries.iter().filter(|entry| entry.call.is_some_and(|call| !call.is_held)).count()
+    }
+
     /// Notes that the host of a call lives.
     pub(super) fn renew(&mut self, id: CallId, now: Instant) {
         if self.get(id).is_some()

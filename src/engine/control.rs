@@ -15,12 +15,14 @@ impl Engine {
     /// Refuses new calls and lets running ones end. Idempotent.
     pub fn close(&mut self, now: Instant) {
         self.is_closed = true;
+        self.is_gated = true;
         self.pool.close(cx!(self, now));
     }
 
     /// Accepts calls again after [`Engine::close`].
     pub const fn reopen(&mut self) {
         self.is_closed = false;
+        self.is_gated = self.is_gate_needed();
         self.pool.reopen();
     }
 
@@ -31,7 +33,9 @@ impl Engine {
         self.pool.reconfigure(config.pool);
         self.retries.reconfigure(config.retry);
         self.sync.reconfigure(config.sync);
+        self.rate.reconfigure(config.rate);
         self.config = config;
+        self.is_gated = self.is_gate_needed();
     }
 
     /// Learns of a retry policy for single operations; returns its number for [`Query::retry`], `None` beyond the bound.

@@ -21,6 +21,7 @@ macro_rules! cx {
 mod call;
 mod control;
 mod fleet;
+mod gate;
 mod hedging;
 mod legs;
 mod pooling;
@@ -35,6 +36,7 @@ use crate::outcome::{Effect, Evidence, Judgement, Outcome};
 use crate::policy::breaker::{Admission, Breaker, BreakerAnswer, State};
 use crate::policy::deadline::Deadlines;
 use crate::policy::lease::{Lease, LeaseAnswer, LeasePool, Ticket};
+use crate::policy::rate::Rate;
 use crate::policy::retry::{Retries, RetryAnswer, RetryQuestion};
 use crate::query::Query;
 use crate::rng::{Rng, SplitMix};
@@ -69,6 +71,10 @@ pub struct Engine {
     /// Whether the store takes the fleet to be much smaller than this isolate's id shows it to be.
     is_uncounted: bool,
     is_closed: bool,
+    /// How much a tenant may use.
+    rate: Rate,
+    /// Whether a call has to be asked about before anything else.
+    is_gated: bool,
 }
 
 impl Engine {
@@ -93,14 +99,18 @@ impl Engine {
             id,
             is_uncounted: false,
             is_closed: false,
+            rate: Rate::new(config.rate),
+            is_gated: config.rate.interval_us > 0 || config.concurrent_max > 0,
             config,
         }
     }
 
     /// Starts a call.
     pub fn begin(&mut self, query: Query, now: Instant) -> Step {
-        if self.is_closed {
-            return self.refuse(Code::ClientClosed, Instant::NEVER, 0, now);
+        if self.is_gated
+            && let Some(refusal) = self.gate(&query, now)
+        {
+            return refusal;
         }
         let deadline = self.deadlines.decide(&query, now);
         let acquire_by = now.plus(self.config.pool.acquire_timeout_ms).min(deadline);

@@ -287,6 +287,9 @@ impl LeasePool {
     pub fn reconfigure(&mut self, config: PoolConfig) {
         self.config = config;
         self.sizing.reconfigure(&config);
+        // Who waits need not wait for the next to come.
+        let wanted = self.in_use.saturating_add(self.queue.len() as u32).min(config.leases_max);
+        self.sizing.limit = self.sizing.limit.max(if self.queue.is_empty() { 0 } else { wanted });
         self.sweep_at = Instant(0);
     }
 

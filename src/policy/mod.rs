@@ -16,6 +16,7 @@ pub mod hedge;
 pub mod lease;
 pub mod limit;
 pub mod outlier;
+pub mod rate;
 pub mod read_through;
 pub mod resources;
 pub mod retry;
@@ -23,6 +24,7 @@ pub mod single_flight;
 pub mod stall;
 pub mod suspicion;
 pub mod throttle;
+pub mod tier;
 pub mod window;
 
 use crate::clock::Instant;

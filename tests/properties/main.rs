@@ -12,6 +12,7 @@ mod hrana;
 mod limit;
 mod merge;
 mod outlier;
+mod rate;
 mod resources;
 mod single_flight;
 mod statement;

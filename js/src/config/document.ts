@@ -73,11 +73,16 @@ export function demandLive(before: readonly Row[], after: readonly Row[]): void 
   throw new Error(`invalid configuration: ${problems.join("; ")}`);
 }
 
+/** Before the name of a tier that gave a value. */
+const BY_TIER = "tier ";
+
 /** A document of all that somebody set: keys sorted, without secrets and without what says where it runs. */
 export function exported(rows: readonly Row[]): string {
   const settings: PlainSettings = {};
   for (const { path, value, source, isOfPlace } of rows) {
-    if (source !== "default" && !isOfPlace && value !== SECRET) put(settings, path, value);
+    // What a tier gives follows from the tier, which is in the document.
+    if (source === "default" || source.startsWith(BY_TIER)) continue;
+    if (!isOfPlace && value !== SECRET) put(settings, path, value);
   }
   const sorted = sortedBy(settings);
   const document = { checksum: checksumOf(sorted), kind: KIND, schemaVersion: SCHEMA_VERSION, settings: sorted };

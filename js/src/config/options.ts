@@ -9,6 +9,8 @@ import type {
 } from "../cluster/options.ts";
 import type { SlowQueryListener } from "../slow-queries.ts";
 import type { Store } from "../store/store.ts";
+import type { QueryCostOptions } from "../tenants/query-cost.ts";
+import type { TierName } from "../tenants/tier.ts";
 import type { Plugin } from "./plugins.ts";
 
 /** How a pool is sized and used. */
@@ -280,6 +282,14 @@ export interface StateOptions {
   quorum?: number;
 }
 
+/** How many operations a second one tenant may send. What is too much is refused with `RATE_LIMITED`. */
+export interface RateLimitOptions {
+  /** Operations a second in the long run; 0 for no limit. */
+  rate: number;
+  /** Operations at once after a pause. Default: as many as come in one second, and at least 1. */
+  burst?: number;
+}
+
 /** A setting that comes from elsewhere: its path, the name of what gives it, and its text. {@link fromEnv} makes them. */
 export type GivenSetting = readonly [path: string, by: string, text: string];
 
@@ -341,6 +351,13 @@ export interface ManagerNames {
 
 /** Everything under the `seawall` key of `createClient`. */
 export interface SeawallOptions extends ManagerNames {
+  /** Defaults for pool, concurrency, time limits and priority. What is set elsewhere wins over it. */
+  tier?: TierName;
+  /** What else bounds a tenant: operations at once, running and waiting, where the tier's number does not suit. */
+  tenant?: { maxConcurrent?: number };
+  rateLimit?: RateLimitOptions;
+  /** Off unless `limit` is set: statements that would visit more rows than that are not run. Of libSQL clients only. */
+  queryCost?: QueryCostOptions;
   connectionPool?: ConnectionPoolOptions;
   circuitBreaker?: CircuitBreakerOptions;
   retry?: RetryOptions;
@@ -412,7 +429,7 @@ export interface OperationOptions {
   cache?: false | OperationCache;
   /** From `consistencyToken()`, here or in another isolate: a read sees at least what had been written by then. */
   consistencyToken?: string | null | undefined;
-  /** Who goes first when operations wait for a lease. Default `"medium"`; half a second of waiting is worth a level. */
+  /** Who goes first when operations wait for a lease. Default: the tier's, else `"medium"`; half a second of waiting is worth a level. */
   priority?: Priority;
   /** `false` keeps a read from being sent a second time while the first is out. */
   hedge?: boolean;

@@ -61,8 +61,13 @@ const OBJECT_METHODS = [
  * @throws TypeError when `target` is neither an object nor a function.
  */
 export function protect<T extends object>(target: T, options: ProtectOptions = {}): T {
+  return protectBy(target, options, guardFor(options));
+}
+
+/** The policies that {@link protect} makes. */
+export function guardFor(options: ProtectOptions): Driver {
   const { type, name, methods, unguarded, chains, repeatable, isFailure, ping, ...own } = options;
-  return protectBy(target, options, guardOf(own, name ?? type ?? "other", ping));
+  return guardOf(own, name ?? type ?? "other", ping);
 }
 
 /** Like {@link protect}, with policies that are there already. */

@@ -8,6 +8,7 @@ use std::path::Path;
 use seawall::error::CODES;
 use seawall::policy::breaker::CHANGES;
 use seawall::policy::connection::TRANSITIONS;
+use seawall::policy::tier::TIERS;
 
 fn same(path: &str, generated: &str) {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
@@ -85,4 +86,27 @@ fn the_page_of_connection_states_is_current() {
         writeln!(text, "| {} | {} | {when} |", from.name(), to.name()).unwrap();
     }
     same("docs/connection-states.md", &text);
+}
+
+#[test]
+fn the_table_of_tiers_for_typescript_is_current() {
+    let mut text = String::from(
+        "// Written from src/policy/tier.rs by `UPDATE=1 cargo test --test conformance generated`. Do not edit.\n\n\
+         /** What a tier gives. Times are in milliseconds. */\nexport const TIERS = {\n",
+    );
+    for it in TIERS {
+        writeln!(
+            text,
+            "  {}: {{\n    minConnections: {},\n    maxConnections: {},\n    maxConcurrent: {},\n    timeout: {},\n    priority: \"{}\",\n  }},",
+            it.name,
+            it.connections_min,
+            it.connections_max,
+            it.concurrent_max,
+            it.timeout_ms,
+            format!("{:?}", it.priority).to_lowercase()
+        )
+        .unwrap();
+    }
+    text.push_str("} as const;\n");
+    same("js/src/tenants/tier-table.ts", &text);
 }
