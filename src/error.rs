@@ -82,10 +82,12 @@ pub enum Code {
     ReplicaBehind = 12,
     /// A consistency token that is none, or of another database.
     ConsistencyTokenInvalid = 13,
+    /// No database of the cluster may take the operation.
+    NoEndpoint = 14,
     /// A tenant has used up its rate limit.
-    RateLimited = 14,
+    RateLimited = 15,
     /// The plan of a statement costs more than the limit.
-    QueryTooExpensive = 15,
+    QueryTooExpensive = 16,
 }
 
 /// What the table says about one code.
@@ -108,7 +110,7 @@ pub struct CodeFacts {
 }
 
 /// The table, in the order of the numbers, from 1.
-pub const CODES: [CodeFacts; 15] = [
+pub const CODES: [CodeFacts; 16] = [
     CodeFacts {
         code: Code::CircuitOpen,
         name: "CIRCUIT_OPEN",
@@ -227,6 +229,15 @@ pub const CODES: [CodeFacts; 15] = [
         remedy: "Drop it and go on without one.",
     },
     CodeFacts {
+        code: Code::NoEndpoint,
+        name: "NO_ENDPOINT",
+        origin: Origin::Caller,
+        retry: Retry::Never,
+        status: 503,
+        what: prose("No registered database may take the operation; nothing was sent."),
+        remedy: prose("Ask for tags that one of them has, and send writes to one that is not read-only."),
+    },
+    CodeFacts {
         code: Code::RateLimited,
         name: "RATE_LIMITED",
         origin: Origin::Policy,
@@ -256,6 +267,12 @@ impl Code {
     #[must_use]
     pub const fn facts(self) -> &'static CodeFacts {
         &CODES[self as usize - 1]
+    }
+
+    /// The code with this number, if there is one.
+    #[must_use]
+    pub fn from_number(number: u32) -> Option<Self> {
+        Some(CODES.get((number as usize).checked_sub(1)?)?.code)
     }
 }
 

@@ -12,6 +12,7 @@ compile_error!(
 #[cfg(feature = "bindings")]
 pub mod bindings;
 pub mod clock;
+pub mod cluster;
 pub mod config;
 pub mod engine;
 pub mod error;

@@ -20,6 +20,17 @@ export class Access {
     this.floor = floor;
   }
 
+  /** The same floor at another endpoint; without one, at this. */
+  at(endpoint: { readonly seen: EndpointIndex; readonly pipeline: Pipeline } | undefined): Access {
+    if (endpoint === undefined) return this;
+    return new Access(this.#consistency, endpoint.seen, endpoint.pipeline, this.floor);
+  }
+
+  /** The index that reads ask for; empty for none. */
+  get asked(): string {
+    return this.#consistency.askedOn(this.floor);
+  }
+
   /** `"opening"` asks for the floor and leaves it where it is: what the statement wrote is told by its COMMIT. */
   send(kind: StatementKind | "opening", isRepeatable: boolean, cx: WaitContext, post: Post): Promise<PipelineResponse> {
     const intent = { floor: this.floor, kind: kind === "opening" ? "read" : kind, isRepeatable } as const;

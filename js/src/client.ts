@@ -1,6 +1,8 @@
 import type { Client, Config as UpstreamConfig } from "./api.ts";
 import { ClientCache } from "./cache/client-cache.ts";
 import { Circuit } from "./circuit.ts";
+import { clusterControlsOf, type LateCluster } from "./cluster/controls.ts";
+import { databaseName } from "./cluster/endpoint.ts";
 import type { SeawallOptions } from "./config/options.ts";
 import { pluggedIn } from "./config/plugins.ts";
 import { parseConfig } from "./config.ts";
@@ -43,28 +45,31 @@ export function openClient(config: Config, platform = thisPlatform): { client: S
   const plugged = pluggedIn(config.seawall ?? {});
   checked.fetch ??= plugged.fetch;
   const options = withConcurrency(plugged.options, config.concurrency);
-  const { host, pathname } = checked.baseUrl;
-  const databaseName = `${host}${pathname === "/" ? "" : pathname}`;
+  const database = databaseName(checked);
   // Reconnecting makes another driver; the controls follow, and so do listeners and what is forced.
-  const circuit = new Circuit(databaseName, platform);
+  const circuit = new Circuit(database, platform);
   let driver: Driver | undefined;
   const current = () => driver as Driver;
+  let cluster: LateCluster | undefined;
   const settings = checkConsistency(options.consistency);
-  const consistency = new Consistency(settings, options.consistency?.database ?? databaseName, platform);
+  const consistency = new Consistency(settings, options.consistency?.database ?? database, platform);
   const cost = options.queryCost === undefined ? undefined : new QueryCost(options.queryCost, platform.now);
-  const cache = new ClientCache(options, databaseName, platform);
+  const cache = new ClientCache(options, database, platform);
   const openGuard = (connections: Connections) => {
     const capacity = driver?.capacity;
     // Reconnecting goes on with what was changed while it ran.
-    driver = createGuard(driver?.settings.options ?? options, databaseName, platform, circuit, connections);
+    driver = createGuard(driver?.settings.options ?? options, database, platform, circuit, connections);
     driver.capacity = capacity;
     // Without settings of its own, a pool is warm when it was used.
     if (options.connectionPool !== undefined) driver.startWarm();
     cache.clear();
-    return driver;
+    return cluster?.reopened(driver) ?? driver;
   };
   const client = new RemoteClient(checked, options, consistency, openGuard, cache.cacheFor, cost);
-  const controls = { ...controlsOf(current, ignoredOf(config), "libsql"), cache };
+  const own = controlsOf(current, ignoredOf(config), "libsql");
+  cluster = clusterControlsOf({ config, options, platform }, database, own, current, client);
+  for (const { name, url, ...rest } of options.replicas ?? []) cluster.register(name, url, rest);
+  const controls = { ...cluster.controls, cache };
   const seawall = clientControlsOf(controls, client, consistency, consistency.floor);
   return { client: Object.assign(client, { seawall }), driver: current };
 }

@@ -133,6 +133,15 @@ export const CODES: readonly CodeFacts[] = [
       "The consistency token is garbled or belongs to another database; nothing was sent. Drop it and go on without one.",
   },
   {
+    name: "NO_ENDPOINT",
+    origin: "caller",
+    retry: "never",
+    what: "No registered database may take the operation; nothing was sent.",
+    remedy: "Ask for tags that one of them has, and send writes to one that is not read-only.",
+    message:
+      "No registered database may take the operation; nothing was sent. Ask for tags that one of them has, and send writes to one that is not read-only.",
+  },
+  {
     name: "RATE_LIMITED",
     origin: "policy",
     retry: "at",

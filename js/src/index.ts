@@ -17,6 +17,17 @@ export type { CacheStats } from "./cache/query-cache.ts";
 export type { CircuitChange, CircuitEvent, CircuitEventName, CircuitListener, Why } from "./circuit.ts";
 export { DatabaseCircuitBreaker, type DatabaseCircuitBreakerOptions } from "./circuit-breaker.ts";
 export { type Config, createClient, type SeawallClient } from "./client.ts";
+export type { ClusterControls } from "./cluster/controls.ts";
+export type { ClusterEvent, ClusterEventName, ClusterListener } from "./cluster/events.ts";
+export type {
+  DatabaseOptions,
+  FailoverOptions,
+  LoadBalancingOptions,
+  PrimaryOptions,
+  ReplicaOptions,
+  Tags,
+} from "./cluster/options.ts";
+export type { ClusterStatus, EndpointStatus } from "./cluster/status.ts";
 export type { EffectiveSetting } from "./config/document.ts";
 export { type ConnectionFromEnv, connectionFromEnv, fromEnv, type Variables } from "./config/from-env.ts";
 export type {

@@ -1,5 +1,6 @@
 // What the client asks of the policies: the seam between the `@libsql/client` surface and the driver.
 
+import type { RouteOptions } from "./cluster/options.ts";
 import type { OperationOptions, OperationRetry, Priority } from "./config/options.ts";
 import type { Failure } from "./errors.ts";
 import type { Labels } from "./labels.ts";
@@ -35,6 +36,10 @@ export interface Operation {
   hedge?: boolean | undefined;
   /** Its own retries. */
   retry?: OperationRetry | undefined;
+  /** Which of several databases it may go to. */
+  route?: RouteOptions | undefined;
+  /** Tells the index of the log that a read must see; empty for any. */
+  floor?: { readonly asked: string } | undefined;
   /** Says what is known of an attempt's error that carries no facts of its own. */
   factsOf?: ((error: unknown) => Failure | undefined) | undefined;
   /** The connection of the lease that it runs inside of. */
@@ -93,6 +98,8 @@ export interface Guard {
 export function withOptions(operation: Operation, options: OperationOptions | undefined): Operation {
   if (options === undefined) return operation;
   const { timeout, signal, useCircuitBreaker, idempotent, operationName, tableName, retry, hedge, priority } = options;
+  const { tags, endpoint, region, failover } = options;
+  const isRouted = (tags ?? endpoint ?? region ?? failover) !== undefined;
   const isNamed = operationName !== undefined || tableName !== undefined;
   const name = operationName ?? operation.name;
   return {
@@ -102,6 +109,7 @@ export function withOptions(operation: Operation, options: OperationOptions | un
     useCircuitBreaker: useCircuitBreaker ?? operation.useCircuitBreaker,
     idempotent: idempotent ?? operation.idempotent,
     retry: retry ?? operation.retry,
+    route: isRouted ? { tags, endpoint, region, failover } : operation.route,
     hedge: hedge ?? operation.hedge,
     priority: priority ?? operation.priority,
     name,

@@ -2,11 +2,12 @@
 import { Access } from "./access.ts";
 import type { Client, InArgs, InStatement, Replicated, ResultSet, Transaction, TransactionMode } from "./api.ts";
 import type { Loading, QueryCache } from "./cache/query-cache.ts";
+import type { RoutedContext, RoutedLease } from "./cluster/cluster.ts";
 import type { OperationOptions } from "./config/options.ts";
 import type { ClientConfig } from "./config.ts";
 import type { Connections } from "./connections.ts";
-import { type Consistency, EndpointIndex, type Post } from "./consistency/consistency.ts";
-import { type Floor, indexOf, type LogIndex } from "./consistency/log-index.ts";
+import { type Consistency, EndpointIndex, indexOfResult, type Post } from "./consistency/consistency.ts";
+import type { Floor } from "./consistency/log-index.ts";
 import { marked } from "./consistency/stale.ts";
 import { LibsqlError } from "./errors.ts";
 import { batchOutcome, executeResult, expectOk } from "./hrana/decode.ts";
@@ -87,6 +88,11 @@ export class RemoteClient implements Client {
     return this.#isClosed;
   }
 
+  /** Goes on under another guard. What runs ends under the one that it began under. */
+  guardBy(guard: Guard): void {
+    this.#guard = guard;
+  }
+
   execute(statement: InStatement, args?: InArgs): Promise<ResultSet> {
     return this.executeOn(this.#consistency.floor, statement, args);
   }
@@ -147,8 +153,8 @@ export class RemoteClient implements Client {
     const encoded = encodeStatement(given);
     const { intMode } = this.#config;
     const kind = this.#open().kindOf(sql);
-    const operation = withOptions({ class: "query", kind, name: "execute" }, own);
     const access = this.#access(floor, own);
+    const operation = withOptions({ class: "query", kind, name: "execute", floor: access }, own);
     const attempt = async (cx: AttemptContext) => {
       const body = await this.#sendAlone(access, kind, true, (_, index) => executeRequest(encoded, index), cx);
       const result = resultOf(body);
@@ -168,8 +174,8 @@ export class RemoteClient implements Client {
   ): Promise<Array<ResultSet>> {
     const kind = mode === "read" ? "read" : kindOfAll(this.#open(), statements);
     if (this.#cost !== undefined) await this.#checkCost(statements);
-    const operation = withOptions({ class: "batch", kind, name: "batch" }, options);
     const access = this.#access(floor, options);
+    const operation = withOptions({ class: "batch", kind, name: "batch", floor: access }, options);
     const run = () => this.#batch(access, operation, statements, { begin: mode, commit: true, migration: false });
     const cache = kind === "read" ? undefined : this.#cacheFor?.(undefined);
     return cache === undefined ? run() : cache.write(statements.map(sqlOf), operation, run);
@@ -203,7 +209,9 @@ export class RemoteClient implements Client {
     const guard = this.#open();
     const access = this.#access(floor, options);
     const kind = mode === "read" ? "read" : "write";
-    const lease = await guard.lease(withOptions({ class: "transaction", kind, name: "transaction" }, options));
+    const lease = await guard.lease(
+      withOptions({ class: "transaction", kind, name: "transaction", floor: access }, options),
+    );
     if (this.#isClosed) {
       lease.release();
       throw clientClosed();
@@ -213,8 +221,11 @@ export class RemoteClient implements Client {
     for (const known of transactions) if (known.vanished) transactions.delete(known);
     const onEnd = (ended: StreamTransaction) => transactions.delete(ended);
     const { intMode } = this.#config;
+    // A cluster says at which of its databases the transaction stays.
+    const { guard: own = guard, endpoint } = lease as Partial<RoutedLease>;
+    const there = endpoint?.pipeline ?? this.#pipeline;
     const writes = mode === "read" ? undefined : this.#cacheFor?.(undefined)?.transaction();
-    const transaction = new StreamTransaction(guard, lease, this.#pipeline, mode, intMode, access, onEnd, writes);
+    const transaction = new StreamTransaction(own, lease, there, mode, intMode, access.at(endpoint), onEnd, writes);
     if (this.#cost !== undefined) transaction.check = (statements) => this.#checkCost(statements);
     transactions.add(transaction);
     return transaction;
@@ -273,9 +284,10 @@ export class RemoteClient implements Client {
     build: RequestBuilder,
     cx: AttemptContext,
   ): Promise<PipelineResponse> {
-    const pipeline = this.#pipeline;
+    const { endpoint } = cx as RoutedContext;
+    const pipeline = endpoint?.pipeline ?? this.#pipeline;
     const post: Post = (index, signal) => pipeline.send(build, true, pipeline.addressOn(cx.connection), signal, index);
-    return access.send(kind, isRepeatable, cx, post);
+    return access.at(endpoint).send(kind, isRepeatable, cx, post);
   }
 
   /** Nothing, when nothing has to be asked; throws at once for a statement that is known to cost too much. */
@@ -309,16 +321,8 @@ export class RemoteClient implements Client {
     return this.#guard;
   }
 
-  /** A connection is set up by the smallest request that there is: it opens no stream and asks nothing of the database. */
   #connections(): Connections {
-    const transport = this.#transport;
-    const pipeline = this.#pipeline;
-    const nothing = () => ({ requests: "", count: 0 });
-    return {
-      setUp: (connection, signal) => pipeline.send(nothing, true, pipeline.addressOn(connection), signal),
-      check: async (connection) => (await transport.check?.(connection)) ?? true,
-      retire: (connection) => transport.retire?.(connection),
-    };
+    return connectionsOver(this.#transport, this.#pipeline);
   }
 
   #openPipeline(): Pipeline {
@@ -329,17 +333,21 @@ export class RemoteClient implements Client {
   }
 }
 
+/** A connection is set up by the smallest request that there is: it opens no stream and asks nothing of the database. */
+export function connectionsOver(transport: Transport, pipeline: Pipeline): Connections {
+  const nothing = () => ({ requests: "", count: 0 });
+  return {
+    setUp: (connection, signal) => pipeline.send(nothing, true, pipeline.addressOn(connection), signal),
+    check: async (connection) => (await transport.check?.(connection)) ?? true,
+    retire: (connection) => transport.retire?.(connection),
+  };
+}
+
 /** The first error, or the last result but that of `close`, which comes last. */
 function resultOf({ results }: PipelineResponse): StreamResult {
   const own = results.length - 1;
   for (let i = 0; i < own - 1; i++) if (results[i]?.type === "error") return results[i] as StreamResult;
   return results[own - 1] as StreamResult;
-}
-
-/** How far the log of the one who answered is, if it says. */
-function indexOfResult(result: StreamResult): LogIndex {
-  if (result.type !== "ok") return "";
-  return indexOf((result.response.result as { replication_index?: unknown } | undefined)?.replication_index);
 }
 
 function joined(first: EncodedRequests, second: EncodedRequests): EncodedRequests {

@@ -9,7 +9,7 @@ import type { Platform } from "./platform/platform.ts";
 const BREAKER_SWITCHES = ["ENABLE_CIRCUIT_BREAKER", "DB_CIRCUIT_BREAKER"];
 const ENVIRONMENTS = ["production", "preview", "staging", "development", "test"];
 /** What belongs to the host alone, beside the groups and inside of `state`. */
-const HOST_OPTIONS = ["authToken", "compression", "given", "queryCost"] as const;
+const HOST_OPTIONS = ["authToken", "compression", "given", "queryCost", "replicas", "primary", "region"] as const;
 const HOST_STATE_OPTIONS = ["store", "near", "colo", "prefix"] as const;
 /** A number in JSON, and perhaps letters after it. */
 const QUANTITY = /^(-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?)[a-z]*$/;

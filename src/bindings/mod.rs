@@ -13,6 +13,7 @@
 
 pub mod cache;
 pub mod calls;
+pub mod cluster;
 pub mod control;
 pub mod judging;
 pub mod pool;

@@ -18,6 +18,7 @@ pub mod value;
 pub mod variables;
 
 use crate::clock::Millis;
+use crate::cluster::ClusterConfig;
 use crate::policy::breaker::BreakerConfig;
 use crate::policy::deadline::DeadlineConfig;
 use crate::policy::hedge::HedgeConfig;
@@ -62,6 +63,8 @@ pub struct Config {
     pub slow_query_ms: Millis,
     /// Share of the colos, by weight, that makes the fleet's view open; 0 to 1.
     pub quorum: f64,
+    /// Several endpoints, for a client that has them.
+    pub cluster: ClusterConfig,
     /// Operations a second.
     pub rate: RateConfig,
     /// Operations at once, running and waiting; 0 for no bound.

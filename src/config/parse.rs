@@ -12,6 +12,7 @@ use super::keys::{ALIASES, Default, KEYS, Key};
 use super::nearest::nearest;
 use super::raw::{Entry, Given, OVER, Raw};
 use super::value::{expected, json, shown, unit, usable};
+use crate::cluster::{ClusterConfig, Spread};
 use crate::policy::backoff::Backoff;
 use crate::policy::breaker::{BreakerConfig, Corners, FleetConfig, Weights};
 use crate::policy::cache::CacheConfig;
@@ -226,6 +227,13 @@ impl<'a> Reader<'a> {
             },
             slow_query_ms: if self.switch("slowQuery.enabled") { self.whole("slowQuery.threshold") } else { 0 },
             quorum: self.number("state.quorum"),
+            cluster: ClusterConfig {
+                is_balanced: self.switch("loadBalancing.enabled"),
+                strategy: Spread::from_number(small(self.whole("loadBalancing.strategy"))),
+                fails_over: self.switch("failover.enabled"),
+                failover_ms: self.whole("failover.timeout"),
+                targets_max: small(self.whole("failover.maxAttempts")),
+            },
             rate: RateConfig::per_second(self.number("rateLimit.rate"), small(self.whole("rateLimit.burst"))),
             concurrent_max: small(self.whole("tenant.maxConcurrent")),
         };

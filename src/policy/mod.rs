@@ -21,6 +21,7 @@ pub mod read_through;
 pub mod resources;
 pub mod retry;
 pub mod single_flight;
+pub mod stall;
 pub mod suspicion;
 pub mod throttle;
 pub mod tier;

@@ -63,17 +63,20 @@ struct Record {
     ejected_at: Option<Instant>,
     /// How many times `base` its latest ejection lasts.
     multiplier: u64,
+    /// Whether it left the list: it counts for nothing.
+    is_gone: bool,
 }
 
-/// What the answers of each endpoint were, and who is ejected.
+/// What the answers of each endpoint were, and who is ejected. With `COMPARES` false, only failures in a row count: the
+/// comparison is a kilobyte and a half of the core.
 #[derive(Clone, Debug)]
-pub struct Outliers {
+pub struct Outliers<const COMPARES: bool = true> {
     config: OutlierConfig,
     records: Vec<Record>,
     sweep_at: Instant,
 }
 
-impl Outliers {
+impl<const COMPARES: bool> Outliers<COMPARES> {
     /// Nobody ejected; the first sweep is one interval from `now`.
     #[must_use]
     pub fn new(config: OutlierConfig, endpoints: usize, now: Instant) -> Self {
@@ -85,6 +88,7 @@ impl Outliers {
     ///
     /// Only the failure that makes the row exactly long enough can eject. If it may not, because enough others are
     /// ejected, the row starts anew; that of an ejected endpoint goes on, and starts anew with its return.
+    #[inline(never)]
     pub fn observe(&mut self, endpoint: usize, is_failure: bool, now: Instant) -> bool {
         self.sweep(now);
         let threshold = self.config.consecutive_failures;
@@ -104,6 +108,7 @@ impl Outliers {
     }
 
     /// Does what was due until `now`. No timer does it: whoever looks does.
+    #[inline(never)]
     pub fn sweep(&mut self, now: Instant) {
         let interval_ms = self.config.interval_ms.max(1);
         let missed = now.since(self.sweep_at) / interval_ms;
@@ -113,9 +118,30 @@ impl Outliers {
         while self.sweep_at <= now && self.sweep_at != Instant::NEVER {
             let at = self.sweep_at;
             self.let_back(at);
-            self.compare(at);
+            if COMPARES {
+                self.compare(at);
+            }
             self.sweep_at = at.plus(interval_ms);
         }
+    }
+
+    /// One more endpoint, at the end of the list.
+    pub fn add(&mut self) {
+        self.records.push(Record::default());
+    }
+
+    /// Forgets all of an endpoint, and whether it is in the list at all: one that is gone is nobody's peer.
+    pub fn reset(&mut self, endpoint: usize, is_gone: bool) {
+        if let Some(record) = self.records.get_mut(endpoint) {
+            *record = Record { is_gone, ..Record::default() };
+        }
+    }
+
+    /// At the sweep after this an ejected endpoint is back.
+    #[must_use]
+    pub fn ejected_until(&self, endpoint: usize) -> Option<Instant> {
+        let record = self.records.get(endpoint)?;
+        Some(record.ejected_at?.plus(self.ejection_ms(record.multiplier)))
     }
 
     /// When the next sweep is due.
@@ -146,15 +172,22 @@ impl Outliers {
         self.config.base_ejection_ms.saturating_mul(multiplier).min(self.config.max_ejection_ms)
     }
 
-    fn eject(&mut self, endpoint: usize, now: Instant) -> bool {
-        let (all, after) = (self.records.len(), self.ejected() + 1);
+    /// Ejects an endpoint whatever its row, if that is allowed: for one that fails again when it has just come back.
+    #[inline(never)]
+    pub fn eject(&mut self, endpoint: usize, now: Instant) -> bool {
+        let all = self.records.iter().filter(|record| !record.is_gone).count();
+        let after = self.ejected() + 1;
         let share = 100 * after <= self.config.max_ejection_percent as usize * all;
         if after >= all || !(share || self.config.ejects_one && after == 1) {
             return false;
         }
         let (base_ms, max_ms) = (self.config.base_ejection_ms, self.config.max_ejection_ms);
         let Some(record) = self.records.get_mut(endpoint) else { return false };
+        if record.is_gone || record.ejected_at.is_some() {
+            return false;
+        }
         record.ejected_at = Some(now);
+        record.failures_in_a_row = 0;
         // As far as it makes a difference, and once more: one healthy sweep must not shorten the longest ejection.
         if record.multiplier == 0 || base_ms.saturating_mul(record.multiplier) < max_ms.saturating_add(base_ms) {
             record.multiplier += 1;
@@ -162,6 +195,7 @@ impl Outliers {
         true
     }
 
+    #[inline(never)]
     fn let_back(&mut self, at: Instant) {
         for index in 0..self.records.len() {
             let ends_after_ms = self.ejection_ms(self.records[index].multiplier);
@@ -177,6 +211,7 @@ impl Outliers {
         }
     }
 
+    #[inline(never)]
     fn compare(&mut self, at: Instant) {
         let shares = |record: &Record| {
             let answers = record.successes.saturating_add(record.failures);
@@ -203,6 +238,15 @@ impl Outliers {
             }
         }
     }
+}
+
+/// Whether an answer is so much slower than what the best of the others takes that it counts as a failure: both by a
+/// factor and by a time, because ten times next to nothing is nothing. In milliseconds; a best of 0 is none.
+///
+/// With 5 and 100 ms, beside a database that answers in 4 ms: 105 ms are, 100 ms are not.
+#[must_use]
+pub fn is_far_behind(rtt_ms: f64, best_ms: f64, factor: f64, above_ms: f64) -> bool {
+    best_ms > 0.0 && rtt_ms > best_ms * factor && rtt_ms > best_ms + above_ms
 }
 
 /// `mean − factor · σ`, with σ of the whole population.
@@ -246,7 +290,7 @@ mod tests {
 
     #[test]
     fn a_success_ends_the_row() {
-        let mut it = Outliers::new(CONFIG, 2, START);
+        let mut it = <Outliers>::new(CONFIG, 2, START);
         assert!(!fail(&mut it, 0, 4, START));
         it.observe(0, false, START);
         assert!(!fail(&mut it, 0, 4, START));
@@ -255,7 +299,7 @@ mod tests {
 
     #[test]
     fn each_ejection_is_longer_up_to_the_longest() {
-        let mut it = Outliers::new(CONFIG, 2, START);
+        let mut it = <Outliers>::new(CONFIG, 2, START);
         let mut at = 1;
         let mut lengths = Vec::new();
         for _ in 0..4 {
@@ -269,7 +313,7 @@ mod tests {
 
     #[test]
     fn good_behaviour_shortens_the_next_one() {
-        let mut it = Outliers::new(CONFIG, 2, START);
+        let mut it = <Outliers>::new(CONFIG, 2, START);
         assert!(fail(&mut it, 0, 5, START));
         assert_eq!(back_at(&mut it, 0, 0), 30_000);
         it.sweep(START.plus(40_000));
@@ -280,26 +324,26 @@ mod tests {
     #[test]
     fn one_always_stays() {
         let config = OutlierConfig { max_ejection_percent: 100, ..CONFIG };
-        let mut it = Outliers::new(config, 3, START);
+        let mut it = <Outliers>::new(config, 3, START);
         for endpoint in 0..3 {
             fail(&mut it, endpoint, 5, START);
         }
         assert_eq!(it.ejected(), 2);
-        assert!(!fail(&mut Outliers::new(OutlierConfig { ejects_one: true, ..config }, 1, START), 0, 5, START));
+        assert!(!fail(&mut <Outliers>::new(OutlierConfig { ejects_one: true, ..config }, 1, START), 0, 5, START));
     }
 
     #[test]
     fn a_small_share_may_still_eject_one() {
         let config = OutlierConfig { max_ejection_percent: 10, ..CONFIG };
-        assert!(!fail(&mut Outliers::new(config, 3, START), 0, 5, START));
-        let mut it = Outliers::new(OutlierConfig { ejects_one: true, ..config }, 3, START);
+        assert!(!fail(&mut <Outliers>::new(config, 3, START), 0, 5, START));
+        let mut it = <Outliers>::new(OutlierConfig { ejects_one: true, ..config }, 3, START);
         assert!(fail(&mut it, 0, 5, START));
         assert!(!fail(&mut it, 1, 5, START));
     }
 
     #[test]
     fn an_ejection_that_was_not_allowed_needs_a_new_row() {
-        let mut it = Outliers::new(CONFIG, 2, START);
+        let mut it = <Outliers>::new(CONFIG, 2, START);
         assert!(fail(&mut it, 0, 5, START));
         assert!(!fail(&mut it, 1, 9, START));
         let back = START.plus(back_at(&mut it, 0, 0));
@@ -310,7 +354,7 @@ mod tests {
     fn a_share_of_failures_ejects_at_the_sweep_exactly_at_its_threshold() {
         let comparison = Comparison::FailureShare { share: 0.85 };
         let config = OutlierConfig { consecutive_failures: 0, comparison, ..CONFIG };
-        let mut it = Outliers::new(config, 6, START);
+        let mut it = <Outliers>::new(config, 6, START);
         for endpoint in 0..6 {
             for answer in 0..100 {
                 it.observe(endpoint, answer < [85, 84, 0, 0, 0, 0][endpoint], START);
@@ -327,7 +371,7 @@ mod tests {
         let comparison = Comparison::SuccessRate { factor: 0.1 };
         for (endpoints, answers) in [(4, 50), (6, 49)] {
             let mut it =
-                Outliers::new(OutlierConfig { consecutive_failures: 0, comparison, ..CONFIG }, endpoints, START);
+                <Outliers>::new(OutlierConfig { consecutive_failures: 0, comparison, ..CONFIG }, endpoints, START);
             for endpoint in 0..endpoints {
                 (0..answers).for_each(|_| {
                     it.observe(endpoint, endpoint == 0, START);
@@ -340,7 +384,7 @@ mod tests {
 
     #[test]
     fn a_frozen_isolate_lets_back_on_its_first_look() {
-        let mut it = Outliers::new(CONFIG, 2, START);
+        let mut it = <Outliers>::new(CONFIG, 2, START);
         assert!(fail(&mut it, 0, 5, START));
         it.sweep(START.plus(90 * 86_400_000));
         assert!(!it.is_ejected(0));

@@ -5,6 +5,7 @@
 
 mod breaker;
 mod breaker_rules;
+mod cluster;
 mod deadline;
 mod fleet;
 mod hedge;

@@ -5,6 +5,7 @@ mod balance;
 mod breaker;
 mod bulkhead;
 mod cache;
+mod cluster;
 mod engine;
 mod fleet;
 mod hrana;

@@ -32,7 +32,7 @@ proptest! {
             ejects_one,
         };
         let mut now = Instant(1_000_000);
-        let mut outliers = Outliers::new(config, endpoints, now);
+        let mut outliers = <Outliers>::new(config, endpoints, now);
         let allowed = (endpoints * max_ejection_percent as usize / 100).max(usize::from(ejects_one));
         for (endpoint, is_failure, gap) in answers {
             now = now.plus(gap);

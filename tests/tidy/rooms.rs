@@ -3,9 +3,9 @@
 use crate::source::{files, has_word, read, rust_code};
 
 /// Files and folders of `src/` that decide.
-pub(crate) const PURE: [&str; 17] = [
-    "lib", "clock", "rng", "query", "outcome", "note", "error", "policy", "engine", "config", "state", "hrana",
-    "report", "http", "gateway", "flags", "rollout",
+pub(crate) const PURE: [&str; 18] = [
+    "lib", "clock", "rng", "query", "outcome", "note", "error", "policy", "engine", "cluster", "config", "state",
+    "hrana", "report", "http", "gateway", "flags", "rollout",
 ];
 /// Folders of `src/` that do.
 pub(crate) const SHELL: [&str; 2] = ["bindings", "worker"];

@@ -1,5 +1,12 @@
 // The options of Seawall itself. Their ranges and defaults are in docs/config.md, written from the core's one list.
 
+import type {
+  FailoverOptions,
+  LoadBalancingOptions,
+  PrimaryOptions,
+  ReplicaOptions,
+  Tags,
+} from "../cluster/options.ts";
 import type { SlowQueryListener } from "../slow-queries.ts";
 import type { Store } from "../store/store.ts";
 import type { QueryCostOptions } from "../tenants/query-cost.ts";
@@ -330,6 +337,12 @@ export interface ManagerNames {
   /** Seconds. */
   slow_query_threshold?: number;
   enable_connection_warming?: boolean;
+  enable_load_balancing?: boolean;
+  load_balance_strategy?: "performance" | "round_robin" | "least_connections" | "adaptive";
+  enable_failover?: boolean;
+  /** Seconds. */
+  failover_timeout?: number;
+  max_failover_attempts?: number;
   enable_query_cache?: boolean;
   cache_max_size?: number;
   /** Seconds. */
@@ -387,6 +400,14 @@ export interface SeawallOptions extends ManagerNames {
   busyTimeout?: Span;
   /** Encoding of answers; the default is what measured fastest on this runtime. */
   compression?: "identity" | "gzip" | "auto";
+  /** Other databases that hold the same: reads are spread over all, and move on when one fails. See docs/cluster.md. */
+  replicas?: ReplicaOptions[];
+  /** How the client's own database is described among them. */
+  primary?: PrimaryOptions;
+  loadBalancing?: LoadBalancingOptions;
+  failover?: FailoverOptions;
+  /** Where this client runs: databases of this region come first. The default is what the platform tells. */
+  region?: string;
 }
 
 /** How one operation differs from the client's settings. */
@@ -416,4 +437,12 @@ export interface OperationOptions {
   operationName?: string;
   /** Names the table that the operation is about, in `operations()`. */
   tableName?: string;
+  /** Only to databases that have all of these tags. */
+  tags?: Tags;
+  /** Only to the database of this name. */
+  endpoint?: string;
+  /** Databases of this region first, instead of the client's own. */
+  region?: string;
+  /** `false`: to one database only, with all of its time. For a read that takes longer than a failover may. */
+  failover?: boolean;
 }

@@ -109,6 +109,11 @@ export class Consistency {
     return token === undefined || token === null ? base : this.floorFor(token, base);
   }
 
+  /** The index that reads on a floor ask for; empty for none. */
+  askedOn(floor: Floor): LogIndex {
+    return this.isOff ? "" : this.#asked(floor).index;
+  }
+
   /** The token for everything that was written on `floor`; undefined before the first write. */
   tokenOf(floor: Floor): string | undefined {
     const { index } = floor;
@@ -265,10 +270,15 @@ export class Consistency {
 export function indexIn(body: PipelineResponse): LogIndex {
   let index = "";
   for (const result of body.results) {
-    const own = indexOf(resultOf(result)?.replication_index);
+    const own = indexOfResult(result);
     if (isBefore(index, own)) index = own;
   }
   return index;
+}
+
+/** How far the log of the one who gave this result is; empty if it does not say. */
+export function indexOfResult(result: StreamResult | undefined): LogIndex {
+  return indexOf(resultOf(result)?.replication_index);
 }
 
 function hasResult(body: PipelineResponse): boolean {

@@ -2,15 +2,15 @@
 import type { Client, InArgs, InStatement, Replicated, ResultSet, Transaction, TransactionMode } from "../api.ts";
 import type { CacheControls } from "../cache/client-cache.ts";
 import type { SeawallClient } from "../client.ts";
+import type { ClusterControls } from "../cluster/controls.ts";
 import type { OperationOptions } from "../config/options.ts";
-import type { Controls } from "../controls.ts";
 import type { RemoteClient } from "../remote-client.ts";
 import type { Status } from "../status.ts";
 import type { Consistency, ConsistencyStatus } from "./consistency.ts";
 import type { Floor } from "./log-index.ts";
 
 /** Seawall's own surface of a client of one database. */
-export interface ClientControls extends Controls {
+export interface ClientControls extends ClusterControls {
   /** Results of reads that are kept in this isolate. */
   readonly cache: CacheControls;
   /** State and counters of all policies in this isolate. */
@@ -37,7 +37,7 @@ export interface ClientStatus extends Status {
 
 /** `controls` for whoever stands on `floor`. */
 export function clientControlsOf(
-  controls: Controls & Pick<ClientControls, "cache">,
+  controls: ClusterControls & Pick<ClientControls, "cache">,
   client: RemoteClient,
   consistency: Consistency,
   floor: Floor,

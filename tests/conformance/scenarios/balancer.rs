@@ -15,7 +15,7 @@ use super::{Misfit, Subject};
 pub(crate) fn subject(config: &Fields, start: Instant) -> Result<Box<dyn Subject>, Misfit> {
     let names = config.words("endpoints")?.unwrap_or_default();
     let outliers = match config.section("outlier")? {
-        Some(section) => Some(Outliers::new(outlier_config(&section)?, names.len(), start)),
+        Some(section) => Some(<Outliers>::new(outlier_config(&section)?, names.len(), start)),
         None => None,
     };
     let suspicion = config.section("phi")?.map(|section| suspicion_config(&section)).transpose()?.map(Suspicion::new);

@@ -1,0 +1,122 @@
+// One database of a cluster: a driver of its own, and the way to it.
+
+import type { Config } from "../api.ts";
+import { Circuit } from "../circuit.ts";
+import type { SeawallOptions } from "../config/options.ts";
+import { type ClientConfig, parseConfig } from "../config.ts";
+import { EndpointIndex } from "../consistency/consistency.ts";
+import { createGuard, type Driver } from "../driver.ts";
+import { Pipeline } from "../hrana/pipeline.ts";
+import type { Platform } from "../platform/platform.ts";
+import { connectionsOver } from "../remote-client.ts";
+import { openTransport } from "../transport/open.ts";
+import type { DatabaseOptions, Tags } from "./options.ts";
+
+/** What a client says of itself, and its other databases go by as well. */
+export interface ClientSettings {
+  readonly config: Config;
+  readonly options: SeawallOptions;
+  readonly platform: Platform;
+}
+
+/** The way to a database, and how far its log is known to be. */
+export interface Way {
+  readonly pipeline: Pipeline;
+  readonly seen: EndpointIndex;
+}
+
+/** A database in its cluster. */
+export interface Endpoint {
+  readonly name: string;
+  /** Host and path, without credentials. */
+  readonly database: string;
+  readonly isWritable: boolean;
+  readonly priority: number;
+  readonly region: string | undefined;
+  readonly tags: Tags;
+  /** Its number in the core; changes when the core is made anew. */
+  index: number;
+  /** The index of the log that the core was told of. */
+  told: string;
+  driver: Driver;
+  /** Its own way; undefined for the client's own database, which has the client's. */
+  way: Way | undefined;
+  /** Closes, as far as the client does not. */
+  close(): void;
+  /** Opens again after that. */
+  reopen(driver: Driver): void;
+}
+
+/** Host and path of a database, which name it where no credentials may show. */
+export function databaseName({ baseUrl }: ClientConfig): string {
+  const { host, pathname } = baseUrl;
+  return `${host}${pathname === "/" ? "" : pathname}`;
+}
+
+/** The client's own database. */
+export function ownEndpoint(settings: ClientSettings, database: string, driver: Driver): Endpoint {
+  const { name = "primary", priority = 1, region, tags = {} } = settings.options.primary ?? {};
+  const endpoint: Endpoint = {
+    name,
+    database,
+    isWritable: true,
+    priority,
+    region,
+    tags: Object.freeze({ ...tags }),
+    index: -1,
+    told: "",
+    driver,
+    way: undefined,
+    close() {},
+    reopen(fresh) {
+      endpoint.driver = fresh;
+    },
+  };
+  return endpoint;
+}
+
+/**
+ * Another database, with policies of its own.
+ *
+ * @throws LibsqlError when the URL makes no sense, Error when a setting does not.
+ */
+export function otherEndpoint(settings: ClientSettings, name: string, url: string, own: DatabaseOptions): Endpoint {
+  const { platform, options } = settings;
+  const { authToken, connectionPool, priority = 1, readOnly = true, region, tags = {} } = own;
+  const fixedToken = typeof authToken === "string" ? authToken : settings.config.authToken;
+  const readToken =
+    typeof authToken === "function" ? authToken : authToken === undefined ? options.authToken : undefined;
+  const checked = parseConfig({ ...settings.config, url, authToken: fixedToken as string });
+  const database = databaseName(checked);
+  const policies = { ...options, connectionPool: { ...options.connectionPool, ...connectionPool } };
+  const circuit = new Circuit(database, platform);
+  let transport = openTransport(checked.fetch, options.compression);
+  const open = () => {
+    const authorize = readToken === undefined ? () => checked.authorization : async () => `Bearer ${await readToken()}`;
+    const { baseUrl, remoteEncryptionKey, intMode } = checked;
+    const pipeline = new Pipeline(baseUrl, transport, authorize, remoteEncryptionKey, intMode);
+    const driver = createGuard(policies, database, platform, circuit, connectionsOver(transport, pipeline));
+    if ((connectionPool ?? options.connectionPool) !== undefined) driver.startWarm();
+    return { driver, way: { pipeline, seen: new EndpointIndex() } };
+  };
+  const endpoint: Endpoint = {
+    name,
+    database,
+    isWritable: !readOnly,
+    priority,
+    region,
+    tags: Object.freeze({ ...tags }),
+    index: -1,
+    told: "",
+    ...open(),
+    close() {
+      endpoint.driver.close();
+      transport.close();
+    },
+    reopen() {
+      transport = openTransport(checked.fetch, options.compression);
+      Object.assign(endpoint, open());
+    },
+  };
+  return endpoint;
+}
