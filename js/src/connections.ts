@@ -2,20 +2,9 @@
 
 import { Look, Place } from "./core.ts";
 import type { LiveCore } from "./live-core.ts";
+import type { Connections } from "./operation.ts";
 import type { Platform } from "./platform/platform.ts";
-
-/** What a host can do for the connections of a pool. Over HTTP in Node a connection is a socket that is kept alive. */
-export interface Connections {
-  /** Makes a connection ready, so that the first operation on it need not. Rejects when it cannot be. */
-  setUp(connection: number, signal: AbortSignal): Promise<unknown>;
-  /** Whether a connection that was idle for long still works; without it, all do. */
-  check?(connection: number, signal: AbortSignal): Promise<boolean>;
-  /** Closes a connection of which the pool will hear no more. */
-  retire?(connection: number): void;
-}
-
-/** Which connections to close by hand. */
-export type CleanupTarget = "idle" | "all" | number;
+import type { CleanupTarget } from "./status.ts";
 
 /** Kinds of work, as `nextPoolWork` in src/bindings packs them. */
 const Work = { Retire: 0, SetUp: 1, AskAt: 2 } as const;

@@ -2,11 +2,11 @@
 
 import type { CircuitEventName, CircuitListener, Why } from "./circuit.ts";
 import type { SeawallOptions } from "./config/options.ts";
-import type { CleanupTarget } from "./connections.ts";
 import type { Driver } from "./driver.ts";
 import type { EffectiveConfig } from "./live-settings.ts";
 import type { SlowQuery } from "./slow-queries.ts";
 import type {
+  CleanupTarget,
   ConnectionStatus,
   FleetStatus,
   IgnoredSetting,

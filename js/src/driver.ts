@@ -5,22 +5,32 @@
 import { attemptOnce, TIMER_MAX_MS } from "./attempt.ts";
 import { Circuit, type Why } from "./circuit.ts";
 import type { SeawallOptions } from "./config/options.ts";
-import { type CleanupTarget, type Connections, Upkeep } from "./connections.ts";
+import { Upkeep } from "./connections.ts";
 import { type CoreHandle, Place, Step } from "./core.ts";
 import { holdLease } from "./held-lease.ts";
 import { LabelledCounts } from "./labels.ts";
-import { type Left, LiveCore } from "./live-core.ts";
+import { LiveCore } from "./live-core.ts";
 import type { LiveSettings } from "./live-settings.ts";
 import { Lookout } from "./lookout.ts";
-import type { Attempt, AttemptContext, Guard, Lease, Operation, StatementKind } from "./operation.ts";
+import type {
+  Attempt,
+  AttemptContext,
+  Connections,
+  Guard,
+  Lease,
+  Operation,
+  Refusal,
+  StatementKind,
+} from "./operation.ts";
 import { bitsOf } from "./operation-bits.ts";
 import { type Platform, platform as thisPlatform } from "./platform/platform.ts";
-import { CALL, type Refusal, ShortPath } from "./short-path.ts";
+import { CALL, ShortPath } from "./short-path.ts";
 import { SlowQueries } from "./slow-queries.ts";
 import { SharedState, sleep } from "./state.ts";
 import { type Statement, Statements } from "./statement.ts";
-import type { ConnectionStatus, FleetStatus, OperationStatus, Status } from "./status.ts";
+import type { CleanupTarget, ConnectionStatus, FleetStatus, OperationStatus, Status } from "./status.ts";
 import type { Capacity } from "./tenants/capacity.ts";
+import type { Left } from "./tenants/residue.ts";
 import { priorityOf, type TierName } from "./tenants/tier.ts";
 import { aborted, outcomeOfLoss } from "./verdict.ts";
 

@@ -54,7 +54,6 @@ export type {
   TimeoutOptions,
 } from "./config/options.ts";
 export type { Plugin } from "./config/plugins.ts";
-export type { CleanupTarget } from "./connections.ts";
 export type { ConsistencyStatus } from "./consistency/consistency.ts";
 export type { ClientControls, ClientStatus } from "./consistency/view.ts";
 export { type CircuitBreakerControls, type CircuitMetrics, CircuitState, type Controls } from "./controls.ts";
@@ -82,6 +81,7 @@ export { Registry, type RegistryEntry, type RegistryOptions, type SharedOptions 
 export type { SlowQuery, SlowQueryEvent, SlowQueryListener } from "./slow-queries.ts";
 export type {
   BreakerState,
+  CleanupTarget,
   ColoStatus,
   ConnectionStatus,
   FleetStatus,

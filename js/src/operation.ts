@@ -94,6 +94,24 @@ export interface Guard {
   drain(deadlineMs?: number): Promise<void>;
 }
 
+/** What `tryCall` returns instead of a promise while the circuit is open. */
+export interface Refusal {
+  readonly refused: true;
+  readonly code: "CIRCUIT_OPEN";
+  /** When asking again can help, in milliseconds since the epoch; infinity if no time can be named. */
+  readonly retryAtMs: number;
+}
+
+/** What a host can do for the connections of a pool. Over HTTP in Node a connection is a socket that is kept alive. */
+export interface Connections {
+  /** Makes a connection ready, so that the first operation on it need not. Rejects when it cannot be. */
+  setUp(connection: number, signal: AbortSignal): Promise<unknown>;
+  /** Whether a connection that was idle for long still works; without it, all do. */
+  check?(connection: number, signal: AbortSignal): Promise<boolean>;
+  /** Closes a connection of which the pool will hear no more. */
+  retire?(connection: number): void;
+}
+
 /** `operation` as its caller wants it. Options that are not set leave it as it is. */
 export function withOptions(operation: Operation, options: OperationOptions | undefined): Operation {
   if (options === undefined) return operation;

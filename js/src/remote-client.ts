@@ -5,7 +5,6 @@ import type { Loading, QueryCache } from "./cache/query-cache.ts";
 import type { RoutedContext, RoutedLease } from "./cluster/cluster.ts";
 import type { OperationOptions } from "./config/options.ts";
 import type { ClientConfig } from "./config.ts";
-import type { Connections } from "./connections.ts";
 import { type Consistency, EndpointIndex, indexOfResult, type Post } from "./consistency/consistency.ts";
 import type { Floor } from "./consistency/log-index.ts";
 import { marked } from "./consistency/stale.ts";
@@ -26,6 +25,7 @@ import {
 } from "./hrana/encode.ts";
 import { type Authorization, Pipeline, type RequestBuilder } from "./hrana/pipeline.ts";
 import type { PipelineResponse, StreamResult } from "./hrana/proto.ts";
+import type { Connections } from "./operation.ts";
 import { type AttemptContext, type Guard, type Operation, type StatementKind, withOptions } from "./operation.ts";
 import { noRows, rowsOfAll, rowsOfOne, timed } from "./slow-queries.ts";
 import type { Ask, QueryCost } from "./tenants/query-cost.ts";

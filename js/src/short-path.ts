@@ -5,20 +5,12 @@ import { type CoreHandle, judgeClass, OutcomeClass, Place, Step } from "./core.t
 import { RENEWAL_MAX_MS } from "./held-lease.ts";
 import type { LiveCore } from "./live-core.ts";
 import type { Lookout } from "./lookout.ts";
-import type { Attempt, Operation } from "./operation.ts";
+import type { Attempt, Operation, Refusal } from "./operation.ts";
 import { bitsOf } from "./operation-bits.ts";
 import type { Platform } from "./platform/platform.ts";
 import { errorOf } from "./verdict.ts";
 
 const OPEN = 2;
-
-/** What `tryCall` returns instead of a promise while the circuit is open. */
-export interface Refusal {
-  readonly refused: true;
-  readonly code: "CIRCUIT_OPEN";
-  /** When asking again can help, in milliseconds since the epoch; infinity if no time can be named. */
-  readonly retryAtMs: number;
-}
 
 /** Goes on with an operation from a step of its call. */
 export type Follow = <T>(operation: Operation, attempt: Attempt<T>, step: number, handle: CoreHandle) => Promise<T>;

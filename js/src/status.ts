@@ -137,6 +137,9 @@ export interface FleetStatus {
 /** The pool at a glance. */
 export type PoolStats = Pick<Status["pool"], "size" | "available" | "borrowed" | "pending" | "min" | "max">;
 
+/** Which connections to close by hand. */
+export type CleanupTarget = "idle" | "all" | number;
+
 /** Bounds of a pool that change while it runs. */
 export interface PoolBounds {
   minConnections?: number;

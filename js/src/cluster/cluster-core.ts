@@ -30,8 +30,6 @@ export const Fact = {
   MovedOn: 9,
   Ejections: 10,
 } as const;
-/** Names of an endpoint's health, in the order of their numbers. */
-export const HEALTHS = ["healthy", "probation", "stalled", "refusing", "ejected", "gone"] as const;
 
 const REGISTER_LENGTH = 11;
 

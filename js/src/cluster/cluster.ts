@@ -26,11 +26,12 @@ import {
   routeOf,
   UNKNOWN,
 } from "./cluster-core.ts";
+import { statusOf } from "./describe.ts";
 import { type ClientSettings, type Endpoint, otherEndpoint, ownEndpoint, type Way } from "./endpoint.ts";
 import type { ClusterEvents } from "./events.ts";
 import { Members } from "./members.ts";
 import { checkDatabase, type DatabaseOptions } from "./options.ts";
-import { type ClusterStatus, statusOf } from "./status.ts";
+import type { ClusterStatus } from "./status.ts";
 
 const KIND_BITS = { read: 0, write: 1 << 4, unknown: 2 << 4 } as const;
 const CODE_NUMBERS = new Map(CODES.map(({ name }, place) => [name, place + 1]));

@@ -1,9 +1,10 @@
 // What a cluster shows of itself.
 
 import type { BreakerState } from "../status.ts";
-import { type ClusterHandle, Fact, HEALTHS } from "./cluster-core.ts";
-import type { Endpoint } from "./endpoint.ts";
 import type { LoadBalancingOptions, Tags } from "./options.ts";
+
+/** How a database can be, by the core's numbers. */
+export const HEALTHS = ["healthy", "probation", "stalled", "refusing", "ejected", "gone"] as const;
 
 /** One database of a cluster, as this isolate knows it. */
 export interface EndpointStatus {
@@ -46,47 +47,4 @@ export interface ClusterStatus {
   /** How reads are spread; `off` when load balancing is. */
   strategy: NonNullable<LoadBalancingOptions["strategy"]> | "off";
   endpoints: EndpointStatus[];
-}
-
-/** The document. */
-export function statusOf(
-  members: readonly Endpoint[],
-  core: ClusterHandle,
-  nowMs: number,
-  { enabled = true, strategy = "performance" }: LoadBalancingOptions = {},
-): ClusterStatus {
-  const endpoints = members.map((endpoint) => endpointStatus(endpoint, core, nowMs));
-  const well = endpoints.filter(({ state }) => state === "healthy" || state === "probation").length;
-  const state = well === endpoints.length ? "healthy" : well > 0 ? "degraded" : "down";
-  return { state, strategy: enabled ? strategy : "off", endpoints };
-}
-
-function endpointStatus(endpoint: Endpoint, core: ClusterHandle, nowMs: number): EndpointStatus {
-  const { name, database, isWritable, priority, region, tags } = endpoint;
-  core.look(endpoint.index, nowMs);
-  const read = (fact: number) => core.read(fact);
-  const awayUntilMs = read(Fact.AwayUntilMs);
-  const status: EndpointStatus = {
-    name,
-    database,
-    role: isWritable ? "primary" : "replica",
-    priority,
-    readOnly: !isWritable,
-    ...(region === undefined ? {} : { region }),
-    tags,
-    state: HEALTHS[read(Fact.Health)] ?? "gone",
-    ...(awayUntilMs > nowMs ? { awayUntilMs } : {}),
-    breaker: "CLOSED",
-    pending: read(Fact.Pending),
-    latencyMs: read(Fact.EstimateMs),
-    reads: read(Fact.Reads),
-    writes: read(Fact.Writes),
-    failures: read(Fact.Failures),
-    refusals: read(Fact.Refusals),
-    failovers: read(Fact.MovedOn),
-    ejections: read(Fact.Ejections),
-    replicationIndex: read(Fact.Index),
-  };
-  status.breaker = endpoint.driver.status().breaker.state;
-  return status;
 }
