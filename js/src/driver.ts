@@ -9,7 +9,7 @@ import { Upkeep } from "./connections.ts";
 import { type CoreHandle, Place, Step } from "./core.ts";
 import { holdLease } from "./held-lease.ts";
 import { LabelledCounts } from "./labels.ts";
-import { type Left, LiveCore } from "./live-core.ts";
+import { LiveCore } from "./live-core.ts";
 import type { LiveSettings } from "./live-settings.ts";
 import { Lookout } from "./lookout.ts";
 import type {
@@ -30,6 +30,7 @@ import { SharedState, sleep } from "./state.ts";
 import { type Statement, Statements } from "./statement.ts";
 import type { CleanupTarget, ConnectionStatus, FleetStatus, OperationStatus, Status } from "./status.ts";
 import type { Capacity } from "./tenants/capacity.ts";
+import type { Left } from "./tenants/residue.ts";
 import { priorityOf, type TierName } from "./tenants/tier.ts";
 import { aborted, outcomeOfLoss } from "./verdict.ts";
 

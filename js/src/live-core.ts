@@ -8,19 +8,8 @@ import type { Platform } from "./platform/platform.ts";
 import { RetryPolicies } from "./retry-policies.ts";
 import type { Settings } from "./settings.ts";
 import { type BreakerState, type ConnectionStatus, STATES, type Status } from "./status.ts";
+import type { Left } from "./tenants/residue.ts";
 import { limitsOf, type TierName, tierStatus } from "./tenants/tier.ts";
-
-/** What is left of a core that is put aside. Times are in milliseconds since the epoch; 0 for none. */
-export interface Left {
-  /** Until when the rate limit remembers. */
-  readonly rateDueMs: number;
-  /** When the circuit may probe. */
-  readonly openUntilMs: number;
-  readonly forced: "OPEN" | "CLOSED" | undefined;
-  readonly isDisabled: boolean;
-  /** The tier, if it was changed while the core ran. */
-  readonly tier: TierName | undefined;
-}
 
 const OPEN = 2;
 const FORCED = { CLOSED: 1, OPEN: 2 } as const;

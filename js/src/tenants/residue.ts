@@ -1,8 +1,19 @@
 // What is left of a tenant that was put aside: how far its rate limit is used up, until when its circuit is open, and what
 // an operator ordered. Nothing is left of one that has none of these.
 
-import type { Left } from "../live-core.ts";
 import type { TierName } from "./tier.ts";
+
+/** What is left of a core that is put aside. Times are in milliseconds since the epoch; 0 for none. */
+export interface Left {
+  /** Until when the rate limit remembers. */
+  readonly rateDueMs: number;
+  /** When the circuit may probe. */
+  readonly openUntilMs: number;
+  readonly forced: "OPEN" | "CLOSED" | undefined;
+  readonly isDisabled: boolean;
+  /** The tier, if it was changed while the core ran. */
+  readonly tier: TierName | undefined;
+}
 
 /** A number when the rate limit is all that is left; else the parts in one text. */
 type Packed = number | string;
