@@ -991,7 +991,7 @@ export const SETTINGS: readonly SettingFacts[] = [
     isLive: false,
     readBy: ["npm"],
     variables: [],
-    aliases: ["enable_load_balancing", "loadBalancing.enable_load_balancing"],
+    aliases: ["enable_load_balancing"],
     help: "Whether reads are spread; if not, the first healthy database takes them.",
   },
   {
@@ -1004,7 +1004,7 @@ export const SETTINGS: readonly SettingFacts[] = [
     isLive: false,
     readBy: ["npm"],
     variables: [],
-    aliases: ["load_balance_strategy", "loadBalancing.load_balance_strategy"],
+    aliases: ["load_balance_strategy"],
     help: "How reads are spread over several databases.",
   },
   {
@@ -1016,7 +1016,7 @@ export const SETTINGS: readonly SettingFacts[] = [
     isLive: false,
     readBy: ["npm"],
     variables: [],
-    aliases: ["enable_failover", "failover.enable_failover"],
+    aliases: ["enable_failover"],
     help: "Whether an operation moves on to another database when one fails.",
   },
   {
@@ -1030,7 +1030,7 @@ export const SETTINGS: readonly SettingFacts[] = [
     isLive: false,
     readBy: ["npm"],
     variables: [],
-    aliases: ["failover_timeout", "failover.failover_timeout"],
+    aliases: ["failover_timeout"],
     help: "All databases of one operation together, unless it has a timeout of its own.",
   },
   {
@@ -1044,7 +1044,7 @@ export const SETTINGS: readonly SettingFacts[] = [
     isLive: false,
     readBy: ["npm"],
     variables: [],
-    aliases: ["max_failover_attempts", "failover.max_failover_attempts"],
+    aliases: ["max_failover_attempts"],
     help: "Databases that one operation is sent to at most.",
   },
   {

@@ -36,9 +36,4 @@ pub const ALIASES: &[Alias] = &[
     alias("enable_failover", "failover.enabled", Scale::Same),
     alias("failover_timeout", "failover.timeout", Scale::Seconds),
     alias("max_failover_attempts", "failover.maxAttempts", Scale::Same),
-    alias("loadBalancing.enable_load_balancing", "loadBalancing.enabled", Scale::Same),
-    alias("loadBalancing.load_balance_strategy", "loadBalancing.strategy", Scale::Same),
-    alias("failover.enable_failover", "failover.enabled", Scale::Same),
-    alias("failover.failover_timeout", "failover.timeout", Scale::Seconds),
-    alias("failover.max_failover_attempts", "failover.maxAttempts", Scale::Same),
 ];

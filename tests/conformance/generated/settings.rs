@@ -209,3 +209,41 @@ fn the_example_of_variables_is_current() {
     }
     same(".env.local.example", &text);
 }
+
+/// A file that compiles only if every setting that the package reads, under each of its names, is in its types.
+#[test]
+fn every_setting_is_in_the_types_of_the_package() {
+    /// The store itself, in the package.
+    const OF_THE_HOST: &str = "state.near";
+    let mut text = String::from(HEADER);
+    text.push_str(
+        "import type { SeawallOptions, Store } from \"client-under-contract\";\n\ndeclare const store: Store;\n\n\
+         export const all: SeawallOptions[] = [\n",
+    );
+    let paths = KEYS.iter().map(|key| (key.path, key.path)).chain(ALIASES.iter().map(|alias| (alias.path, alias.of)));
+    for (path, of) in paths.filter(|(path, _)| *path != OF_THE_HOST) {
+        let key = KEYS.iter().find(|key| key.path == of).unwrap();
+        if key.readers == WORKER {
+            continue;
+        }
+        let value = match key.shape {
+            Shape::Whole { max, .. } => max.to_string(),
+            Shape::Number { max, .. } => max.to_string(),
+            Shape::Switch => "true".to_owned(),
+            Shape::Choice(words) => format!("\"{}\"", words[words.len() - 1]),
+            Shape::Secret => "\"text\"".to_owned(),
+        };
+        // What a group cannot do without.
+        let needs = match path {
+            "rateLimit.burst" => "rate: 1, ",
+            _ if path.starts_with("state.") => "store, ",
+            _ => "",
+        };
+        match path.split_once('.') {
+            Some((group, name)) => writeln!(text, "  {{ {group}: {{ {needs}{name}: {value} }} }},").unwrap(),
+            None => writeln!(text, "  {{ {path}: {value} }},").unwrap(),
+        }
+    }
+    text.push_str("];\n");
+    same("tests/types/settings.ts", &text);
+}
