@@ -75,6 +75,7 @@ export {
 } from "./errors.ts";
 export type { EffectiveConfig } from "./live-settings.ts";
 export type { AttemptContext } from "./operation.ts";
+export { type PreflightFinding, type PreflightOptions, preflight } from "./preflight.ts";
 export type { DatabaseType } from "./protect/profiles.ts";
 export { controlsOfProtected, type ProtectOptions, protect, unprotected, withOperation } from "./protect/protect.ts";
 export { Registry, type RegistryEntry, type RegistryOptions, type SharedOptions } from "./registry.ts";
