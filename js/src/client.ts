@@ -39,8 +39,16 @@ export function createClient(config: Config): SeawallClient {
   return openClient(config).client;
 }
 
-/** The same, with the client's policies. */
-export function openClient(config: Config, platform = thisPlatform): { client: SeawallClient; driver: () => Driver } {
+/** A client with the policies of its own database. */
+export interface OpenedClient {
+  readonly client: SeawallClient;
+  driver(): Driver;
+  /** Whether there is work in flight, at whichever of its databases. */
+  isBusy(): boolean;
+}
+
+/** The same, for those who look after several clients. */
+export function openClient(config: Config, platform = thisPlatform): OpenedClient {
   const checked = parseConfig(config);
   const plugged = pluggedIn(config.seawall ?? {});
   checked.fetch ??= plugged.fetch;
@@ -71,7 +79,8 @@ export function openClient(config: Config, platform = thisPlatform): { client: S
   for (const { name, url, ...rest } of options.replicas ?? []) cluster.register(name, url, rest);
   const controls = { ...cluster.controls, cache };
   const seawall = clientControlsOf(controls, client, consistency, consistency.floor);
-  return { client: Object.assign(client, { seawall }), driver: current };
+  const isBusy = () => current().isBusy() || (cluster?.isBusy() ?? false);
+  return { client: Object.assign(client, { seawall }), driver: current, isBusy };
 }
 
 const NO_REPLICA = "there is no embedded replica";

@@ -112,6 +112,24 @@ describe("tenants", () => {
     expect(counts, "nothing kept outlives being put aside").toEqual({ a: 4, b: 1 });
   });
 
+  test("a tenant whose only work in flight is at a replica is not put aside", async () => {
+    const asked: string[] = [];
+    const hanging = async (request: Request) => {
+      asked.push(new URL(request.url).host);
+      return hangs();
+    };
+    const replicas = [{ name: "near", url: "https://replica.example.com" }];
+    const { tenants } = tenantsOf({}, {}, { fetch: hanging, seawall: { replicas, ...SLOW_RETRIES } });
+    const read = { sql: "SELECT 1", seawall: { endpoint: "near", timeout: 1_000 } };
+    const running = rejection(tenants.get("a").execute(read));
+    await settle();
+    expect(asked).toEqual(["replica.example.com"]);
+    expect(tenants.evict("a")).toBe(false);
+    await vi.advanceTimersByTimeAsync(1_000);
+    await running;
+    expect(tenants.evict("a")).toBe(true);
+  });
+
   test("the tenant that nobody used for longest is put aside, never one with work in flight or an open transaction", async () => {
     const { tenants, opened } = tenantsOf({ hanging: hangs }, { maxLive: 3 });
     const hanging = tenants

@@ -111,6 +111,11 @@ export class Cluster implements Guard {
     return endpoint.driver;
   }
 
+  /** Whether any of the databases has work in flight. */
+  isBusy(): boolean {
+    return this.#members.list().some(({ driver }) => driver.isBusy());
+  }
+
   /** Where each database stands. */
   status(): ClusterStatus {
     const { options } = this.#settings;

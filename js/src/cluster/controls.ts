@@ -47,6 +47,8 @@ export interface ClusterControls extends Controls {
 export interface LateCluster {
   readonly controls: ClusterControls;
   register(name: string | undefined, url: string, options: DatabaseOptions): void;
+  /** Whether any of its databases has work in flight; false before there is a second. */
+  isBusy(): boolean;
   /** The cluster as a guard, going on with another driver of the client's own database; undefined without one. */
   reopened(driver: Driver): Guard | undefined;
 }
@@ -95,6 +97,7 @@ export function clusterControlsOf(
   return {
     controls,
     register,
+    isBusy: () => cluster?.isBusy() ?? false,
     reopened(fresh) {
       cluster?.reopen(fresh);
       return cluster;

@@ -47,6 +47,7 @@ export interface TenantsStatus {
 interface Live {
   readonly made: object;
   readonly driver: () => Driver;
+  isBusy(): boolean;
   close(): void;
   touchedMs: number;
 }
@@ -108,7 +109,7 @@ export class Tenants {
   /** Puts a tenant aside now; false when it is not open, or has work in flight. */
   evict(id: string): boolean {
     const live = this.#live.get(id);
-    if (live === undefined || live.driver().isBusy()) return false;
+    if (live === undefined || live.isBusy()) return false;
     this.#putAside(id, live);
     return true;
   }
@@ -157,16 +158,16 @@ export class Tenants {
       const { client, ...options } = config;
       const driver = guardFor({ name: id, ...options });
       const made = protectBy(client, options, driver);
-      return { made, driver: () => driver, close: () => driver.close(), touchedMs };
+      return { made, driver: () => driver, isBusy: () => driver.isBusy(), close: () => driver.close(), touchedMs };
     }
     const { tier, rateLimit, queryCost, seawall, ...rest } = config;
     const given = definedOf({ tier, rateLimit, queryCost });
-    const { client, driver } = openClient({ ...rest, seawall: { ...given, ...seawall } }, this.#platform);
+    const { client, driver, isBusy } = openClient({ ...rest, seawall: { ...given, ...seawall } }, this.#platform);
     const close = () => {
       client.close();
       client.seawall.cache.clear();
     };
-    return { made: client, driver, close, touchedMs };
+    return { made: client, driver, isBusy, close, touchedMs };
   }
 
   /** Puts aside the one that was idle for too long, and as many more as are too many, those first that nobody used for longest. */
@@ -174,7 +175,7 @@ export class Tenants {
     for (const [id, live] of this.#live) {
       const isTooMany = this.#live.size >= this.#max;
       if (!isTooMany && nowMs - live.touchedMs < this.#idleMs) return;
-      if (!live.driver().isBusy()) this.#putAside(id, live);
+      if (!live.isBusy()) this.#putAside(id, live);
       else if (!isTooMany) return;
     }
     if (this.#live.size < this.#max) return;
