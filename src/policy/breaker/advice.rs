@@ -137,12 +137,12 @@ impl Breaker {
     }
 
     /// Sets the next probe to this isolate's turn, when it is one of a fleet. Where all of a few probe in each window, who
-    /// was told of the outage does so at a point of its own: there may be more of them than is known.
+    /// was told of the outage does so at a point of its own, in its first half: there may be more of them than is known.
     pub(super) fn schedule(&mut self, search: Search, now: Instant) {
         let share = self.share();
         if share < 1.0 || (self.fleet_size() > 0.0 && self.cell.writer != self.writer) {
             let windows = self.windows(&self.cell);
-            self.until = windows.next_ticket(self.writer, share.min(1.0), search, now);
+            self.until = windows.next_ticket(self.writer, share, search, now);
         }
     }
 
@@ -203,7 +203,11 @@ impl Breaker {
     /// The share of isolates that hold a ticket at first; 1 and more when each of them does.
     fn share(&self) -> f64 {
         let fleet = self.fleet_size();
-        if fleet <= SMALL_FLEET { 1.0 } else { self.config.fleet.probes / fleet }
+        if fleet > SMALL_FLEET {
+            return self.config.fleet.probes / fleet;
+        }
+        // All of them, over the less of a window the fewer they are: half of it for the most.
+        2.0 * (SMALL_FLEET - 1.0) / (fleet - 1.0).max(0.001)
     }
 
     fn is_healthier_than(&self, cell: Cell) -> bool {
