@@ -230,6 +230,46 @@ test("a transaction that was refused for its age leaves no stream behind", async
   expect(asked.at(-1)?.body).toEqual({ baton: "+", requests: [{ type: "close" }] });
 });
 
+describe("a replica that hangs", () => {
+  test("is sent two requests for the first read and one for each further, until it answers", async () => {
+    const { replica, client, read, status } = open();
+    await client.execute("INSERT");
+    replica.isHung = true;
+    for (const requests of [2, 1, 1]) {
+      const before = replica.indexes.length;
+      const error = rejection(read());
+      await vi.advanceTimersByTimeAsync(2_000);
+      expect((await error).code).toBe("CONNECTION_LOST");
+      expect(replica.indexes.length - before).toBe(requests);
+    }
+    replica.isHung = false;
+    const reading = client.execute("SELECT at");
+    expect(await after(490, reading)).toBe("waits");
+    replica.replica = 11;
+    expect(await after(20, reading)).not.toHaveProperty("seawall");
+    // Whether it is there, the wait, what it has, and how far the primary is.
+    expect(replica.indexes.slice(-4)).toEqual([undefined, "11", undefined, undefined]);
+    await after(0, read());
+    expect(replica.indexes.at(-1)).toBe("11");
+    expect(status().stale).toBe(0);
+  });
+
+  test("a transaction that it opens at last is opened once", async () => {
+    const { replica, client, read } = open();
+    await client.execute("INSERT");
+    replica.isHung = true;
+    const error = rejection(read());
+    await vi.advanceTimersByTimeAsync(2_000);
+    await error;
+    replica.isHung = false;
+    const before = replica.indexes.length;
+    const transaction = await client.transaction("read");
+    expect(await after(0, transaction.execute("SELECT at"))).toHaveProperty("seawall.stale", true);
+    expect(replica.indexes.length - before).toBe(1);
+    await transaction.rollback();
+  });
+});
+
 describe("a log that begins anew", () => {
   test("is found by the next write", async () => {
     const { replica, client, status } = open();

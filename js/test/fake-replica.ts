@@ -8,6 +8,8 @@ export class FakeReplica {
   replica = 10;
   /** Whatever needs the primary hangs. */
   isPrimaryDead = false;
+  /** Nothing is answered, and whoever asks is cut off after a second. */
+  isHung = false;
   /** A server that does not tell indexes has none. */
   tells = true;
   /** What each pipeline asked for, in order; undefined where it asked for nothing. */
@@ -18,6 +20,7 @@ export class FakeReplica {
     let asked: string | undefined;
     for (const request of body.requests) asked ??= request.stmt?.replication_index ?? request.batch?.replication_index;
     this.indexes.push(asked);
+    if (this.isHung) await hang(AbortSignal.any([signal, cutOff()]));
     for (const request of body.requests) results.push(await this.#result(request, signal));
     const isClosed = body.requests.at(-1)?.type === "close";
     return { baton: isClosed ? null : `${body.baton ?? ""}+`, base_url: null, results };
@@ -45,4 +48,10 @@ function hang(signal: AbortSignal): Promise<never> {
   return new Promise((_, reject) => {
     signal.addEventListener("abort", () => reject(signal.reason), { once: true });
   });
+}
+
+function cutOff(): AbortSignal {
+  const own = new AbortController();
+  setTimeout(() => own.abort(new Error("the connection was cut")), 1_000);
+  return own.signal;
 }

@@ -58,9 +58,12 @@ export class EndpointIndex {
   /** Whoever asks for this index or a later one does not wait before `untilMs`: the endpoint has just failed to reach it. */
   missed: LogIndex = "";
   untilMs = 0;
+  /** It was silent even when it was asked for no index, so it does not wait for its log: it hangs. */
+  isSilent = false;
 
   /** An answer came from `index`. */
   answered(index: LogIndex): void {
+    this.isSilent = false;
     if (isBefore(this.seen, index)) this.seen = index;
     if (this.missed !== "" && !isBefore(index, this.missed)) this.missed = "";
   }
@@ -196,6 +199,13 @@ export class Consistency {
     askPrimary: Post,
   ): Promise<PipelineResponse> {
     const { waitTimeoutMs } = this.#settings;
+    if (endpoint.isSilent) {
+      const first = await post("", cx.signal);
+      // A stream that it has opened is not opened again, whatever its age.
+      if (first.baton || !isBefore(indexIn(first), index)) return this.#judged(floor, index, endpoint, first);
+      endpoint.answered(indexIn(first));
+    }
+    let hasWaited = false;
     // The other half is for the answer that does not wait.
     const waitMs = cx.timeoutMs > 0 ? Math.min(waitTimeoutMs, Math.floor(cx.timeoutMs / 2)) : waitTimeoutMs;
     if (waitMs > 0 && !this.#isMissed(index, endpoint)) {
@@ -210,9 +220,17 @@ export class Consistency {
       this.#counts.timeouts += 1;
       endpoint.missed = index;
       endpoint.untilMs = this.#platform.now() + waitTimeoutMs;
-      this.#platform.waitUntil(this.#lookForRestart(floor, index, endpoint, waitMs, askPrimary));
+      hasWaited = true;
     }
-    const body = this.#judged(floor, index, endpoint, await post("", cx.signal));
+    let body: PipelineResponse;
+    try {
+      body = this.#judged(floor, index, endpoint, await post("", cx.signal));
+    } catch (error) {
+      endpoint.isSilent = endpoint.missed !== "";
+      throw error;
+    }
+    // Only of an endpoint that answers at all: the question is one request more.
+    if (hasWaited) this.#platform.waitUntil(this.#lookForRestart(floor, index, endpoint, waitMs, askPrimary));
     if (body.isStale && this.#settings.onTimeout === "error") throw behind(index, indexIn(body), waitMs);
     return body;
   }

@@ -55,14 +55,13 @@ export async function mendDatabase(rig) {
 
 /**
  * The most requests that isolates may send to a database that does not answer: each those that open its circuit and
- * those in flight meanwhile, then for each time that it stays open its probes, and those of one time more: who hears of an
- * outage while it keeps a schedule of its own goes over to the common one.
+ * those in flight meanwhile, then for each time that it stays open its probes.
  *
  * @param {number} isolates
  * @param {number} downMs
  */
 export function budgetOf(isolates, downMs) {
-  const windows = Math.ceil(downMs / RECOVERY_MS) + 1;
+  const windows = Math.ceil(downMs / RECOVERY_MS);
   return isolates * (FAILURES_MAX + CONNECTIONS_MAX + windows * PROBES_MAX);
 }
 
