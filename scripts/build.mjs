@@ -1,12 +1,13 @@
 // Builds what ships: the npm package into js/dist, the Worker into build/. `npm run build [npm|worker]`.
+import { relative } from "node:path";
 import { fileURLToPath } from "node:url";
-import { buildCore } from "./core.mjs";
+import { buildForNpm, CORE, MONITOR } from "./core.mjs";
 import { buildPackage } from "./package.mjs";
 import { StepError } from "./progress.mjs";
 import { setup } from "./setup.mjs";
 import { reportSizes } from "./sizes.mjs";
 import { unlessDone } from "./stamp.mjs";
-import { wasmBindgenVersion } from "./toolchain.mjs";
+import { ROOT, wasmBindgenVersion } from "./toolchain.mjs";
 import { compilerVersion, WASM_INPUTS } from "./wasm.mjs";
 import { buildWorker } from "./worker-bundle.mjs";
 
@@ -20,15 +21,19 @@ import { buildWorker } from "./worker-bundle.mjs";
 export async function build(parts = ["npm", "worker"]) {
   const also = [compilerVersion(), wasmBindgenVersion()];
   if (parts.includes("npm")) {
-    await unlessDone(
-      "core",
-      {
-        inputs: [...WASM_INPUTS, "scripts/core.mjs"],
-        outputs: ["js/src/generated/core.js", "js/src/generated/core_bg.wasm", "js/src/generated/core.base64.js"],
-        also,
-      },
-      buildCore,
-    );
+    for (const part of [CORE, MONITOR]) {
+      const { name } = part;
+      const folder = relative(ROOT, part.folder);
+      await unlessDone(
+        name,
+        {
+          inputs: [...WASM_INPUTS, "scripts/core.mjs"],
+          outputs: [`${name}.js`, `${name}_bg.wasm`, `${name}.base64.js`].map((file) => `${folder}/${file}`),
+          also,
+        },
+        () => buildForNpm(part),
+      );
+    }
     await unlessDone(
       "package",
       {
@@ -40,7 +45,9 @@ export async function build(parts = ["npm", "worker"]) {
           "package-lock.json",
           "README.md",
         ],
-        outputs: ["index", "workerd", "edge-light"].map((name) => `js/dist/${name}.js`).concat("js/dist/index.d.ts"),
+        outputs: ["index", "workerd", "edge-light", "monitor/index"]
+          .map((name) => `js/dist/${name}.js`)
+          .concat("js/dist/index.d.ts"),
       },
       buildPackage,
     );

@@ -1,7 +1,7 @@
 // The npm package: one bundle per platform, its declarations, and the wasm beside them.
 import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, posix, sep } from "node:path";
-import { GENERATED } from "./core.mjs";
+import { CORE, MONITOR } from "./core.mjs";
 import { runStep } from "./progress.mjs";
 import { ROOT } from "./toolchain.mjs";
 
@@ -10,16 +10,19 @@ const DIST = join(ROOT, "js/dist");
 
 /** An import of one source by another, as it stands in a declaration. */
 const RELATIVE_IMPORT = /from "(\.{1,2}\/[^"]+)\.ts"/g;
-const CORE_DECLARATION = `/** The core, where the platform compiles \`.wasm\` imports. */
-declare const core: WebAssembly.Module;
-export default core;
+const WASM_DECLARATION = `/** What the package runs, where the platform compiles \`.wasm\` imports. */
+declare const compiled: WebAssembly.Module;
+export default compiled;
 `;
 
-/** How the entries get the core: from a file that the platform compiles, or from text in the bundle. */
+/** How the entries get their wasm: from a file that the platform compiles, or from text in the bundle. */
 const ENTRIES = [
-  { name: "workerd", wasm: "./core.wasm", external: ["cloudflare:workers"] },
-  { name: "edge-light", wasm: "./core.wasm?module", external: [] },
-  { name: "index", wasm: undefined, external: [] },
+  { source: "entrypoints/workerd", name: "workerd", wasm: "./core.wasm", external: ["cloudflare:workers"] },
+  { source: "entrypoints/edge-light", name: "edge-light", wasm: "./core.wasm?module", external: [] },
+  { source: "entrypoints/index", name: "index", wasm: undefined, external: [] },
+  { source: "monitor/index", name: "monitor/workerd", wasm: "../monitor.wasm", external: ["cloudflare:workers"] },
+  { source: "monitor/index", name: "monitor/edge-light", wasm: "../monitor.wasm?module", external: [] },
+  { source: "monitor/index", name: "monitor/index", wasm: undefined, external: [] },
 ];
 
 /** Stores of hints that are imported by themselves: `seawall/stores/<name>`. Only `file` needs what only Node has. */
@@ -48,10 +51,10 @@ export async function buildPackage() {
   rmSync(DIST, { recursive: true, force: true });
   mkdirSync(DIST, { recursive: true });
   const { build } = await import("esbuild");
-  for (const { name, wasm, external } of ENTRIES) {
+  for (const { source, name, wasm, external } of ENTRIES) {
     await build({
       ...BUNDLE,
-      entryPoints: [join(SOURCE, "entrypoints", `${name}.ts`)],
+      entryPoints: [join(SOURCE, `${source}.ts`)],
       outfile: join(DIST, `${name}.js`),
       external,
       plugins: wasm === undefined ? [] : [importWasm(wasm)],
@@ -62,9 +65,11 @@ export async function buildPackage() {
     await build({ ...BUNDLE, entryPoints: [join(SOURCE, "store", `${name}.ts`)], outfile, external: ["node:*"] });
     writeFileSync(join(DIST, "store", `${name}.cjs`), `module.exports = require("./${name}.js");\n`);
   }
-  copyFileSync(join(GENERATED, "core_bg.wasm"), join(DIST, "core.wasm"));
+  for (const { folder, name } of [CORE, MONITOR])
+    copyFileSync(join(folder, `${name}_bg.wasm`), join(DIST, `${name}.wasm`));
   // Node requires ES modules by itself; the file is for tools that judge by the name. Both ways lead to one instance.
-  writeFileSync(join(DIST, "index.cjs"), 'module.exports = require("./index.js");\n');
+  for (const folder of ["", "monitor"])
+    writeFileSync(join(DIST, folder, "index.cjs"), 'module.exports = require("./index.js");\n');
   for (const file of ["README.md", "LICENSE-MIT", "LICENSE-APACHE"])
     copyFileSync(join(ROOT, file), join(ROOT, "js", file));
   await buildDeclarations();
@@ -90,7 +95,7 @@ async function buildDeclarations() {
   await runStep("type declarations", process.execPath, [compiler, "-p", join(ROOT, "js/tsconfig.build.json")], {
     cwd: ROOT,
   });
-  const reached = new Set(["index.d.ts", ...storeNames().map((name) => `store/${name}.d.ts`)]);
+  const reached = new Set(["index.d.ts", "monitor/index.d.ts", ...storeNames().map((name) => `store/${name}.d.ts`)]);
   for (const file of reached) {
     const text = readFileSync(join(DIST, file), "utf8");
     for (const [, path] of text.matchAll(RELATIVE_IMPORT))
@@ -102,5 +107,7 @@ async function buildDeclarations() {
   for (const file of readdirSync(DIST, { recursive: true, encoding: "utf8" })) {
     if (file.endsWith(".d.ts") && !reached.has(file.split(sep).join("/"))) rmSync(join(DIST, file));
   }
-  for (const name of ["core.wasm.d.ts", "core.wasm.d.cts"]) writeFileSync(join(DIST, name), CORE_DECLARATION);
+  for (const { name } of [CORE, MONITOR]) {
+    for (const ending of ["ts", "cts"]) writeFileSync(join(DIST, `${name}.wasm.d.${ending}`), WASM_DECLARATION);
+  }
 }

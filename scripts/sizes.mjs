@@ -14,6 +14,8 @@ const FILES = [
   ["js/dist/workerd.js", "entry for Workers, without the core"],
   ["js/dist/edge-light.js", "entry for Vercel's edge runtime, without the core"],
   ["js/dist/index.js", "entry for everything else, with the core inside"],
+  ["js/dist/monitor.wasm", "the monitor, in the npm package"],
+  ["js/dist/monitor/workerd.js", "its entry for Workers, without the wasm"],
   ["build/index_bg.wasm", "the deployable Worker"],
   ["build/index.js", "its JavaScript"],
 ];

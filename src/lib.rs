@@ -1,12 +1,16 @@
 //! Seawall: what stands between short-lived isolates and a database.
 //!
 //! Pure rooms decide: values in, values out, no clock, chance, network, `async` or JavaScript. Shell rooms
-//! (`bindings`, `worker`) read the clock, call, store, and decide nothing. `ARCHITECTURE.md` is the map.
+//! (`bindings`, `monitor_bindings`, `worker`) read the clock, call, store, and decide nothing. `ARCHITECTURE.md` is the map.
 
-#[cfg(all(feature = "bindings", feature = "worker"))]
+#[cfg(any(
+    all(feature = "bindings", feature = "worker"),
+    all(feature = "monitor", feature = "worker"),
+    all(feature = "bindings", feature = "monitor"),
+))]
 compile_error!(
-    "features `bindings` and `worker` exclude each other: together, every export for npm becomes a public RPC method \
-     of the Worker"
+    "features `bindings`, `monitor` and `worker` exclude each other: together, every export for npm becomes a public RPC \
+     method of the Worker, and the npm core carries what only operators need"
 );
 
 #[cfg(feature = "bindings")]
@@ -18,6 +22,9 @@ pub mod engine;
 pub mod error;
 pub mod hrana;
 pub mod http;
+pub mod monitor;
+#[cfg(feature = "monitor")]
+pub mod monitor_bindings;
 pub mod note;
 pub mod outcome;
 pub mod policy;

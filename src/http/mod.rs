@@ -1,32 +1,35 @@
-//! What we answer over HTTP: a request value in, a response value out, or a question to answer first.
+//! What we answer over HTTP: a request value in, a response value out, and questions to the host in between.
 //!
-//! No platform types: the Worker and the npm package's `handle` serve the same routes from the same table.
-//!
-//! ```text
-//! let response = match routes::plan(&request, base_path, now) {
-//!     Plan::Respond(response) => response,
-//!     Plan::Health(question) => question.answer(&facts),   // the host finds the facts out
-//! };
-//! ```
+//! No platform types: the Worker and the npm package's `handle` serve the same routes from the same table, `routes`.
+//! `exchange` says how a host carries one out.
 
+pub mod exchange;
 pub mod health;
 pub mod routes;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// What a host tells about a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Request<'a> {
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Request {
     /// The method, in capitals.
-    pub method: &'a str,
+    pub method: String,
     /// The path of the URL, as it was sent: no host, no query.
-    pub path: &'a str,
-    /// The `accept` header, if there is one.
-    pub accept: Option<&'a str>,
+    pub path: String,
+    /// The query, as it was sent: no question mark.
+    pub query: String,
+    /// The headers, with names in small letters.
+    pub headers: Vec<(String, String)>,
+    /// The body; empty for GET and HEAD. Hosts refuse more than [`BODY_MAX`] before they begin.
+    pub body: String,
 }
 
+/// Most of a request's body, in bytes.
+pub const BODY_MAX: usize = 65_536;
+
 /// What the host sends back.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Response {
     /// The HTTP status.
     pub status: u16,
@@ -36,22 +39,48 @@ pub struct Response {
     pub body: String,
 }
 
-/// Something that went wrong, as the body of a response.
+/// Something that went wrong, as the body of a response: a problem document (RFC 9457) with a stable `code`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Problem<'a> {
     /// What, for programs.
     pub code: &'static str,
-    /// What happened and what to do, for people.
-    pub message: &'a str,
-    /// The path that was asked for, at most 200 characters of it.
+    /// What kind of thing, for people: the same for every problem of this code.
+    pub title: &'static str,
+    /// The HTTP status.
+    pub status: u16,
+    /// What happened and what to do.
+    pub detail: &'a str,
+    /// What was asked for, at most [`QUOTED_MAX`] of it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub path: Option<&'a str>,
+    pub instance: Option<&'a str>,
+}
+
+/// What others sent is quoted up to here, in bytes.
+pub const QUOTED_MAX: usize = 64;
+
+/// The media type of a [`Problem`].
+pub const PROBLEM_JSON: &str = "application/problem+json";
+
+impl Problem<'_> {
+    /// The response that says so.
+    #[must_use]
+    pub fn response(&self) -> Response {
+        Response::json(self.status, PROBLEM_JSON, self)
+    }
+}
+
+impl Request {
+    /// The value of a header, if it is there.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
 }
 
 impl Response {
-    /// A response with a JSON body that nobody may keep.
+    /// A response that nobody may keep.
     #[must_use]
-    fn json(status: u16, content_type: &str, body: &impl Serialize) -> Self {
+    pub fn new(status: u16, content_type: &str, body: String) -> Self {
         Self {
             status,
             headers: vec![
@@ -59,8 +88,14 @@ impl Response {
                 ("cache-control", "no-store".to_owned()),
                 ("x-content-type-options", "nosniff".to_owned()),
             ],
-            body: serde_json::to_string(body).unwrap_or_default(),
+            body,
         }
+    }
+
+    /// A response with a JSON body that nobody may keep.
+    #[must_use]
+    pub fn json(status: u16, content_type: &str, body: &impl Serialize) -> Self {
+        Self::new(status, content_type, serde_json::to_string(body).unwrap_or_default())
     }
 
     /// The value of a header, if it is there.

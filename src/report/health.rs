@@ -7,8 +7,11 @@
 //! refused. The state looks at the last minute instead, and only at failures that are the database's: an outage that
 //! is over and a user's typing error must not keep it degraded.
 
+use std::borrow::Cow;
+
 use serde::{Serialize, Serializer};
 
+use super::facts::{DatabaseFacts, Facts};
 use super::status::Status;
 use super::timestamp::iso8601;
 use crate::clock::{Instant, Millis};
@@ -21,7 +24,7 @@ pub const QUERY_TIME_MAX_MS: f64 = 1_000.0;
 pub const ERROR_RATE_MAX: f64 = 5.0;
 
 /// What the document is made from.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct HealthFacts {
     /// When.
     pub now: Instant,
@@ -52,10 +55,10 @@ pub struct HealthFacts {
 }
 
 /// The breaker's part.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct CircuitFacts {
     /// `CLOSED`, `HALF_OPEN` or `OPEN`.
-    pub state: &'static str,
+    pub state: Cow<'static, str>,
     /// Failures in its window.
     pub failures: u32,
     /// Attempts since the start that found the database healthy.
@@ -65,33 +68,32 @@ pub struct CircuitFacts {
 }
 
 impl HealthFacts {
-    /// Facts from an engine's status, and what only the host knows: whether its last probe was answered and how many
-    /// calls are running.
+    /// What is known of the first database; `None` if there is none.
     #[must_use]
-    pub fn of(status: &Status, is_connected: bool, operations: usize, now: Instant) -> Self {
+    pub fn of(facts: &Facts) -> Option<Self> {
+        let DatabaseFacts { probe, operations, status, .. } = facts.databases.first()?;
         let Status { breaker, pool, totals, recent, .. } = status;
         let timeouts = totals.by_outcome.iter().find(|(name, _)| *name == "timeout").map_or(0, |(_, count)| *count);
-        let attempts = recent.healthy + recent.failing;
-        Self {
-            now,
-            uptime_ms: status.uptime_ms,
-            is_connected,
+        Some(Self {
+            now: facts.now(),
+            uptime_ms: facts.uptime_ms,
+            is_connected: probe.is_some_and(|probe| probe.is_connected),
             leases_max: pool.max,
             leases_in_use: pool.borrowed,
-            operations: u32::try_from(operations).unwrap_or(u32::MAX),
-            recent_average_ms: recent.average_ms,
-            recent_failure_ratio: ratio(recent.failing, attempts),
+            operations: *operations,
+            recent_average_ms: recent.average_ms(),
+            recent_failure_ratio: ratio(recent.failing, recent.healthy + recent.failing),
             slow: totals.slow,
             successful: totals.successful,
             failed: totals.failed,
             timeouts,
             circuit: CircuitFacts {
-                state: breaker.state,
+                state: breaker.state.clone(),
                 failures: breaker.failures,
                 successes: breaker.successes,
                 requests: breaker.requests,
             },
-        }
+        })
     }
 }
 
@@ -239,7 +241,7 @@ impl Health {
                     error_rate: percent(ratio(facts.failed, facts.failed.saturating_add(facts.successful))),
                 },
                 reliability: Reliability {
-                    circuit_breaker: facts.circuit,
+                    circuit_breaker: facts.circuit.clone(),
                     active_operations: facts.operations,
                     timeouts: facts.timeouts,
                 },

@@ -15,7 +15,7 @@ const WELL: HealthFacts = HealthFacts {
     successful: 1_250,
     failed: 5,
     timeouts: 0,
-    circuit: CircuitFacts { state: "CLOSED", failures: 0, successes: 1_250, requests: 1_255 },
+    circuit: CircuitFacts { state: Cow::Borrowed("CLOSED"), failures: 0, successes: 1_250, requests: 1_255 },
 };
 
 fn state_with(change: impl Fn(&mut HealthFacts)) -> HealthState {
@@ -65,8 +65,8 @@ fn each_rule_turns_exactly_beyond_its_limit() {
     assert_eq!(state_with(|facts| facts.recent_average_ms = 1_000.1), Degraded);
     assert_eq!(state_with(|facts| facts.recent_failure_ratio = 0.05), Healthy);
     assert_eq!(state_with(|facts| facts.recent_failure_ratio = 0.051), Degraded);
-    assert_eq!(state_with(|facts| facts.circuit.state = "HALF_OPEN"), Degraded);
-    assert_eq!(state_with(|facts| facts.circuit.state = "OPEN"), Unhealthy);
+    assert_eq!(state_with(|facts| facts.circuit.state = "HALF_OPEN".into()), Degraded);
+    assert_eq!(state_with(|facts| facts.circuit.state = "OPEN".into()), Unhealthy);
     assert_eq!(state_with(|facts| facts.is_connected = false), Unhealthy);
 }
 

@@ -4,6 +4,7 @@
 //! found, or, before there was any, to look again in a moment on timers of their own. A probe that never comes back,
 //! because its request was cancelled, is given up after its deadline.
 
+use super::facts::ProbeFacts;
 use crate::clock::{Instant, Millis};
 
 /// Time for which the last result stands, in milliseconds.
@@ -16,11 +17,8 @@ const LOOK_AGAIN_MS: Millis = 5;
 pub enum ProbeAnswer {
     /// Send one, then tell [`Probe::ended`].
     Send,
-    /// Use this result.
-    Known {
-        /// Whether the database answered.
-        is_connected: bool,
-    },
+    /// [`Probe::found`] is young enough.
+    Known,
     /// Ask again after so many milliseconds.
     LookAgain(Millis),
 }
@@ -28,8 +26,9 @@ pub enum ProbeAnswer {
 /// The last probe and the one under way.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Probe {
-    last: Option<(Instant, bool)>,
-    running_until: Option<Instant>,
+    last: Option<ProbeFacts>,
+    /// When the one under way began, and when it is given up.
+    running: Option<(Instant, Instant)>,
 }
 
 impl Probe {
@@ -37,23 +36,28 @@ impl Probe {
     ///
     /// `interval_ms` is the age from which the last result is too old; a clock that stepped back makes none too old.
     pub fn decide(&mut self, interval_ms: Millis, limit_ms: Millis, now: Instant) -> ProbeAnswer {
-        let known = self.last.map(|(_, is_connected)| ProbeAnswer::Known { is_connected });
-        let is_fresh = self.last.is_some_and(|(at, _)| now.since(at) < interval_ms);
-        let is_running = self.running_until.is_some_and(|until| now < until);
-        match known {
-            Some(known) if is_fresh || is_running => known,
+        let is_fresh = self.last.is_some_and(|last| now.since(Instant(last.at_ms)) < interval_ms);
+        let is_running = self.running.is_some_and(|(_, until)| now < until);
+        match self.last {
+            Some(_) if is_fresh || is_running => ProbeAnswer::Known,
             None if is_running => ProbeAnswer::LookAgain(LOOK_AGAIN_MS),
             _ => {
-                self.running_until = Some(now.plus(limit_ms));
+                self.running = Some((now, now.plus(limit_ms)));
                 ProbeAnswer::Send
             }
         }
     }
 
     /// Takes in what a probe found.
-    pub const fn ended(&mut self, is_connected: bool, now: Instant) {
-        self.last = Some((now, is_connected));
-        self.running_until = None;
+    pub fn ended(&mut self, is_connected: bool, now: Instant) {
+        let duration_ms = self.running.take().map_or(0, |(began, _)| now.since(began));
+        self.last = Some(ProbeFacts { is_connected, at_ms: now.0, duration_ms });
+    }
+
+    /// What the latest that ended found.
+    #[must_use]
+    pub const fn found(&self) -> Option<ProbeFacts> {
+        self.last
     }
 }
 
@@ -88,7 +92,8 @@ mod tests {
         let mut probe = Probe::default();
         probe.ended(false, Instant(0));
         assert_eq!(decide(&mut probe, 1_000), ProbeAnswer::Send);
-        assert_eq!(decide(&mut probe, 1_001), ProbeAnswer::Known { is_connected: false });
+        assert_eq!(decide(&mut probe, 1_001), ProbeAnswer::Known);
+        assert_eq!(probe.found(), Some(ProbeFacts { is_connected: false, at_ms: 0, duration_ms: 0 }));
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! The state of one engine as a plain document.
 
-use serde::Serialize;
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
 
 use crate::clock::{Instant, Millis};
 use crate::engine::Engine;
@@ -12,8 +14,8 @@ use crate::policy::connection::{Connection, ConnectionState};
 use crate::state::schema::{SLICES_MAX, slice_of};
 
 /// Everything that status pages, health checks and debugging show of one engine.
-#[derive(Clone, Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase", default)]
 pub struct Status {
     /// Milliseconds since the engine was made.
     pub uptime_ms: Millis,
@@ -28,11 +30,11 @@ pub struct Status {
 }
 
 /// The breaker's state and counts.
-#[derive(Clone, Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase", default)]
 pub struct BreakerStatus {
     /// `CLOSED`, `HALF_OPEN` or `OPEN`.
-    pub state: &'static str,
+    pub state: Cow<'static, str>,
     /// Failures in the window.
     pub failures: u32,
     /// Attempts that found the database healthy.
@@ -44,14 +46,14 @@ pub struct BreakerStatus {
     pub retry_at_ms: Option<Millis>,
     /// `OPEN` or `CLOSED` when an operator holds it there.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub forced: Option<&'static str>,
+    pub forced: Option<Cow<'static, str>>,
     /// Generation of the shared cell; 0 when nothing was ever shared.
     pub generation: u32,
 }
 
 /// The pool's size and use.
-#[derive(Clone, Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase", default)]
 pub struct PoolStatus {
     /// Open connections.
     pub size: u32,
@@ -82,17 +84,17 @@ pub struct PoolStatus {
 }
 
 /// Counters that never decrease.
-#[derive(Clone, Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase", default)]
 pub struct Totals {
     /// Attempts that the database answered as asked.
     pub successful: u64,
     /// Attempts that ended otherwise.
     pub failed: u64,
     /// Of those, by outcome: name and count, where not zero.
-    pub by_outcome: Vec<(&'static str, u64)>,
+    pub by_outcome: Vec<(Cow<'static, str>, u64)>,
     /// Calls that a policy ended: name of the code and count, where not zero.
-    pub by_refusal: Vec<(&'static str, u64)>,
+    pub by_refusal: Vec<(Cow<'static, str>, u64)>,
     /// Attempts slower than the limit.
     pub slow: u64,
     /// Attempts beyond a call's first.
@@ -116,8 +118,8 @@ pub struct Totals {
 }
 
 /// The last minute, in one isolate.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase", default)]
 pub struct Recent {
     /// Attempts that found the database healthy.
     pub healthy: u64,
@@ -127,10 +129,6 @@ pub struct Recent {
     pub slow: u64,
     /// Sum of their durations, in milliseconds.
     pub duration_ms: u64,
-    /// Mean duration, in milliseconds; 0 without attempts. Not in JSON, whose reader divides: writing a fraction would
-    /// bring JavaScript 5 KB of float formatting.
-    #[serde(skip)]
-    pub average_ms: f64,
 }
 
 /// One connection with its history.
@@ -188,15 +186,15 @@ impl BreakerStatus {
         let state = breaker.state(now);
         let retry_at = breaker.retry_at();
         Self {
-            state: state.name(),
+            state: state.name().into(),
             failures,
             successes: breaker.successes(),
             requests: breaker.requests(),
             retry_at_ms: (state == State::Open && retry_at != Instant::NEVER).then_some(retry_at.0),
             forced: breaker.forced().map(|forced| match forced {
-                Forced::Open => State::Open.name(),
-                Forced::Closed => State::Closed.name(),
-                Forced::Counting => "METRICS_ONLY",
+                Forced::Open => State::Open.name().into(),
+                Forced::Closed => State::Closed.name().into(),
+                Forced::Counting => "METRICS_ONLY".into(),
             }),
             generation: breaker.cell().generation,
         }
@@ -229,7 +227,7 @@ impl PoolStatus {
 
 impl Totals {
     fn of(tally: &Tally) -> Self {
-        let counted = |(name, count): (&'static str, u64)| (count > 0).then_some((name, count));
+        let counted = |(name, count): (&'static str, u64)| (count > 0).then_some((name.into(), count));
         Self {
             successful: tally.successful(),
             failed: tally.failed(),
@@ -262,11 +260,15 @@ impl Recent {
             recent.slow += u64::from(seen.slow);
             recent.duration_ms += u64::from(seen.duration_ms);
         }
-        let attempts = recent.healthy + recent.failing;
-        if attempts > 0 {
-            recent.average_ms = recent.duration_ms as f64 / attempts as f64;
-        }
         recent
+    }
+
+    /// Mean duration, in milliseconds; 0 without attempts. Not in JSON, whose reader divides: writing a fraction would
+    /// bring JavaScript 5 KB of float formatting.
+    #[must_use]
+    pub fn average_ms(&self) -> f64 {
+        let attempts = self.healthy + self.failing;
+        if attempts == 0 { 0.0 } else { self.duration_ms as f64 / attempts as f64 }
     }
 }
 

@@ -18,7 +18,7 @@ use crate::engine::step::CallId;
 use crate::hrana::proto::{PipelineRequest, PipelineResponse};
 use crate::outcome::{Judgement, judge};
 use crate::query::{Class, Kind, Query};
-use crate::report::health::HealthFacts;
+use crate::report::facts::DatabaseFacts;
 use crate::report::probe::{Probe, ProbeAnswer};
 use crate::report::status::Status;
 
@@ -88,24 +88,24 @@ impl Visit {
         self.isolate.settings.checked.config.health_check_interval_ms
     }
 
-    /// How the database is, by a probe that is at most `interval_ms` old.
-    pub(super) async fn health(&self, interval_ms: Millis) -> HealthFacts {
+    /// Makes sure that the latest probe is at most `interval_ms` old.
+    pub(super) async fn probe(&self, interval_ms: Millis) {
         loop {
-            match self.probe(|probe, limit_ms| probe.decide(interval_ms, limit_ms, clock::now())) {
-                ProbeAnswer::Known { is_connected } => return self.facts(is_connected),
+            match self.with_probe(|probe, limit_ms| probe.decide(interval_ms, limit_ms, clock::now())) {
+                ProbeAnswer::Known => return,
                 ProbeAnswer::LookAgain(ms) => clock::sleep(ms).await,
                 ProbeAnswer::Send => {
                     self.read_if_cold().await;
                     let query = Query::new(Class::HealthCheck, Kind::Read);
                     let is_connected = driver::run(self, query).await.is_ok();
-                    self.probe(|probe, _| probe.ended(is_connected, clock::now()));
-                    return self.facts(is_connected);
+                    self.with_probe(|probe, _| probe.ended(is_connected, clock::now()));
+                    return;
                 }
             }
         }
     }
 
-    fn probe<T>(&self, change: impl FnOnce(&mut Probe, Millis) -> T) -> T {
+    fn with_probe<T>(&self, change: impl FnOnce(&mut Probe, Millis) -> T) -> T {
         let limit_ms = COLD_READ_MS + self.isolate.settings.checked.config.deadlines.health_check_ms + PROBE_GRACE_MS;
         let mut probe = self.isolate.probe.get();
         let answer = change(&mut probe, limit_ms);
@@ -113,11 +113,14 @@ impl Visit {
         answer
     }
 
-    fn facts(&self, is_connected: bool) -> HealthFacts {
-        let now = clock::now();
-        self.with_engine(|engine| {
-            let status = Status::of(engine, now);
-            HealthFacts::of(&status, is_connected, engine.running_at(now), now)
+    /// What is known of the database at `now`, without asking it.
+    pub(super) fn facts(&self, now: Instant) -> DatabaseFacts {
+        let probe = self.isolate.probe.get().found();
+        self.with_engine(|engine| DatabaseFacts {
+            name: "primary".to_owned(),
+            probe,
+            operations: u32::try_from(engine.running_at(now)).unwrap_or(u32::MAX),
+            status: Status::of(engine, now),
         })
     }
 

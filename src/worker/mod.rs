@@ -13,6 +13,8 @@ mod clock;
 #[cfg(feature = "worker")]
 mod entries;
 #[cfg(feature = "worker")]
+mod exchange;
+#[cfg(feature = "worker")]
 mod isolate;
 #[cfg(feature = "worker")]
 mod kv;

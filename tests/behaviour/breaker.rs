@@ -84,7 +84,7 @@ fn failures_are_classified_and_the_callers_own_do_not_count() {
         }
         let expected = if evidence == Evidence::Failing { State::Open } else { State::Closed };
         assert_eq!(host.state(), expected, "{}", outcome.name());
-        assert_eq!(host.status().totals.by_outcome, [(outcome.name(), 3)]);
+        assert_eq!(host.status().totals.by_outcome, [(outcome.name().into(), 3)]);
     }
 }
 
@@ -134,7 +134,7 @@ fn an_open_circuit_refuses_without_an_attempt() {
     let status = host.status();
     assert_eq!((status.breaker.requests, status.pool.borrowed), (3, 0));
     assert_eq!(status.breaker.retry_at_ms, Some(retry_at.0));
-    assert_eq!(status.totals.by_refusal, [("CIRCUIT_OPEN", 10_000)]);
+    assert_eq!(status.totals.by_refusal, [("CIRCUIT_OPEN".into(), 10_000)]);
     assert_eq!(host.engine.running(), 0);
 }
 
@@ -251,7 +251,7 @@ fn a_hand_holds_it_open_or_closed() {
     let mut host = Host::new("{}");
     host.engine.force(Some(Forced::Open), host.now);
     let status = host.status().breaker;
-    assert_eq!((status.state, status.forced, status.retry_at_ms), ("OPEN", Some("OPEN"), None));
+    assert_eq!((status.state, status.forced, status.retry_at_ms), ("OPEN".into(), Some("OPEN".into()), None));
     host.later(1_000_000_000);
     let never = Step::Refuse { code: Code::CircuitOpen, retry_at: Instant::NEVER, attempts: 0 };
     assert_eq!(host.begin(READ), never);
@@ -260,7 +260,7 @@ fn a_hand_holds_it_open_or_closed() {
     host.engine.force(Some(Forced::Closed), host.now);
     host.fail(50);
     let status = host.status().breaker;
-    assert_eq!((status.state, status.forced, status.failures), ("CLOSED", Some("CLOSED"), 0));
+    assert_eq!((status.state, status.forced, status.failures), ("CLOSED".into(), Some("CLOSED".into()), 0));
     assert_eq!(changes(&mut host), [(State::Open, State::Closed, Change::Forced)]);
 
     host.engine.force(None, host.now);
@@ -292,7 +292,7 @@ fn reset_closes_it_with_zero_counts() {
     host.engine.force(Some(Forced::Open), host.now);
     host.engine.reset_breaker(host.now);
     let status = host.status().breaker;
-    assert_eq!((status.state, status.forced), ("CLOSED", None));
+    assert_eq!((status.state, status.forced), ("CLOSED".into(), None));
     assert_eq!((status.failures, status.successes, status.requests), (0, 0, 0));
     host.fail(2);
     assert_eq!(host.state(), State::Closed);

@@ -30,7 +30,7 @@ fn a_lease_not_obtained_in_time_is_a_pool_timeout_and_leaves_no_waiter() {
     assert_eq!(refused(host.wake(waiter)), Code::PoolTimeout);
     let status = host.status();
     assert_eq!((status.pool.pending, status.pool.borrowed), (0, 2));
-    assert_eq!(status.totals.by_refusal, [("POOL_TIMEOUT", 1)]);
+    assert_eq!(status.totals.by_refusal, [("POOL_TIMEOUT".into(), 1)]);
     assert_eq!(host.engine.running(), 2);
 }
 

@@ -3,12 +3,33 @@
 use crate::source::{files, has_word, read, rust_code};
 
 /// Files and folders of `src/` that decide.
-pub(crate) const PURE: [&str; 18] = [
-    "lib", "clock", "rng", "query", "outcome", "note", "error", "policy", "engine", "cluster", "config", "state",
-    "hrana", "report", "http", "gateway", "flags", "rollout",
+pub(crate) const PURE: [&str; 23] = [
+    "lib",
+    "clock",
+    "rng",
+    "query",
+    "outcome",
+    "note",
+    "error",
+    "policy",
+    "engine",
+    "cluster",
+    "config",
+    "state",
+    "hrana",
+    "report",
+    "http",
+    "monitor",
+    "metrics",
+    "alerts",
+    "telemetry",
+    "orders",
+    "gateway",
+    "flags",
+    "rollout",
 ];
 /// Folders of `src/` that do.
-pub(crate) const SHELL: [&str; 2] = ["bindings", "worker"];
+pub(crate) const SHELL: [&str; 3] = ["bindings", "monitor_bindings", "worker"];
 
 const CRATES: [&str; 7] = ["js_sys", "wasm_bindgen", "wasm_bindgen_futures", "web_sys", "worker", "futures", "tokio"];
 const STD: [&str; 7] = ["time", "net", "thread", "fs", "env", "process", "io"];

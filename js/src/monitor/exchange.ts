@@ -1,0 +1,74 @@
+// Carries an exchange out: the twin of src/worker/exchange.rs. The monitor asks, this answers; see src/http/exchange.rs.
+
+import type { Monitor as Core } from "./generated/monitor.js";
+
+/** A request as the routes see it. */
+export interface Asked {
+  method: string;
+  path: string;
+  query: string;
+  headers: [string, string][];
+  body: string;
+}
+
+/** A response as the routes give it. */
+export interface Responded {
+  status: number;
+  headers: [string, string][];
+  body: string;
+}
+
+/** A request to somebody else. Redirects are not followed. */
+export interface Outgoing {
+  url: string;
+  method: string;
+  headers: [string, string][];
+  body: string;
+  timeoutMs: number;
+}
+
+/** What the routes ask. */
+export type Question =
+  | { ask: "facts"; probeAgeMaxMs?: number }
+  | { ask: "read"; key: string }
+  | { ask: "swap"; key: string; expected: string | null; text: string | null }
+  | { ask: "list"; prefix: string }
+  | ({ ask: "fetch" } & Outgoing);
+
+/** What the host found out. After a swap or a fetch that failed nobody knows whether it was done. */
+export type Answer =
+  | { facts: unknown }
+  | { text: string | null }
+  | { swapped: boolean }
+  | { keys: string[] }
+  | { fetched: { status: number; retryAfter: string | null } }
+  | { failed: string };
+
+/** What the exchange needs of its host. */
+export interface Host {
+  now(): number;
+  /** Never rejects. */
+  answer(question: Question): Promise<Answer>;
+}
+
+type Step = { respond: Responded } | { done: true } | { id: number; question: Question };
+
+/** Carries out what `begin` gives; undefined for work without a response. */
+export async function carriedOut(
+  core: Core,
+  host: Host,
+  begin: (nowMs: number, random: string) => string,
+): Promise<Responded | undefined> {
+  let step = JSON.parse(begin(host.now(), chance())) as Step;
+  for (;;) {
+    if ("respond" in step) return step.respond;
+    if ("done" in step) return undefined;
+    const answer = await host.answer(step.question);
+    step = JSON.parse(core.answer(step.id, JSON.stringify(answer), host.now(), chance())) as Step;
+  }
+}
+
+/** 64 bits as hexadecimal digits. */
+function chance(): string {
+  return Array.from(crypto.getRandomValues(new Uint8Array(8)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
