@@ -56,6 +56,8 @@ impl Host {
     async fn answer(&self, question: Question) -> Answer {
         match question {
             Question::Facts { probe_age_max_ms } => self.facts(probe_age_max_ms).await,
+            Question::ReadCached { .. } => Answer::Text(None),
+            Question::PutCached { .. } => Answer::Cached(false),
             Question::Read { .. } | Question::Swap { .. } | Question::List { .. } | Question::Fetch(_) => {
                 Answer::Failed("This Worker has no strong store.".to_owned())
             }
