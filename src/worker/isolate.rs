@@ -63,7 +63,7 @@ impl Isolate {
 }
 
 /// A variable or a secret. Wrangler's configuration may hold a number where a shell would hold its digits.
-fn variable(env: &Env, name: &str) -> Option<String> {
+pub(super) fn variable(env: &Env, name: &str) -> Option<String> {
     let value = Reflect::get(env, &name.into()).ok()?;
     value.as_string().or_else(|| value.as_f64().map(|number| number.to_string()))
 }
