@@ -12,8 +12,9 @@ import { setup } from "./setup.mjs";
 const SERVED = 0.999;
 /** The latency must be back after so long, in milliseconds. */
 const BACK_MS = 3_000;
+const RECOVERY_MS = 10_000;
 const HEALTHY_MS = 3_000;
-const MENDED_MS = 16_000;
+const MENDED_MS = 24_000;
 
 function chosen() {
   try {
@@ -47,7 +48,9 @@ async function failover(options) {
       import("../js/dist/index.js"),
     ]);
   const rig = await startFailoverRig();
-  const client = createClient(rig.config({ loadBalancing: { strategy: options.strategy } }));
+  // Circuits close again before the next fault begins: each finds three healthy databases.
+  const circuitBreaker = { recoveryTimeout: RECOVERY_MS };
+  const client = createClient(rig.config({ loadBalancing: { strategy: options.strategy }, circuitBreaker }));
   const load = new SteadyLoad(client, { readsPerSecond: options.reads, writesPerSecond: options.writes });
   let isKept = true;
   try {
