@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::clock::Millis;
+use crate::report::score::Gates;
 
 /// Least time between two regular checks, in milliseconds.
 pub const CHECK_INTERVAL_MIN_MS: Millis = 1_000;
@@ -21,11 +22,13 @@ pub struct Settings {
     /// All databases are probed about so often, in milliseconds, whether or not anybody asks; without it only when
     /// somebody does.
     pub check_interval_ms: Option<Millis>,
+    /// Scores from which a database is well enough, for each who asks.
+    pub health_score: Gates,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { base_path: "/api".to_owned(), check_interval_ms: None }
+        Self { base_path: "/api".to_owned(), check_interval_ms: None, health_score: Gates::default() }
     }
 }
 
@@ -47,9 +50,10 @@ struct Variable {
 }
 
 /// All variables. An empty one counts as not set.
-const VARIABLES: [Variable; 2] = [
+const VARIABLES: &[Variable] = &[
     Variable { name: "MONITOR_BASE_PATH", option: "basePath", kind: Kind::Text },
     Variable { name: "MONITOR_CHECK_INTERVAL_MS", option: "checkIntervalMs", kind: Kind::Json },
+    Variable { name: "HEALTH_SCORE_MIN", option: "healthScore.deploy", kind: Kind::Json },
 ];
 
 impl Settings {
@@ -69,7 +73,7 @@ impl Settings {
     /// What is wrong with them, in words that name the variable, or the option that it sets; never its text.
     pub fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Result<Self, String> {
         let mut options = Map::new();
-        for Variable { name, option, kind } in &VARIABLES {
+        for Variable { name, option, kind } in VARIABLES {
             let Some(text) = variable(name).filter(|text| !text.is_empty()) else { continue };
             let value = match kind {
                 Kind::Text => Value::String(text),
@@ -91,6 +95,12 @@ impl Settings {
         }
         if self.check_interval_ms.is_some_and(|ms| ms < CHECK_INTERVAL_MIN_MS) {
             return Err(format!("checkIntervalMs must be at least {CHECK_INTERVAL_MIN_MS}."));
+        }
+        let Gates { deploy, alert, custom } = self.health_score;
+        for (name, score) in [("deploy", deploy), ("alert", alert), ("custom", custom)] {
+            if score > 100 {
+                return Err(format!("healthScore.{name} must be at most 100."));
+            }
         }
         Ok(self)
     }
@@ -137,6 +147,7 @@ mod tests {
         }
         let error = |text| Settings::from_json(text).err().unwrap_or_default();
         assert!(error(r#"{"checkIntervalMs":5}"#).contains("checkIntervalMs"));
+        assert!(error(r#"{"healthScore":{"deploy":101}}"#).contains("healthScore.deploy"));
         assert!(error(r#"{"basepath":""}"#).contains("unknown field `basepath`"));
         let secret = |name: &str| (name == "MONITOR_CHECK_INTERVAL_MS").then(|| "hunter2".to_owned());
         assert_eq!(Settings::from_variables(secret), Err("MONITOR_CHECK_INTERVAL_MS is not JSON.".to_owned()));

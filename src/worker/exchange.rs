@@ -126,6 +126,7 @@ impl Host {
                     uptime_ms: database.status.uptime_ms,
                     memory_bytes: memory_bytes(),
                     databases: vec![database],
+                    ..Facts::default()
                 })
             }
         }

@@ -121,6 +121,8 @@ impl Visit {
             probe,
             operations: u32::try_from(engine.running_at(now)).unwrap_or(u32::MAX),
             status: Status::of(engine, now),
+            kind: "libsql".to_owned(),
+            ..DatabaseFacts::default()
         })
     }
 
