@@ -16,7 +16,7 @@ pub const TOKEN_MIN: usize = 32;
 pub const TOKEN_MAX: usize = 1_024;
 
 /// What lets in.
-#[derive(Clone, Default)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub enum Access {
     /// There is no token: closed.
     #[default]

@@ -1,38 +1,30 @@
 //! What an isolate keeps between exchanges, so that it can answer operators and their tools.
 //!
-//! It joins the rooms that make documents and those that judge them. What only the host can do it asks for, as a route
-//! does: see `http::exchange`.
+//! It joins the rooms that make documents and those that judge them: each has one field here of a type of its own, and
+//! one field of [`Settings`]. What only the host can do it asks for, as a route does: see `http::exchange`.
 
 pub mod admin_requests;
+mod checks;
+pub mod chores;
+pub mod settings;
 
-use serde::Deserialize;
+pub use settings::Settings;
 
-use self::admin_requests::AdminRequests;
-use crate::http::auth::Access;
+use admin_requests::AdminRequests;
+use checks::Checks;
+use chores::UnderWay;
+
+use crate::clock::Millis;
 use crate::orders::seen::Seen;
 
 /// One isolate's memory of what it watches.
 #[derive(Debug, Default)]
 pub struct Monitor {
     settings: Settings,
+    under_way: UnderWay,
+    checks: Checks,
     admin_requests: AdminRequests,
     orders: Seen,
-}
-
-/// What the host was told about it.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
-pub struct Settings {
-    /// The routes lie under this path: empty, or a path that begins with a slash and does not end with one.
-    pub base_path: String,
-    /// What lets into the admin routes; nothing by default.
-    pub admin_token: Access,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self { base_path: "/api".to_owned(), admin_token: Access::default() }
-    }
 }
 
 impl Monitor {
@@ -62,5 +54,11 @@ impl Monitor {
     /// What was seen of the orders.
     pub const fn orders_mut(&mut self) -> &mut Seen {
         &mut self.orders
+    }
+
+    /// Has all databases probed every so many milliseconds from now on, at least [`settings::CHECK_INTERVAL_MIN_MS`];
+    /// `None` ends it.
+    pub fn check_every(&mut self, interval_ms: Option<Millis>) {
+        self.settings.check_interval_ms = interval_ms.map(|ms| ms.max(settings::CHECK_INTERVAL_MIN_MS));
     }
 }
