@@ -2,12 +2,14 @@
 
 import type { Controls } from "../controls.ts";
 import { type Platform, platform as thisPlatform } from "../platform/platform.ts";
+import type { Store } from "../store/store.ts";
+import type { StrongStore } from "../store/strong.ts";
+import { bodyOf } from "./body.ts";
 import { type Answer, type Asked, carriedOut, type Host, type Question, type Responded } from "./exchange.ts";
 import { Monitor as Core } from "./generated/monitor.js";
 import { fetched } from "./outgoing.ts";
+import { StrongHost } from "./strong-host.ts";
 
-/** Most of a request's body, in bytes. */
-const BODY_MAX = 65_536;
 /** How often a timer looks whether something is due, in milliseconds. */
 const TICK_MS = 1_000;
 const CHECK_INTERVAL_MIN_MS = 1_000;
@@ -27,6 +29,12 @@ export interface MonitorOptions {
   basePath?: string;
   /** All databases are probed about so often, in milliseconds: see {@link Monitor.startMonitoring}. */
   checkIntervalMs?: number;
+  /** Where orders and records are kept; without it the routes that need them answer 503. */
+  store?: StrongStore;
+  /** Follows the store, and is read where an order may be a minute old: `workersKvStore(env.SEAWALL_KV)`. */
+  cache?: Store;
+  /** What lets into the admin routes: 32 random characters or more. Without it they are closed. */
+  adminToken?: string;
 }
 
 /** See {@link createMonitor}. */
@@ -57,11 +65,13 @@ export function createMonitor(options: MonitorOptions): Monitor {
 class IsolateMonitor implements Monitor, Host {
   readonly #core: Core;
   readonly #databases: [string, Watched][];
+  readonly #strong: StrongHost;
   readonly #platform: Platform;
   readonly #startedAtMs: number;
   #timer: ReturnType<typeof setInterval> | undefined;
 
-  constructor({ databases, ...settings }: MonitorOptions, platform: Platform) {
+  constructor({ databases, store, cache, ...settings }: MonitorOptions, platform: Platform) {
+    this.#strong = new StrongHost(store, cache);
     this.#core = new Core(JSON.stringify(settings));
     this.#databases = Object.entries(databases);
     this.#platform = platform;
@@ -69,9 +79,7 @@ class IsolateMonitor implements Monitor, Host {
   }
 
   async handle(request: Request): Promise<Response> {
-    const asked = await askedOf(request);
-    if (asked === undefined) return new Response(null, { status: 413 });
-    const text = JSON.stringify(asked);
+    const text = JSON.stringify(await askedOf(request));
     const responded = await carriedOut(this.#core, this, (nowMs, random) => this.#core.begin(text, nowMs, random));
     this.#platform.waitUntil(this.tick());
     return responseOf(responded as Responded);
@@ -106,7 +114,7 @@ class IsolateMonitor implements Monitor, Host {
       return { facts: await this.#facts(question.probeAgeMaxMs) };
     }
     if (question.ask === "fetch") return fetched(question);
-    return { failed: "This monitor has no strong store." };
+    return this.#strong.answer(question);
   }
 
   async #facts(probeAgeMaxMs: number | undefined): Promise<unknown> {
@@ -131,12 +139,11 @@ class IsolateMonitor implements Monitor, Host {
   }
 }
 
-/** The request as the routes see it; undefined when its body is too long. */
-async function askedOf(request: Request): Promise<Asked | undefined> {
+/** The request as the routes see it. */
+async function askedOf(request: Request): Promise<Asked> {
   const { pathname, search } = new URL(request.url);
-  const body = await request.text();
-  if (body.length > BODY_MAX) return undefined;
-  return { method: request.method, path: pathname, query: search.slice(1), headers: [...request.headers], body };
+  const { method, headers } = request;
+  return { method, path: pathname, query: search.slice(1), headers: [...headers], ...(await bodyOf(request)) };
 }
 
 function responseOf({ status, headers, body }: Responded): Response {
