@@ -4,7 +4,7 @@ import { type Config, openClient } from "../src/client.ts";
 import type { SeawallOptions } from "../src/config/options.ts";
 import type { Platform } from "../src/platform/platform.ts";
 import type { LogRecord } from "../src/telemetry/logger.ts";
-import type { Attributes, Span, SpanBeginning, Tracer } from "../src/telemetry/span.ts";
+import type { Attributes, SpanBeginning, Tracer, TraceSpan } from "../src/telemetry/span.ts";
 import type { TraceContext } from "../src/telemetry/trace-context.ts";
 import { type Asked, obliging } from "./fake-server.ts";
 import { platformOf } from "./guards.ts";
@@ -21,7 +21,7 @@ export interface Kept extends SpanBeginning {
 export class Recorder implements Tracer {
   readonly spans: Kept[] = [];
 
-  begin(beginning: SpanBeginning): Span {
+  begin(beginning: SpanBeginning): TraceSpan {
     const number = this.spans.length + 1;
     const traceId = beginning.parent?.traceId ?? number.toString(16).padStart(32, "a");
     const { isSampled = true, state = "" } = beginning.parent ?? {};

@@ -110,8 +110,8 @@ export class ExportQueue<T> {
   async #attempt(batch: readonly T[]): Promise<number | undefined> {
     try {
       const response = await this.#send(batch, AbortSignal.timeout(TIMEOUT_MS));
-      // An answer that nobody reads keeps its connection.
-      await response.body?.cancel();
+      // An answer that nobody reads keeps its connection. Whoever answers may go on for ever: nobody waits for that.
+      response.body?.cancel().catch(() => {});
       if (response.ok) return undefined;
       if (![429, 502, 503, 504].includes(response.status)) return -1;
       return retryAfterMs(response.headers.get("retry-after"), this.#platform.now());

@@ -20,7 +20,7 @@ import {
 } from "./describe.ts";
 import type { Logger } from "./logger.ts";
 import type { Redactor } from "./redact.ts";
-import type { Attributes, AttributeValue, Meter, Span, Tracer } from "./span.ts";
+import type { Attributes, AttributeValue, Meter, Tracer, TraceSpan } from "./span.ts";
 import { type TraceContext, traceContextOf, traceparentOf } from "./trace-context.ts";
 
 /** Headers that tell a server which span its request is a part of. */
@@ -113,9 +113,9 @@ class Watch {
   readonly context: TraceContext | undefined;
   readonly #watching: Watching;
   readonly #description: Description;
-  readonly #span: Span | undefined;
+  readonly #span: TraceSpan | undefined;
   readonly #beganMs: number;
-  #acquire: Span | undefined;
+  #acquire: TraceSpan | undefined;
   #isAcquired = false;
   #waitedMs = 0;
   #attempts = 0;
@@ -228,7 +228,7 @@ class Watch {
     );
   }
 
-  #child(name: string, attributes: Attributes, beganMs: number): Span | undefined {
+  #child(name: string, attributes: Attributes, beganMs: number): TraceSpan | undefined {
     const parent = this.#span?.context;
     return parent && this.#watching.tracer?.begin({ name, kind: "internal", parent, attributes, beganMs });
   }

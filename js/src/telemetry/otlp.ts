@@ -2,7 +2,7 @@
 
 import { type Platform, platform as thisPlatform } from "../platform/platform.ts";
 import { ExportQueue } from "./export-queue.ts";
-import type { Attributes, AttributeValue, ExportStatus, Span, SpanBeginning, Tracer } from "./span.ts";
+import type { Attributes, AttributeValue, ExportStatus, SpanBeginning, Tracer, TraceSpan } from "./span.ts";
 import type { TraceContext } from "./trace-context.ts";
 
 /** Where spans are sent. */
@@ -78,7 +78,7 @@ export class OtlpTracer implements Tracer {
     });
   }
 
-  begin(beginning: SpanBeginning): Span {
+  begin(beginning: SpanBeginning): TraceSpan {
     const { parent } = beginning;
     const traceId = parent?.traceId ?? this.#id(16);
     const isSampled = parent?.isSampled ?? this.#isChosen(traceId);

@@ -21,7 +21,7 @@ export interface SpanBeginning {
 }
 
 /** One span. */
-export interface Span {
+export interface TraceSpan {
   /** Where it stands. */
   readonly context: TraceContext;
   /** Ends it, with what is known by then. `failure` is a code that stands for the error; undefined when there was none. */
@@ -30,7 +30,7 @@ export interface Span {
 
 /** Makes spans. */
 export interface Tracer {
-  begin(beginning: SpanBeginning): Span;
+  begin(beginning: SpanBeginning): TraceSpan;
   /** Sends what is kept, where anything is. Never rejects. */
   flush?(): Promise<void>;
   /** What became of the spans, where that is counted. */
