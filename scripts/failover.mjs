@@ -5,15 +5,16 @@
 //   npm run failover -- --name=replica-1               of one database only: primary, replica-1 or replica-2
 //   npm run failover -- --strategy=adaptive            performance, round_robin, least_connections or adaptive
 import { parseArgs } from "node:util";
+import { program } from "./program.mjs";
 import { StepError } from "./progress.mjs";
-import { setup } from "./setup.mjs";
 
 /** Share of the reads that must get their row. */
 const SERVED = 0.999;
 /** The latency must be back after so long, in milliseconds. */
 const BACK_MS = 3_000;
+const RECOVERY_MS = 10_000;
 const HEALTHY_MS = 3_000;
-const MENDED_MS = 16_000;
+const MENDED_MS = 24_000;
 
 function chosen() {
   try {
@@ -47,7 +48,9 @@ async function failover(options) {
       import("../js/dist/index.js"),
     ]);
   const rig = await startFailoverRig();
-  const client = createClient(rig.config({ loadBalancing: { strategy: options.strategy } }));
+  // Circuits close again before the next fault begins: each finds three healthy databases.
+  const circuitBreaker = { recoveryTimeout: RECOVERY_MS };
+  const client = createClient(rig.config({ loadBalancing: { strategy: options.strategy }, circuitBreaker }));
   const load = new SteadyLoad(client, { readsPerSecond: options.reads, writesPerSecond: options.writes });
   let isKept = true;
   try {
@@ -93,16 +96,4 @@ function row({ name, fault, reads, served, codes, before, during, backMs }, isSe
   return `  ${name.padEnd(10)} ${fault.padEnd(10)} ${share} ${ms(before)} ${ms(during)} ${(backMs / 1_000).toFixed(1)} s${isBack ? "" : "  TOO LATE"}${why}`;
 }
 
-try {
-  const options = chosen();
-  console.log("Set-up");
-  await setup();
-  console.log("Build");
-  const { build } = await import("./build.mjs");
-  await build(["npm"]);
-  if (!(await failover(options))) process.exitCode = 1;
-} catch (error) {
-  if (!(error instanceof StepError)) throw error;
-  console.error(error.message);
-  process.exitCode = 1;
-}
+await program(chosen, failover, ["npm"]);

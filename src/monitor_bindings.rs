@@ -12,7 +12,7 @@ use crate::clock::Instant;
 use crate::http::Request;
 use crate::http::exchange::{Answer, Cx, Next, Then};
 use crate::http::routes;
-use crate::monitor::{Monitor, Settings};
+use crate::monitor::{Monitor, Settings, chores};
 
 /// Exchanges that wait for an answer; the oldest makes room. A host that lost its request never answers.
 const EXCHANGES_MAX: usize = 1_000;
@@ -44,7 +44,7 @@ impl MonitorHandle {
     /// Throws what is wrong with them.
     #[wasm_bindgen(constructor)]
     pub fn new(settings: &str) -> Result<Self, JsError> {
-        let settings: Settings = read(settings)?;
+        let settings = Settings::from_json(settings).map_err(|problem| JsError::new(&problem))?;
         Ok(Self { monitor: Monitor::new(settings), waiting: Waiting::default() })
     }
 
@@ -74,6 +74,24 @@ impl MonitorHandle {
         let then = self.waiting.exchanges.remove(&id).ok_or_else(|| JsError::new("nothing waits for this answer"))?;
         let next = then(answer, &mut self.cx(now_ms, random));
         Ok(self.step(next))
+    }
+
+    /// How many pieces of background work there are.
+    #[must_use]
+    pub fn chores(&self) -> usize {
+        chores::COUNT
+    }
+
+    /// Begins one of them, if it is due, and returns its first step as JSON: `{"done":true}` if it is not.
+    pub fn chore(&mut self, index: usize, #[wasm_bindgen(js_name = nowMs)] now_ms: f64, random: &str) -> String {
+        let next = chores::begin(index, &mut self.cx(now_ms, random));
+        self.step(next)
+    }
+
+    /// Has all databases probed every so many milliseconds from now on; 0 ends it.
+    #[wasm_bindgen(js_name = checkEvery)]
+    pub fn check_every(&mut self, #[wasm_bindgen(js_name = intervalMs)] interval_ms: f64) {
+        self.monitor.check_every((interval_ms >= 1.0).then_some(interval_ms as u64));
     }
 
     fn cx(&mut self, now_ms: f64, random: &str) -> Cx<'_> {

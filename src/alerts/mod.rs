@@ -7,6 +7,7 @@
 
 pub mod burn;
 pub mod conditions;
+pub mod delivery;
 pub mod lifecycle;
 pub mod outbox;
 pub mod rules;
@@ -17,4 +18,5 @@ pub mod sinks;
 pub mod state;
 pub mod url_policy;
 
+pub use delivery::Alerts;
 pub use settings::Settings;

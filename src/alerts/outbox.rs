@@ -25,6 +25,8 @@ const JITTER: f64 = 0.2;
 pub const RETRY_AFTER_MAX_MS: Millis = 3_600_000;
 /// From when on a message that was claimed is due again, in milliseconds: longer than it can take.
 pub const CLAIM_MS: Millis = 60_000;
+/// From what age on a message is dropped, in milliseconds: later than its last try.
+pub const AGE_MAX_MS: Millis = 129_600_000;
 /// Addresses that are remembered to be gone.
 const GONE_MAX: usize = 20;
 
@@ -95,6 +97,17 @@ pub const OUTCOMES: [Outcome; 5] =
     [Outcome::Delivered, Outcome::Failed, Outcome::GivenUp, Outcome::Gone, Outcome::Dropped];
 
 impl Outcome {
+    /// What becomes of a message whose try of this number, from 1, ended so.
+    #[must_use]
+    pub const fn of(tries: u32, ending: &Ending) -> Self {
+        match ending {
+            Ending::Answered(200..=299, _) => Self::Delivered,
+            Ending::Answered(410, _) => Self::Gone,
+            _ if tries as usize >= PAUSES_MS.len() => Self::GivenUp,
+            _ => Self::Failed,
+        }
+    }
+
     /// In one word.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -126,15 +139,15 @@ impl Outbox {
         self.messages.drain(..excess).map(|message| message.sink).collect()
     }
 
-    /// When the next message may be sent, if there is one.
+    /// When the next message to one of `receivers` may be sent, if there is one.
     #[must_use]
-    pub fn due_at(&self) -> Option<Instant> {
-        self.firsts().map(|message| Instant(message.due_at_ms)).min()
+    pub fn due_at(&self, receivers: &[Receiver]) -> Option<Instant> {
+        self.firsts(receivers).map(|message| Instant(message.due_at_ms)).min()
     }
 
-    /// Takes on one message that is due, or says that there is none.
-    pub fn claim(&mut self, now: Instant) -> Option<Message> {
-        let id = self.firsts().find(|message| message.due_at_ms <= now.0)?.id.clone();
+    /// Takes on one message to one of `receivers` that is due, or says that there is none.
+    pub fn claim(&mut self, receivers: &[Receiver], now: Instant) -> Option<Message> {
+        let id = self.firsts(receivers).find(|message| message.due_at_ms <= now.0)?.id.clone();
         let message = self.messages.iter_mut().find(|message| message.id == id)?;
         message.tries = message.tries.saturating_add(1);
         message.due_at_ms = now.plus(CLAIM_MS).0;
@@ -150,12 +163,7 @@ impl Outbox {
         rng: &mut impl Rng,
         now: Instant,
     ) -> Outcome {
-        let outcome = match ending {
-            Ending::Answered(200..=299, _) => Outcome::Delivered,
-            Ending::Answered(410, _) => Outcome::Gone,
-            _ if claimed.tries as usize >= PAUSES_MS.len() => Outcome::GivenUp,
-            _ => Outcome::Failed,
-        };
+        let outcome = Outcome::of(claimed.tries, ending);
         match outcome {
             Outcome::Failed => {
                 let pause_ms = PAUSES_MS.get(claimed.tries as usize).copied().unwrap_or_default();
@@ -180,13 +188,12 @@ impl Outbox {
         outcome
     }
 
-    /// Drops messages whose receiver is no longer there; gives the names of those receivers.
-    pub fn keep_only(&mut self, receivers: &[Receiver]) -> Vec<String> {
-        let is_known = |message: &Message| receivers.iter().any(|receiver| receiver.name == message.sink);
-        let unknown =
-            self.messages.iter().filter(|message| !is_known(message)).map(|message| message.sink.clone()).collect();
-        self.messages.retain(is_known);
-        unknown
+    /// Drops messages that are too old to be news; gives the names of their receivers, which may be gone from the settings.
+    pub fn expire(&mut self, now: Instant) -> Vec<String> {
+        let is_old = |message: &Message| now.since(Instant(message.event.at_ms)) > AGE_MAX_MS;
+        let old = self.messages.iter().filter(|message| is_old(message)).map(|message| message.sink.clone()).collect();
+        self.messages.retain(|message| !is_old(message));
+        old
     }
 
     /// Whether the receiver's address answered 410.
@@ -205,7 +212,9 @@ impl Outbox {
     }
 
     /// Of the messages about one alert to one receiver the first: the others wait for it.
-    fn firsts(&self) -> impl Iterator<Item = &Message> {
+    ///
+    /// Only those to `receivers`: while a release with other settings is rolled out, another isolate knows the rest.
+    fn firsts(&self, receivers: &[Receiver]) -> impl Iterator<Item = &Message> {
         let is_same = |a: &Message, b: &Message| {
             a.sink == b.sink
                 && a.event.alert.rule == b.event.alert.rule
@@ -213,7 +222,8 @@ impl Outbox {
         };
         self.messages.iter().enumerate().filter_map(move |(at, message)| {
             let is_first = !self.messages.iter().take(at).any(|earlier| is_same(earlier, message));
-            is_first.then_some(message)
+            let is_known = receivers.iter().any(|receiver| receiver.name == message.sink);
+            (is_first && is_known).then_some(message)
         })
     }
 }

@@ -59,7 +59,7 @@ fn what_fails_is_sent_again_after_longer_and_longer_pauses() {
     for status in [200, 201, 202, 204, 299] {
         let mut outbox = Outbox::default();
         outbox.put(&events("x")[..1], &receivers(&["a"]), 1, at(0));
-        let message = outbox.claim(at(0)).unwrap();
+        let message = outbox.claim(&receivers(&["a", "b"]), at(0)).unwrap();
         assert_eq!(settle(&mut outbox, &message, Ending::Answered(status, None), 0), Outcome::Delivered);
         assert_eq!(outbox, Outbox::default());
     }
@@ -69,16 +69,16 @@ fn what_fails_is_sent_again_after_longer_and_longer_pauses() {
     let mut ids = Vec::new();
     // Half of the jitter: a tenth more.
     for pause_ms in [5_500, 330_000, 1_980_000, 7_920_000, 19_800_000, 39_600_000] {
-        let message = outbox.claim(at(now)).unwrap();
-        assert_eq!(outbox.claim(at(now)), None, "it is claimed");
+        let message = outbox.claim(&receivers(&["a", "b"]), at(now)).unwrap();
+        assert_eq!(outbox.claim(&receivers(&["a", "b"]), at(now)), None, "it is claimed");
         let ending = if pause_ms == 5_500 { Ending::Unanswered } else { Ending::Answered(500, None) };
         assert_eq!(settle(&mut outbox, &message, ending, now), Outcome::Failed);
-        assert_eq!(outbox.due_at(), Some(at(now + pause_ms)));
-        assert_eq!(outbox.claim(at(now + pause_ms - 1)), None);
+        assert_eq!(outbox.due_at(&receivers(&["a"])), Some(at(now + pause_ms)));
+        assert_eq!(outbox.claim(&receivers(&["a", "b"]), at(now + pause_ms - 1)), None);
         ids.push(message.id);
         now += pause_ms;
     }
-    let message = outbox.claim(at(now)).unwrap();
+    let message = outbox.claim(&receivers(&["a", "b"]), at(now)).unwrap();
     ids.push(message.id.clone());
     ids.dedup();
     assert_eq!(ids.len(), 1, "it keeps its id");
@@ -109,14 +109,14 @@ fn no_answer_of_a_receiver_is_more_than_a_pause() {
     for (ending, pause_ms) in table {
         let mut outbox = Outbox::default();
         outbox.put(&events("x")[..1], &receivers(&["a"]), 1, at(0));
-        let message = outbox.claim(at(0)).unwrap();
+        let message = outbox.claim(&receivers(&["a", "b"]), at(0)).unwrap();
         assert_eq!(settle(&mut outbox, &message, ending.clone(), 0), Outcome::Failed);
-        assert_eq!(outbox.due_at(), Some(at(pause_ms)), "{ending:?}");
+        assert_eq!(outbox.due_at(&receivers(&["a"])), Some(at(pause_ms)), "{ending:?}");
     }
     let mut outbox = Outbox::default();
     let both = receivers(&["a", "b"]);
     outbox.put(&events("x"), &both, 1, at(0));
-    let message = outbox.claim(at(0)).unwrap();
+    let message = outbox.claim(&receivers(&["a", "b"]), at(0)).unwrap();
     assert_eq!(
         (message.sink.as_str(), settle(&mut outbox, &message, Ending::Answered(410, None), 0)),
         ("a", Outcome::Gone)
@@ -135,16 +135,16 @@ fn no_answer_of_a_receiver_is_more_than_a_pause() {
 fn an_end_never_overtakes_its_beginning() {
     let mut outbox = Outbox::default();
     outbox.put(&[events("x"), events("y")].concat(), &receivers(&["a"]), 1, at(0));
-    let first = outbox.claim(at(0)).unwrap();
-    let second = outbox.claim(at(0)).unwrap();
+    let first = outbox.claim(&receivers(&["a", "b"]), at(0)).unwrap();
+    let second = outbox.claim(&receivers(&["a", "b"]), at(0)).unwrap();
     assert_eq!((first.event.alert.rule.as_str(), second.event.alert.rule.as_str()), ("x", "y"));
-    assert_eq!(outbox.claim(at(0)), None, "both ends wait");
+    assert_eq!(outbox.claim(&receivers(&["a", "b"]), at(0)), None, "both ends wait");
     settle(&mut outbox, &first, Ending::Answered(500, None), 0);
     settle(&mut outbox, &second, Ending::Answered(200, None), 0);
-    let end = outbox.claim(at(1)).unwrap();
+    let end = outbox.claim(&receivers(&["a", "b"]), at(1)).unwrap();
     assert_eq!((end.event.alert.rule.as_str(), end.event.kind), ("y", Kind::Resolved));
-    assert_eq!(outbox.claim(at(1)), None);
-    let again = outbox.claim(at(5_500)).unwrap();
+    assert_eq!(outbox.claim(&receivers(&["a", "b"]), at(1)), None);
+    let again = outbox.claim(&receivers(&["a", "b"]), at(5_500)).unwrap();
     assert_eq!((again.id.as_str(), again.tries), (first.id.as_str(), 2));
 }
 
@@ -152,9 +152,9 @@ fn an_end_never_overtakes_its_beginning() {
 fn what_was_claimed_and_never_settled_is_due_again() {
     let mut outbox = Outbox::default();
     outbox.put(&events("x")[..1], &receivers(&["a"]), 1, at(0));
-    let first = outbox.claim(at(0)).unwrap();
-    assert_eq!(outbox.claim(at(CLAIM_MS - 1)), None);
-    let again = outbox.claim(at(CLAIM_MS)).unwrap();
+    let first = outbox.claim(&receivers(&["a", "b"]), at(0)).unwrap();
+    assert_eq!(outbox.claim(&receivers(&["a", "b"]), at(CLAIM_MS - 1)), None);
+    let again = outbox.claim(&receivers(&["a", "b"]), at(CLAIM_MS)).unwrap();
     assert_eq!((&again.id, again.tries), (&first.id, 2));
 }
 
@@ -170,6 +170,8 @@ fn it_holds_so_many_messages_and_no_more() {
     ids.sort_unstable();
     ids.dedup();
     assert_eq!(ids.len(), MESSAGES_MAX);
-    assert_eq!(outbox.keep_only(&receivers(&["b"])).len(), MESSAGES_MAX);
+    assert_eq!(outbox.claim(&receivers(&["b"]), at(0)), None, "another isolate knows that receiver");
+    assert!(outbox.expire(at(AGE_MAX_MS)).is_empty());
+    assert_eq!(outbox.expire(at(AGE_MAX_MS + 1)).len(), MESSAGES_MAX);
     assert!(outbox.messages.is_empty());
 }

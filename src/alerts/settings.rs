@@ -1,6 +1,6 @@
 //! What a host says of alerts: the option `alerts` of `createMonitor`, and the Worker's variables.
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 use super::burn::{self, BurnRate};
 use super::signature::Secret;
@@ -95,6 +95,22 @@ impl std::fmt::Debug for SecretText {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("SecretText(…)")
     }
+}
+
+/// Reads the options so that an error names what is wrong and shows nothing of it: they hold secrets.
+///
+/// # Errors
+///
+/// See [`Deserialize`].
+pub fn without_values<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Settings, D::Error> {
+    let value = serde_json::Value::deserialize(deserializer)?;
+    serde_json::from_value(value).map_err(|error| {
+        // What stands between quotation marks was given; names of fields stand between backticks.
+        let text = error.to_string();
+        let (before, after) = (text.split('"').next().unwrap_or_default(), text.rsplit('"').next().unwrap_or_default());
+        let shown = if text.contains('"') { format!("{before}…{after}") } else { text.clone() };
+        serde::de::Error::custom(format_args!("alerts: {shown}"))
+    })
 }
 
 impl Default for Settings {
@@ -298,6 +314,16 @@ mod tests {
             let problem = read(&json).receivers().unwrap_err();
             assert!(problem.contains(named), "{problem}");
             assert!(!problem.contains("s3cret"), "{problem}");
+        }
+        for json in [
+            r#"{"sinks":"s3cret"}"#,
+            r#"{"sinks":[{"name":"a","url":{"s3cret":1}}]}"#,
+            r#"{"sinks":[{"name":"a","secrets":"s3cret\"s3cret\""}]}"#,
+            r#"{"thresholds":{"errorRate":"s3cret"}}"#,
+            r#"{"enabled":"s3cret"}"#,
+        ] {
+            let problem = without_values(&mut serde_json::Deserializer::from_str(json)).unwrap_err().to_string();
+            assert!(problem.starts_with("alerts: ") && !problem.contains("s3cret"), "{problem}");
         }
         let sink = format!(r#"{{"sinks":[{{"name":"a","url":"{url}","routingKey":"s3cret"}}]}}"#);
         assert!(!format!("{:?}", read(&sink).sinks[0].routing_key).contains("s3cret"));

@@ -12,6 +12,9 @@ const COMPARED_MAX: u32 = 5;
 const SPREAD: f64 = 2.0;
 /// ...and a clock's step more, in milliseconds.
 const SPREAD_ABOVE_MS: f64 = 1.0;
+/// An endpoint that has not shown what a read must see takes so much longer, in milliseconds: a guess at how far replicas
+/// lag. If it is far too low, their answers tell.
+const UNSHOWN_MS: f64 = 20.0;
 /// Pending queries for each endpoint that are a crowd.
 const CROWD: u32 = 2;
 
@@ -24,7 +27,7 @@ impl Cluster {
         if route.is_read && route.wish.floor > 0 {
             // The first of the writable ones wrote it; whoever else has not shown it yet would have to wait for it.
             let knowing = self.set(|member| member.is_writable || member.index >= route.wish.floor);
-            among = unless_empty(among & knowing, among);
+            among = self.unless_dear(among & knowing, among & !knowing, now);
         }
         among = self.first_tier(among);
         among = unless_empty(among & route.wish.near, among);
@@ -34,6 +37,16 @@ impl Cluster {
         let algorithm = self.algorithm(among);
         let compared = if algorithm == Algorithm::LeastCost { self.pair_of(among) } else { among };
         self.balancer.choose_among(u64::from(compared), algorithm, now)
+    }
+
+    /// Those that know, unless the others are cheaper although they must wait: whoever writes all the time would never ask
+    /// another than the one it writes to, however slow that has become.
+    fn unless_dear(&self, knowing: u32, others: u32, now: Instant) -> u32 {
+        let cheapest = |set: u32, extra_ms: f64| {
+            let within = (0..self.members.len()).filter(move |index| set >> index & 1 != 0);
+            within.map(|index| self.balancer.cost(index, extra_ms, now)).fold(f64::INFINITY, f64::min)
+        };
+        if cheapest(others, UNSHOWN_MS) < cheapest(knowing, 0.0) { others } else { unless_empty(knowing, others) }
     }
 
     /// Endpoints that a route could go to at all.

@@ -16,8 +16,10 @@
 //! what is left. A write moves on only when it certainly was not sent.
 
 mod choice;
+mod config;
 mod member;
 mod route;
+mod step;
 
 use crate::clock::{Instant, Millis};
 use crate::error::Code;
@@ -27,10 +29,12 @@ use crate::policy::deadline::{DeadlineConfig, Deadlines};
 use crate::policy::outlier::{self, Comparison, OutlierConfig, Outliers};
 use crate::query::{Class, Kind, Query};
 use crate::rng::SplitMix;
+pub use config::{ClusterConfig, STRATEGIES, Spread};
 use member::Member;
 pub use member::{Health, Report};
 pub use route::RouteId;
 use route::{Route, Routes};
+pub use step::{Ended, RouteEnding, Step, Wish};
 
 /// Endpoints of one cluster: a bit for each in a set.
 pub const ENDPOINTS_MAX: usize = 32;
@@ -71,136 +75,6 @@ const OUTLIERS: OutlierConfig = OutlierConfig {
     max_ejection_percent: 67,
     ejects_one: true,
 };
-
-/// How reads are spread.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Spread {
-    /// The lowest cost: latency, leaning to its peaks, times what is pending. Of two at random beyond five endpoints.
-    Performance = 0,
-    /// One after the other.
-    RoundRobin = 1,
-    /// The fewest pending.
-    LeastConnections = 2,
-    /// `Performance` while the slowest endpoint takes over twice what the quickest takes, by their estimates;
-    /// `LeastConnections` while at least two queries for each endpoint are pending; else `RoundRobin`.
-    Adaptive = 3,
-}
-
-/// Names of the strategies, in the order of their numbers.
-pub const STRATEGIES: [&str; 4] = ["performance", "round_robin", "least_connections", "adaptive"];
-
-impl Spread {
-    /// The strategy with this number; the default for any other.
-    #[must_use]
-    pub const fn from_number(number: u32) -> Self {
-        match number {
-            1 => Self::RoundRobin,
-            2 => Self::LeastConnections,
-            3 => Self::Adaptive,
-            _ => Self::Performance,
-        }
-    }
-}
-
-/// How endpoints are chosen, and changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ClusterConfig {
-    /// `false`: always the first endpoint of the first priority that is healthy.
-    pub is_balanced: bool,
-    /// How reads are spread.
-    pub strategy: Spread,
-    /// `false`: an operation has one target.
-    pub fails_over: bool,
-    /// An operation that moves on ends within this, in milliseconds, unless its caller gave it a time of its own.
-    pub failover_ms: Millis,
-    /// Targets of one operation. An open circuit is no target: it refuses before anything is sent.
-    pub targets_max: u32,
-}
-
-impl Default for ClusterConfig {
-    fn default() -> Self {
-        let strategy = Spread::Performance;
-        Self { is_balanced: true, strategy, fails_over: true, failover_ms: 5_000, targets_max: 3 }
-    }
-}
-
-/// What an operation wants besides being run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Wish {
-    /// Endpoints that it may go to, bit `i` for the i-th.
-    pub allowed: u32,
-    /// Endpoints that are near by, which come first.
-    pub near: u32,
-    /// A read must see this index of the log; 0 for any.
-    pub floor: u64,
-    /// `false`: this operation has one target.
-    pub fails_over: bool,
-}
-
-impl Wish {
-    /// Anywhere.
-    pub const ANY: Self = Self { allowed: u32::MAX, near: 0, floor: 0, fails_over: true };
-}
-
-/// How a target ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ended {
-    /// It did what was asked.
-    Answered,
-    /// Its caller went away, or gave a transaction's lease back. Says nothing about anybody.
-    Left,
-    /// It failed.
-    Failed(Judgement),
-    /// A policy refused it, and nothing was sent.
-    Refused {
-        /// Why.
-        code: Code,
-        /// When asking again can help; [`Instant::NEVER`] if no time can be named.
-        retry_at: Instant,
-    },
-}
-
-/// How a route ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub enum RouteEnding {
-    /// Hand on what the last target gave.
-    AsReported = 0,
-    /// Every target that there was has failed.
-    Exhausted = 1,
-    /// The time for all targets is over.
-    Late = 2,
-}
-
-/// What the host does next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
-    /// Run it at this endpoint; then [`Cluster::report`].
-    Target {
-        /// Whose.
-        route: RouteId,
-        /// Where.
-        endpoint: usize,
-        /// Its deadline there; `None` for what it has anyway.
-        timeout_ms: Option<Millis>,
-        /// Whether no healthy endpoint is left after it: only then is time well spent on trying again at the same one.
-        is_last: bool,
-    },
-    /// Give up; nothing was sent. The route has ended.
-    Refuse(Code),
-    /// The route has ended.
-    Done {
-        /// How.
-        ending: RouteEnding,
-        /// Endpoints that it was given.
-        targets: u32,
-        /// The soonest time at which an open circuit said that asking again can help; [`Instant::NEVER`] for none.
-        retry_at: Instant,
-        /// Milliseconds that all of them might take together.
-        time_ms: Millis,
-    },
-}
 
 /// The endpoints of one database in one isolate.
 #[derive(Clone, Debug)]

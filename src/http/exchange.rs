@@ -26,9 +26,14 @@ use crate::report::facts::Facts;
 pub enum Question {
     /// How the databases are. [`Answer::Facts`].
     Facts {
-        /// A probe must be younger than this, in milliseconds; without it nobody is probed.
+        /// The first one's probe must be younger than this, in milliseconds; without it nobody is probed.
         #[serde(skip_serializing_if = "Option::is_none")]
         probe_age_max_ms: Option<Millis>,
+    },
+    /// How the databases are, each of them probed. [`Answer::Facts`].
+    AllFacts {
+        /// Their probes must be younger than this, in milliseconds.
+        probe_age_max_ms: Millis,
     },
     /// The text under a key of the strong store. [`Answer::Text`].
     Read {

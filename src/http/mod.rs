@@ -3,6 +3,7 @@
 //! No platform types: the Worker and the npm package's `handle` serve the same routes from the same table, `routes`.
 //! `exchange` says how a host carries one out.
 
+pub mod accept;
 pub mod exchange;
 pub mod health;
 pub mod routes;

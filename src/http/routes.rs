@@ -105,7 +105,7 @@ mod tests {
     use crate::monitor::{Monitor, Settings};
 
     fn begin_at(method: &str, path: &str, base_path: &str) -> Next {
-        let mut monitor = Monitor::new(Settings { base_path: base_path.to_owned() });
+        let mut monitor = Monitor::new(Settings { base_path: base_path.to_owned(), ..Settings::default() });
         let mut cx = Cx { monitor: &mut monitor, now: Instant(1_704_067_200_000), random: 0 };
         let request = Request { method: method.to_owned(), path: path.to_owned(), ..Request::default() };
         begin(&request, &mut cx)

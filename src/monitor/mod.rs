@@ -1,40 +1,62 @@
 //! What an isolate keeps between exchanges, so that it can answer operators and their tools.
 //!
-//! It joins the rooms that make documents and those that judge them. What only the host can do it asks for, as a route
-//! does: see `http::exchange`.
+//! It joins the rooms that make documents and those that judge them: each has one field here of a type of its own, and
+//! one field of [`Settings`]. What only the host can do it asks for, as a route does: see `http::exchange`.
 
-use serde::Deserialize;
+mod checks;
+pub mod chores;
+pub mod settings;
+
+pub use settings::Settings;
+
+use checks::Checks;
+use chores::UnderWay;
+
+use crate::alerts::{self, Alerts};
+use crate::clock::Millis;
 
 /// One isolate's memory of what it watches.
 #[derive(Debug, Default)]
 pub struct Monitor {
     settings: Settings,
-}
-
-/// What the host was told about it.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
-pub struct Settings {
-    /// The routes lie under this path: empty, or a path that begins with a slash and does not end with one.
-    pub base_path: String,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self { base_path: "/api".to_owned() }
-    }
+    under_way: UnderWay,
+    checks: Checks,
+    alerts: Alerts,
 }
 
 impl Monitor {
     /// Watches nothing yet.
     #[must_use]
-    pub const fn new(settings: Settings) -> Self {
-        Self { settings }
+    pub fn new(settings: Settings) -> Self {
+        let alerts = Alerts::new(&settings.alerts);
+        Self { settings, alerts, ..Self::default() }
     }
 
     /// What the host was told.
     #[must_use]
     pub const fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// Has all databases probed every so many milliseconds from now on, at least [`settings::CHECK_INTERVAL_MIN_MS`];
+    /// `None` ends it.
+    pub fn check_every(&mut self, interval_ms: Option<Millis>) {
+        self.settings.check_interval_ms = interval_ms.map(|ms| ms.max(settings::CHECK_INTERVAL_MIN_MS));
+    }
+
+    /// What is kept of alerts.
+    #[must_use]
+    pub const fn alerts(&self) -> &Alerts {
+        &self.alerts
+    }
+
+    /// What is kept of alerts, to be changed.
+    pub(crate) const fn alerts_mut(&mut self) -> &mut Alerts {
+        &mut self.alerts
+    }
+
+    /// What is kept of alerts, to be changed, and what the host was told of them.
+    pub(crate) const fn alerts_and_settings(&mut self) -> (&alerts::Settings, &mut Alerts) {
+        (&self.settings.alerts, &mut self.alerts)
     }
 }

@@ -207,20 +207,21 @@ impl Balancer {
         match algorithm {
             Algorithm::RoundRobin => f64::from(u8::from(index < self.next)),
             Algorithm::LeastPending | Algorithm::PairPending => f64::from(self.pending(index)),
-            Algorithm::LeastCost | Algorithm::PairCost => self.cost(index, now),
+            Algorithm::LeastCost | Algorithm::PairCost => self.cost(index, 0.0, now),
         }
     }
 
-    /// What choosing an endpoint costs, in milliseconds of expected waiting. Infinite for one that is not there.
+    /// What choosing an endpoint costs, in milliseconds of expected waiting, if its answer takes `extra_ms` more than its
+    /// estimate. Infinite for one that is not there.
     #[must_use]
     #[inline(never)]
-    pub fn cost(&self, endpoint: usize, now: Instant) -> f64 {
+    pub fn cost(&self, endpoint: usize, extra_ms: f64, now: Instant) -> f64 {
         let Some(it) = self.endpoints.get(endpoint) else { return f64::INFINITY };
         if it.estimate_ms == 0.0 && it.pending > 0 {
             return self.config.failure_penalty_ms + f64::from(it.pending);
         }
         let projected = it.estimate_ms * remaining(self.config.decay_ms, now.since(it.observed_at));
-        projected * (f64::from(it.pending) + 1.0)
+        (projected + extra_ms) * (f64::from(it.pending) + 1.0)
     }
 
     /// Queries that are out at an endpoint.
@@ -275,19 +276,19 @@ mod tests {
         let mut it = balancer(Algorithm::PairCost, 2);
         it.observe(0, 200.0, false, START);
         it.observe(0, 100.0, false, START);
-        assert_eq!(it.cost(0, START), 200.0, "no time has passed");
+        assert_eq!(it.cost(0, 0.0, START), 200.0, "no time has passed");
         it.observe(0, 100.0, false, START.plus(10_000));
         let e = std::f64::consts::E;
-        assert!((it.cost(0, START.plus(10_000)) - (200.0 / e + 100.0 * (1.0 - 1.0 / e))).abs() < 1e-9);
+        assert!((it.cost(0, 0.0, START.plus(10_000)) - (200.0 / e + 100.0 * (1.0 - 1.0 / e))).abs() < 1e-9);
     }
 
     #[test]
     fn looking_changes_nothing() {
         let mut it = balancer(Algorithm::PairCost, 1);
         it.observe(0, 200.0, false, START);
-        let first = it.cost(0, START.plus(5_000));
-        assert!((it.cost(0, START.plus(60_000)) - 200.0 * (-6.0_f64).exp()).abs() < 1e-9);
-        assert_eq!(it.cost(0, START.plus(5_000)), first);
+        let first = it.cost(0, 0.0, START.plus(5_000));
+        assert!((it.cost(0, 0.0, START.plus(60_000)) - 200.0 * (-6.0_f64).exp()).abs() < 1e-9);
+        assert_eq!(it.cost(0, 0.0, START.plus(5_000)), first);
     }
 
     #[test]
@@ -295,7 +296,7 @@ mod tests {
         let mut it = balancer(Algorithm::LeastCost, 2);
         it.observe(0, 1.0, true, START);
         it.observe(1, 400.0, false, START);
-        assert_eq!(it.cost(0, START), 5_000.0);
+        assert_eq!(it.cost(0, 0.0, START), 5_000.0);
         assert_eq!(it.choose_of((0, 0), START), Some(1));
     }
 
@@ -306,10 +307,10 @@ mod tests {
         it.observe(1, 10.0, false, START);
         assert_eq!(it.choose_of((0, 1), START), Some(0));
         it.begin(0);
-        assert_eq!(it.cost(0, START), 5_001.0);
+        assert_eq!(it.cost(0, 0.0, START), 5_001.0);
         assert_eq!(it.choose_of((0, 1), START), Some(1));
         it.end(0);
-        assert_eq!(it.cost(0, START), 0.0);
+        assert_eq!(it.cost(0, 0.0, START), 0.0);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What a host knows of its databases at one time: the input of every document.
 //!
-//! Counters are this isolate's own and run from its start. A host writes it as JSON where it cannot hand it over as it is;
+//! Counters, states and the uptime are this isolate's own, and counters run from its start. A host writes it as JSON where it cannot hand it over as it is;
 //! what a reader does not know it skips, and what a writer leaves out is zero.
 
 use serde::{Deserialize, Serialize};
@@ -20,6 +20,8 @@ pub struct Facts {
     pub memory_bytes: u64,
     /// The databases, in the order in which the host was given them. The first is what the health document is about.
     pub databases: Vec<DatabaseFacts>,
+    /// Tenants, which have databases of their own.
+    pub tenants: Vec<TenantsFacts>,
 }
 
 /// One database.
@@ -34,6 +36,86 @@ pub struct DatabaseFacts {
     pub operations: u32,
     /// State and counters of its policies.
     pub status: Status,
+    /// What kind of database it is, such as `libsql` or `redis`.
+    pub kind: String,
+    /// Its query cache, if it has one that is used.
+    pub cache: Option<CacheFacts>,
+    /// Its endpoints, if it has several.
+    pub cluster: Option<ClusterFacts>,
+}
+
+/// The query cache of a database.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct CacheFacts {
+    /// Results that are kept.
+    pub entries: u64,
+    /// Most results that are kept.
+    pub entries_max: u64,
+    /// Their size by an estimate.
+    pub bytes: u64,
+    /// Reads that were served from memory, within the time to live.
+    pub hits: u64,
+    /// Reads that were served from memory beyond it.
+    pub stale: u64,
+    /// Reads that had to wait for the database.
+    pub misses: u64,
+    /// Results that made room for others.
+    pub evictions: u64,
+}
+
+/// Several databases behind one client.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ClusterFacts {
+    /// How reads are spread; `off` when they are not.
+    pub strategy: String,
+    /// Whether an operation moves on to another endpoint.
+    pub does_fail_over: bool,
+    /// Each of them.
+    pub endpoints: Vec<EndpointFacts>,
+}
+
+/// One database of a cluster.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct EndpointFacts {
+    /// Its name in the cluster.
+    pub name: String,
+    /// `primary` or `replica`.
+    pub role: String,
+    /// `healthy`, `probation`, `stalled`, `refusing` or `ejected`.
+    pub state: String,
+    /// `CLOSED`, `HALF_OPEN` or `OPEN`.
+    pub breaker: String,
+    /// Operations that are out there.
+    pub pending: u32,
+    /// What an answer takes, in milliseconds; 0 before the first.
+    pub latency_ms: f64,
+    /// Reads that it was given.
+    pub reads: u64,
+    /// Writes that it was given.
+    pub writes: u64,
+    /// Operations that failed there.
+    pub failures: u64,
+    /// Operations that moved on from it to another.
+    pub failovers: u64,
+    /// How often it was ejected.
+    pub ejections: u64,
+}
+
+/// Tenants with databases of their own.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct TenantsFacts {
+    /// What their host calls them all.
+    pub name: String,
+    /// Tenants that are open.
+    pub live: u64,
+    /// Tenants that are put aside and of which something is kept.
+    pub residues: u64,
+    /// How often a tenant was put aside.
+    pub evicted: u64,
 }
 
 /// The latest probe of a database.

@@ -9,9 +9,10 @@
 
 use std::borrow::Cow;
 
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 use super::facts::{DatabaseFacts, Facts};
+use super::short_number;
 use super::status::Status;
 use super::timestamp::iso8601;
 use crate::clock::{Instant, Millis};
@@ -143,19 +144,19 @@ struct ConnectionPool {
     total: u32,
     active: u32,
     idle: u32,
-    #[serde(serialize_with = "short")]
+    #[serde(serialize_with = "short_number")]
     utilization: f64,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Performance {
-    #[serde(serialize_with = "short")]
+    #[serde(serialize_with = "short_number")]
     average_query_time: f64,
     slow_queries: u64,
     successful_queries: u64,
     failed_queries: u64,
-    #[serde(serialize_with = "short")]
+    #[serde(serialize_with = "short_number")]
     error_rate: f64,
 }
 
@@ -273,16 +274,6 @@ fn percent(ratio: f64) -> f64 {
 
 fn to_tenth(number: f64) -> f64 {
     (number * 10.0).round() / 10.0
-}
-
-/// Writes 30 and not 30.0.
-fn short<S: Serializer>(number: &f64, serializer: S) -> Result<S::Ok, S::Error> {
-    const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
-    if number.fract() == 0.0 && number.abs() <= EXACT_MAX {
-        serializer.serialize_i64(*number as i64)
-    } else {
-        serializer.serialize_f64(*number)
-    }
 }
 
 #[cfg(test)]

@@ -232,9 +232,14 @@ async fn first<T>(
     .await
 }
 
+/// What `work` gives, or `None` if `limit` ends first: then `work` is taken back.
+pub async fn first_of<T>(work: impl Future<Output = T>, limit: impl Future<Output = ()>) -> Option<T> {
+    first(pin!(work), pin!(limit)).await
+}
+
 /// `work`, unless it takes longer than `limit_ms`: then `None`, and `work` is taken back.
 pub async fn within<H: Host, T>(host: &H, limit_ms: Millis, work: impl Future<Output = T>) -> Option<T> {
-    first(pin!(work), pin!(host.sleep(limit_ms))).await
+    first_of(work, host.sleep(limit_ms)).await
 }
 
 /// Ends the call when its future is dropped half way: its lease and its probe permit are free again.

@@ -1,5 +1,7 @@
 //! What the platform calls: one function per event.
 
+use std::rc::Rc;
+
 use worker::{Context, Env, Request, Response, ScheduleContext, ScheduledEvent, event};
 
 use super::caller;
@@ -18,13 +20,17 @@ pub(super) async fn fetch(mut request: Request, env: Env, context: Context) -> w
         return Err("the request was lost".into());
     };
     host.share_after(&context);
+    Rc::new(host).start_chores(|work| context.wait_until(work));
     sent(response)
 }
 
-/// Asks the database whether it is there, if nobody asked for a while, and shares what it learnt.
+/// Asks the database whether it is there, if nobody asked for a while, shares what it learnt, and begins what else is due.
 #[event(scheduled)]
-pub(super) async fn scheduled(_event: ScheduledEvent, env: Env, _context: ScheduleContext) {
-    let Ok(isolate) = Isolate::of(&env, &Place::default()) else { return };
+pub(super) async fn scheduled(_event: ScheduledEvent, env: Env, context: ScheduleContext) {
+    let isolate = Isolate::of(&env, &Place::default());
+    let host = Rc::new(Host::new(isolate.clone(), env.clone()));
+    host.start_chores(|work| context.wait_until(work));
+    let Ok(isolate) = isolate else { return };
     let visit = Visit::new(isolate, &env);
     let work = async move {
         visit.probe(visit.health_check_interval_ms()).await;

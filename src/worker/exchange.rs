@@ -1,21 +1,39 @@
 //! Carries an exchange out: the twin of `js/src/monitor/exchange.ts`.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
+use std::future::Future;
+use std::pin::Pin;
 use std::rc::Rc;
 
 use worker::{Context, Env};
 
 use super::caller;
-use super::clock;
-use super::isolate::{Isolate, Visit};
+use super::isolate::{Isolate, Visit, variable};
+use super::{clock, driver, upstream};
 use crate::clock::Millis;
-use crate::http::exchange::{Answer, Cx, Next, Question};
+use crate::http::exchange::{Answer, Cx, Next, Outgoing, Question};
 use crate::http::{Response, exchange};
-use crate::monitor::Monitor;
+use crate::monitor::{Monitor, Settings, chores};
 use crate::report::facts::Facts;
 
 thread_local! {
     static MONITOR: RefCell<Monitor> = RefCell::default();
+    /// Whether the monitor has its settings, and what is wrong with them.
+    static PROBLEM: OnceCell<Option<Rc<str>>> = const { OnceCell::new() };
+}
+
+/// Gives the monitor its settings, at the first event; says what is wrong with them, and goes on with the defaults then.
+fn problem_of(env: &Env) -> Option<Rc<str>> {
+    PROBLEM.with(|problem| {
+        let settle = || match Settings::from_variables(|name| variable(env, name)) {
+            Ok(settings) => {
+                MONITOR.replace(Monitor::new(settings));
+                None
+            }
+            Err(problem) => Some(Rc::from(problem)),
+        };
+        problem.get_or_init(settle).clone()
+    })
 }
 
 /// What one event has to answer questions with.
@@ -25,13 +43,33 @@ pub(super) struct Host {
 }
 
 impl Host {
-    pub(super) const fn new(isolate: Result<Rc<Isolate>, Rc<str>>, env: Env) -> Self {
+    pub(super) fn new(isolate: Result<Rc<Isolate>, Rc<str>>, env: Env) -> Self {
+        let isolate = match problem_of(&env) {
+            Some(problem) => isolate.and(Err(problem)),
+            None => isolate,
+        };
         Self { isolate, env }
     }
 
     /// Carries out what `begin` gives; `None` for work without a response.
     pub(super) async fn carried_out(&self, begin: impl FnOnce(&mut Cx<'_>) -> Next) -> Option<Response> {
-        let mut next = with_cx(begin);
+        self.ended(with_cx(begin)).await
+    }
+
+    /// Carries out the background work that is due, each piece by itself: `wait_until` keeps the invocation alive for it.
+    pub(super) fn start_chores(self: &Rc<Self>, wait_until: impl Fn(Pin<Box<dyn Future<Output = ()>>>)) {
+        for index in 0..chores::COUNT {
+            let next = with_cx(|cx| chores::begin(index, cx));
+            if matches!(next, Next::Done) {
+                continue;
+            }
+            let host = Rc::clone(self);
+            let work = async move { _ = host.ended(next).await };
+            wait_until(Box::pin(async move { _ = caller::unless_lost(work).await }));
+        }
+    }
+
+    async fn ended(&self, mut next: Next) -> Option<Response> {
         loop {
             next = match next {
                 Next::Respond(response) => return Some(response),
@@ -56,9 +94,20 @@ impl Host {
     async fn answer(&self, question: Question) -> Answer {
         match question {
             Question::Facts { probe_age_max_ms } => self.facts(probe_age_max_ms).await,
-            Question::Read { .. } | Question::Swap { .. } | Question::List { .. } | Question::Fetch(_) => {
+            // There is one database.
+            Question::AllFacts { probe_age_max_ms } => self.facts(Some(probe_age_max_ms)).await,
+            Question::Fetch(outgoing) => self.fetched(&outgoing).await,
+            Question::Read { .. } | Question::Swap { .. } | Question::List { .. } => {
                 Answer::Failed("This Worker has no strong store.".to_owned())
             }
+        }
+    }
+
+    async fn fetched(&self, outgoing: &Outgoing) -> Answer {
+        match driver::first_of(upstream::deliver(outgoing), clock::sleep(outgoing.timeout_ms)).await {
+            Some(Some((status, retry_after))) => Answer::Fetched { status, retry_after },
+            Some(None) => Answer::Failed("It could not be reached.".to_owned()),
+            None => Answer::Failed(format!("It did not answer within {} ms.", outgoing.timeout_ms)),
         }
     }
 
@@ -77,6 +126,7 @@ impl Host {
                     uptime_ms: database.status.uptime_ms,
                     memory_bytes: memory_bytes(),
                     databases: vec![database],
+                    ..Facts::default()
                 })
             }
         }

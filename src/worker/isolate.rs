@@ -63,7 +63,7 @@ impl Isolate {
 }
 
 /// A variable or a secret. Wrangler's configuration may hold a number where a shell would hold its digits.
-fn variable(env: &Env, name: &str) -> Option<String> {
+pub(super) fn variable(env: &Env, name: &str) -> Option<String> {
     let value = Reflect::get(env, &name.into()).ok()?;
     value.as_string().or_else(|| value.as_f64().map(|number| number.to_string()))
 }
@@ -121,6 +121,8 @@ impl Visit {
             probe,
             operations: u32::try_from(engine.running_at(now)).unwrap_or(u32::MAX),
             status: Status::of(engine, now),
+            kind: "libsql".to_owned(),
+            ..DatabaseFacts::default()
         })
     }
 

@@ -1,4 +1,5 @@
-//! Reaches the database: one POST of one pipeline. The token goes into its header and nowhere else.
+//! Reaches the database: one POST of one pipeline. The token goes into its header and nowhere else. And reaches others, of
+//! whose answer nothing but its head is read.
 
 use worker::js_sys::{self, Reflect};
 use worker::wasm_bindgen::JsValue;
@@ -9,6 +10,7 @@ use super::promise::{call, settled};
 use crate::config::variables::Address;
 use crate::hrana::proto::{PipelineRequest, PipelineResponse, StreamResult, Version};
 use crate::hrana::{decode, encode};
+use crate::http::exchange::Outgoing;
 
 /// What is known of a failed request; `outcome::judge` takes it. It holds no text of the server, which may quote
 /// statements.
@@ -57,6 +59,32 @@ pub(super) async fn send(
         Some(StreamResult::Error { error }) => Err(Failure::new(status, error.code.clone().unwrap_or_default(), true)),
         None => Err(Failure::new(status, "BAD_RESPONSE", true)),
     }
+}
+
+/// Sends a request to somebody else; its status and its `retry-after`, or `None` without an answer.
+///
+/// Redirects are not followed, and no body is read: dropping the future, at the latest at the end, takes the request back.
+pub(super) async fn deliver(outgoing: &Outgoing) -> Option<(u16, Option<String>)> {
+    let request = outgoing_request(outgoing).ok()?;
+    let abort = AbortOnDrop::new().ok()?;
+    let response = settled(abort.fetch(&request).ok()?).await.ok()?;
+    let headers = Reflect::get(&response, &"headers".into()).ok()?;
+    let retry_after = call(&headers, "get", &[&"retry-after".into()]).ok().and_then(|value| value.as_string());
+    Some((status_of(&response), retry_after))
+}
+
+fn outgoing_request(outgoing: &Outgoing) -> worker::Result<Request> {
+    let headers = Headers::new();
+    for (name, value) in &outgoing.headers {
+        headers.set(name, value)?;
+    }
+    let mut init = RequestInit::new();
+    let body = (!outgoing.body.is_empty()).then(|| outgoing.body.as_str().into());
+    init.with_method(Method::from(outgoing.method.to_owned()))
+        .with_headers(headers)
+        .with_redirect(RequestRedirect::Manual)
+        .with_body(body);
+    Request::new_with_init(&outgoing.url, &init)
 }
 
 fn request(address: &Address, token: Option<&str>, pipeline: &PipelineRequest) -> worker::Result<Request> {

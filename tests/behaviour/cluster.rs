@@ -486,6 +486,35 @@ fn a_read_with_a_floor_prefers_who_has_seen_it() {
     );
 }
 
+/// LB-04: who writes all the time still leaves a primary that has become slow for replicas, which have not shown every
+/// write yet, and goes back to it when it is quick again.
+#[test]
+fn a_slow_primary_is_left_for_replicas_that_have_not_shown_the_floor() {
+    for strategy in [Spread::Performance, Spread::RoundRobin, Spread::LeastConnections, Spread::Adaptive] {
+        let mut rig = Rig::with(strategy, 2);
+        rig.warm(&[5, 5, 5]);
+        let mut floor = 0;
+        let mut reads = |rig: &mut Rig, takes_ms: &[Millis]| {
+            let mut counts = [0; 3];
+            for _ in 0..100 {
+                floor += 1;
+                let target = given(rig.begin(READ, Wish { floor, ..Wish::ANY }));
+                counts[target.endpoint] += 1;
+                rig.later(takes_ms[target.endpoint]);
+                rig.report(target.route, Ended::Answered);
+            }
+            counts
+        };
+        let healthy = reads(&mut rig, &[5, 5, 5]);
+        assert_eq!(healthy[PRIMARY], 100, "{strategy:?}: who wrote it answers at once");
+        let slow = reads(&mut rig, &[60, 5, 5]);
+        assert!(slow[PRIMARY] < 20, "{strategy:?}: {slow:?}");
+        rig.later(20_000);
+        let mended = reads(&mut rig, &[5, 5, 5]);
+        assert!(mended[PRIMARY] > 90, "{strategy:?}: {mended:?}");
+    }
+}
+
 /// A transaction counts as pending for as long as it is open, and is no stall.
 #[test]
 fn an_open_transaction_is_pending_and_no_stall() {

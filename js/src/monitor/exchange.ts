@@ -30,6 +30,7 @@ export interface Outgoing {
 /** What the routes ask. */
 export type Question =
   | { ask: "facts"; probeAgeMaxMs?: number }
+  | { ask: "allFacts"; probeAgeMaxMs: number }
   | { ask: "read"; key: string }
   | { ask: "swap"; key: string; expected: string | null; text: string | null }
   | { ask: "list"; prefix: string }

@@ -4,9 +4,13 @@ import type { Controls } from "../controls.ts";
 import { type Platform, platform as thisPlatform } from "../platform/platform.ts";
 import { type Answer, type Asked, carriedOut, type Host, type Question, type Responded } from "./exchange.ts";
 import { Monitor as Core } from "./generated/monitor.js";
+import { fetched } from "./outgoing.ts";
 
 /** Most of a request's body, in bytes. */
 const BODY_MAX = 65_536;
+/** How often a timer looks whether something is due, in milliseconds. */
+const TICK_MS = 1_000;
+const CHECK_INTERVAL_MIN_MS = 1_000;
 
 /** A database to watch: what `createClient` gives, or anything with Seawall's controls and a way to ask whether it is there. */
 export interface Watched {
@@ -21,12 +25,24 @@ export interface MonitorOptions {
   databases: Readonly<Record<string, Watched>>;
   /** The routes lie under this path; `/api` by default. */
   basePath?: string;
+  /** All databases are probed about so often, in milliseconds: see {@link Monitor.startMonitoring}. */
+  checkIntervalMs?: number;
 }
 
 /** See {@link createMonitor}. */
 export interface Monitor {
   /** Answers a request to one of the routes. Never rejects. */
   handle(request: Request): Promise<Response>;
+  /** Does what is due in the background, and resolves when it is done. Never rejects. */
+  tick(): Promise<void>;
+  /**
+   * Has all databases probed every `intervalMs`, 15,000 by default and 1,000 at least, and background work done on time.
+   * On Workers, which have no timers outside of requests, both are done after the next request that comes when they are
+   * due, or by {@link Monitor.tick} in a `scheduled` handler. The timer does not keep a process alive.
+   *
+   * @returns Ends it.
+   */
+  startMonitoring(intervalMs?: number): () => void;
 }
 
 /**
@@ -43,6 +59,7 @@ class IsolateMonitor implements Monitor, Host {
   readonly #databases: [string, Watched][];
   readonly #platform: Platform;
   readonly #startedAtMs: number;
+  #timer: ReturnType<typeof setInterval> | undefined;
 
   constructor({ databases, ...settings }: MonitorOptions, platform: Platform) {
     this.#core = new Core(JSON.stringify(settings));
@@ -56,7 +73,28 @@ class IsolateMonitor implements Monitor, Host {
     if (asked === undefined) return new Response(null, { status: 413 });
     const text = JSON.stringify(asked);
     const responded = await carriedOut(this.#core, this, (nowMs, random) => this.#core.begin(text, nowMs, random));
+    this.#platform.waitUntil(this.tick());
     return responseOf(responded as Responded);
+  }
+
+  async tick(): Promise<void> {
+    const chores = Array.from({ length: this.#core.chores() }, (_, index) =>
+      carriedOut(this.#core, this, (nowMs, random) => this.#core.chore(index, nowMs, random)),
+    );
+    await Promise.allSettled(chores);
+  }
+
+  startMonitoring(intervalMs = 15_000): () => void {
+    this.#core.checkEvery(Math.max(intervalMs, CHECK_INTERVAL_MIN_MS));
+    clearInterval(this.#timer);
+    if (!this.#platform.isPolling) {
+      this.#timer = setInterval(() => this.tick(), TICK_MS);
+      (this.#timer as { unref?(): void }).unref?.();
+    }
+    return () => {
+      clearInterval(this.#timer);
+      this.#core.checkEvery(0);
+    };
   }
 
   now(): number {
@@ -64,7 +102,10 @@ class IsolateMonitor implements Monitor, Host {
   }
 
   async answer(question: Question): Promise<Answer> {
-    if (question.ask === "facts") return { facts: await this.#facts(question.probeAgeMaxMs) };
+    if (question.ask === "facts" || question.ask === "allFacts") {
+      return { facts: await this.#facts(question.probeAgeMaxMs) };
+    }
+    if (question.ask === "fetch") return fetched(question);
     return { failed: "This monitor has no strong store." };
   }
 

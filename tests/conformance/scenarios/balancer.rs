@@ -227,8 +227,8 @@ impl Subject for Endpoints {
             answer = answer
                 .with("ejected", self.is_ejected(endpoint))
                 .with("pending", self.balancer.pending(endpoint))
-                .with("cost", self.balancer.cost(endpoint, now))
-                .with("cost_at_least", self.balancer.cost(endpoint, now));
+                .with("cost", self.balancer.cost(endpoint, 0.0, now))
+                .with("cost_at_least", self.balancer.cost(endpoint, 0.0, now));
         }
         if let Some(suspicion) = &self.suspicion {
             let phi = suspicion.phi(now).min(f64::MAX);

@@ -1,0 +1,185 @@
+//! What a host is told about its monitor: the options of `createMonitor`, and the Worker's variables.
+//!
+//! To add an option: a field, its check, and, if the Worker is to have it, a line in [`VARIABLES`].
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use crate::alerts;
+use crate::clock::Millis;
+use crate::report::score::Gates;
+
+/// Least time between two regular checks, in milliseconds.
+pub const CHECK_INTERVAL_MIN_MS: Millis = 1_000;
+/// Longest base path, in bytes.
+const BASE_PATH_MAX: usize = 256;
+
+/// The options. Names in JSON are those of JavaScript; what is unknown is refused.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct Settings {
+    /// The routes lie under this path: empty, or a path that begins with a slash and does not end with one.
+    pub base_path: String,
+    /// All databases are probed about so often, in milliseconds, whether or not anybody asks; without it only when
+    /// somebody does.
+    pub check_interval_ms: Option<Millis>,
+    /// Scores from which a database is well enough, for each who asks.
+    pub health_score: Gates,
+    /// What is worth an alert, and who is told.
+    #[serde(deserialize_with = "alerts::settings::without_values")]
+    pub alerts: alerts::Settings,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            base_path: "/api".to_owned(),
+            check_interval_ms: None,
+            health_score: Gates::default(),
+            alerts: alerts::Settings::default(),
+        }
+    }
+}
+
+/// What the text of a variable is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// Itself.
+    Text,
+    /// JSON: a number, `true` or `false`, a list, an object.
+    Json,
+}
+
+/// A variable of the Worker.
+struct Variable {
+    name: &'static str,
+    /// The option that it sets; a dot goes into an option that is an object.
+    option: &'static str,
+    kind: Kind,
+}
+
+/// All variables. An empty one counts as not set.
+const VARIABLES: &[Variable] = &[
+    Variable { name: "MONITOR_BASE_PATH", option: "basePath", kind: Kind::Text },
+    Variable { name: "MONITOR_CHECK_INTERVAL_MS", option: "checkIntervalMs", kind: Kind::Json },
+    Variable { name: "HEALTH_SCORE_MIN", option: "healthScore.deploy", kind: Kind::Json },
+    // All of it at once; what the others say goes before it.
+    Variable { name: "SEAWALL_ALERTS", option: "alerts", kind: Kind::Json },
+    Variable { name: "CUSTOM_WEBHOOK_URL", option: "alerts.webhookUrl", kind: Kind::Text },
+    Variable { name: "DB_ALERT_WEBHOOK_URL", option: "alerts.webhookUrl", kind: Kind::Text },
+    Variable { name: "DB_ALERT_HEALTH_SCORE_THRESHOLD", option: "alerts.thresholds.healthScore", kind: Kind::Json },
+    Variable {
+        name: "DB_ALERT_POOL_UTILIZATION_THRESHOLD",
+        option: "alerts.thresholds.poolUtilization",
+        kind: Kind::Json,
+    },
+    Variable { name: "DB_ALERT_QUERY_TIME_THRESHOLD", option: "alerts.thresholds.queryTime", kind: Kind::Json },
+    Variable { name: "DB_ALERT_ERROR_RATE_THRESHOLD", option: "alerts.thresholds.errorRate", kind: Kind::Json },
+];
+
+impl Settings {
+    /// Settings from JSON.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with them, in words that name the option.
+    pub fn from_json(text: &str) -> Result<Self, String> {
+        serde_json::from_str(text).map_err(|error| error.to_string()).and_then(Self::checked)
+    }
+
+    /// Settings from the variables that `variable` knows.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with them, in words that name the variable, or the option that it sets; never its text.
+    pub fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Result<Self, String> {
+        let mut options = Map::new();
+        for Variable { name, option, kind } in VARIABLES {
+            let Some(text) = variable(name).filter(|text| !text.is_empty()) else { continue };
+            let value = match kind {
+                Kind::Text => Value::String(text),
+                Kind::Json => serde_json::from_str(&text).map_err(|_| format!("{name} is not JSON."))?,
+            };
+            put(&mut options, option, value);
+        }
+        serde_json::from_value(Value::Object(options)).map_err(|error| error.to_string()).and_then(Self::checked)
+    }
+
+    fn checked(self) -> Result<Self, String> {
+        let path = &self.base_path;
+        let is_path = path.is_empty() || (path.starts_with('/') && !path.ends_with('/'));
+        let is_plain = path.bytes().all(|byte| byte.is_ascii_graphic() && !b"?#%\\{}".contains(&byte));
+        if !is_path || !is_plain || path.contains("//") || path.len() > BASE_PATH_MAX {
+            return Err(
+                "basePath must be empty, or a path such as /api: with a slash before it and none after it.".into()
+            );
+        }
+        if self.check_interval_ms.is_some_and(|ms| ms < CHECK_INTERVAL_MIN_MS) {
+            return Err(format!("checkIntervalMs must be at least {CHECK_INTERVAL_MIN_MS}."));
+        }
+        let Gates { deploy, alert, custom } = self.health_score;
+        for (name, score) in [("deploy", deploy), ("alert", alert), ("custom", custom)] {
+            if score > 100 {
+                return Err(format!("healthScore.{name} must be at most 100."));
+            }
+        }
+        self.alerts.receivers()?;
+        Ok(self)
+    }
+}
+
+/// Sets what `path` names in `options`.
+fn put(options: &mut Map<String, Value>, path: &str, value: Value) {
+    match path.split_once('.') {
+        None => _ = options.insert(path.to_owned(), value),
+        Some((name, rest)) => {
+            let within = options.entry(name).or_insert_with(|| Value::Object(Map::new()));
+            if let Value::Object(within) = within {
+                put(within, rest, value);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_and_variables_say_the_same() {
+        let json = Settings::from_json(r#"{"basePath":"/internal/db","checkIntervalMs":15000}"#);
+        let variables = Settings::from_variables(|name| {
+            let text = match name {
+                "MONITOR_BASE_PATH" => "/internal/db",
+                "MONITOR_CHECK_INTERVAL_MS" => "15000",
+                _ => "",
+            };
+            Some(text.to_owned())
+        });
+        assert!(json.is_ok());
+        assert_eq!(json, variables);
+        assert_eq!(Settings::from_variables(|_| None), Ok(Settings::default()));
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_named() {
+        for path in ["api", "/api/", "/", "//a", "/a b", "/é", "/a?b", "/%61", &format!("/{}", "a".repeat(256))] {
+            let wrong = Settings::from_json(&serde_json::json!({ "basePath": path }).to_string());
+            assert!(wrong.is_err_and(|error| error.contains("basePath")), "{path}");
+        }
+        let error = |text| Settings::from_json(text).err().unwrap_or_default();
+        assert!(error(r#"{"checkIntervalMs":5}"#).contains("checkIntervalMs"));
+        assert!(error(r#"{"healthScore":{"deploy":101}}"#).contains("healthScore.deploy"));
+        assert!(error(r#"{"basepath":""}"#).contains("unknown field `basepath`"));
+        let secret = |name: &str| (name == "MONITOR_CHECK_INTERVAL_MS").then(|| "hunter2".to_owned());
+        assert_eq!(Settings::from_variables(secret), Err("MONITOR_CHECK_INTERVAL_MS is not JSON.".to_owned()));
+    }
+
+    #[test]
+    fn a_dot_goes_into_an_option() {
+        let mut options = Map::new();
+        put(&mut options, "a.b", 1.into());
+        put(&mut options, "a.c.d", 2.into());
+        assert_eq!(Value::Object(options), serde_json::json!({ "a": { "b": 1, "c": { "d": 2 } } }));
+    }
+}
