@@ -19,6 +19,9 @@ struct Host {
     before_swap: Option<fn(&mut Self)>,
     /// The next swap is done, or not, and its answer lost.
     loses_swap: Option<bool>,
+    /// The next swap is sent twice by the store's own client, and only the second answer arrives.
+    repeats_swap: bool,
+    random: u64,
     is_strong_down: bool,
     asked: Vec<String>,
     monitor: Option<Monitor>,
@@ -54,7 +57,7 @@ impl Host {
     }
 
     fn cx<'a>(&self, monitor: &'a mut Monitor) -> Cx<'a> {
-        Cx { monitor, now: Instant(self.now), random: 7 }
+        Cx { monitor, now: Instant(self.now), random: self.random }
     }
 
     fn answer(&mut self, question: Question) -> Answer {
@@ -74,7 +77,8 @@ impl Host {
                 if is_there && is_lost != Some(false) {
                     self.strong.insert(key, text.unwrap());
                 }
-                if is_lost.is_some() { down() } else { Answer::Swapped(is_there) }
+                let is_repeated = std::mem::take(&mut self.repeats_swap);
+                if is_lost.is_some() { down() } else { Answer::Swapped(is_there && !is_repeated) }
             }
             Question::ReadCached { key } => {
                 self.asked.push(format!("cached {key}"));
@@ -193,6 +197,24 @@ fn a_swap_whose_answer_was_lost_is_looked_up() {
     assert_eq!(outcome(&unknown), (503, "OUTCOME_UNKNOWN".to_owned()));
     assert_eq!(json_of(&unknown)["currentVersion"], json!(1));
     assert_eq!(host.put("kill", "\"1\"", json!({"on": true})).status, 200);
+}
+
+#[test]
+fn a_swap_that_a_client_repeated_by_itself_is_known_as_done() {
+    let mut host = Host { repeats_swap: true, ..Host::new() };
+    let done = host.put("kill", "\"0\"", json!({}));
+    assert_eq!((done.status, done.header("etag")), (200, Some("\"1\"")));
+}
+
+#[test]
+fn two_writers_of_the_same_at_the_same_time_are_two() {
+    let mut host = Host::new();
+    host.before_swap = Some(|host| {
+        let mut other = Host { strong: std::mem::take(&mut host.strong), random: 8, ..Host::new() };
+        assert_eq!(other.put("kill", "\"0\"", json!({})).status, 200);
+        host.strong = other.strong;
+    });
+    assert_eq!(host.put("kill", "\"0\"", json!({})).status, 409);
 }
 
 #[test]
