@@ -50,6 +50,9 @@ export interface Operation {
   handsOnErrors?: "all" | "losses" | undefined;
 }
 
+/** A question of ours: whether the database is there. It takes nothing of a tenant's rate. */
+export const HEALTH_CHECK: Operation = { class: "healthCheck", kind: "read", name: "healthCheck" };
+
 /** What one attempt must respect. */
 export interface AttemptContext {
   /** Aborts at the deadline, or when the caller aborts. */
