@@ -6,8 +6,8 @@
 //   npm run chaos -- --subject=seawall          without the comparison: seawall or @libsql/client/web
 import { setTimeout as pause } from "node:timers/promises";
 import { parseArgs } from "node:util";
+import { program } from "./program.mjs";
 import { StepError } from "./progress.mjs";
-import { setup } from "./setup.mjs";
 
 const HEALTHY_MS = 3_000;
 const MENDED_MS = 20_000;
@@ -141,16 +141,8 @@ function report(ledger, calls, log, outages, isOurs) {
   return !isOurs || broken.every(([, count]) => count === 0);
 }
 
-try {
-  const options = chosen();
-  console.log("Set-up");
-  await setup();
-  console.log("Build");
-  const { build } = await import("./build.mjs");
-  await build();
-  for (const subject of options.subjects) if (!(await suffer(subject, options))) process.exitCode = 1;
-} catch (error) {
-  if (!(error instanceof StepError)) throw error;
-  console.error(error.message);
-  process.exitCode = 1;
-}
+await program(chosen, async (options) => {
+  let isKept = true;
+  for (const subject of options.subjects) isKept = (await suffer(subject, options)) && isKept;
+  return isKept;
+});

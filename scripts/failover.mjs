@@ -5,8 +5,8 @@
 //   npm run failover -- --name=replica-1               of one database only: primary, replica-1 or replica-2
 //   npm run failover -- --strategy=adaptive            performance, round_robin, least_connections or adaptive
 import { parseArgs } from "node:util";
+import { program } from "./program.mjs";
 import { StepError } from "./progress.mjs";
-import { setup } from "./setup.mjs";
 
 /** Share of the reads that must get their row. */
 const SERVED = 0.999;
@@ -96,16 +96,4 @@ function row({ name, fault, reads, served, codes, before, during, backMs }, isSe
   return `  ${name.padEnd(10)} ${fault.padEnd(10)} ${share} ${ms(before)} ${ms(during)} ${(backMs / 1_000).toFixed(1)} s${isBack ? "" : "  TOO LATE"}${why}`;
 }
 
-try {
-  const options = chosen();
-  console.log("Set-up");
-  await setup();
-  console.log("Build");
-  const { build } = await import("./build.mjs");
-  await build(["npm"]);
-  if (!(await failover(options))) process.exitCode = 1;
-} catch (error) {
-  if (!(error instanceof StepError)) throw error;
-  console.error(error.message);
-  process.exitCode = 1;
-}
+await program(chosen, failover, ["npm"]);

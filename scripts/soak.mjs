@@ -4,8 +4,8 @@
 //   npm run soak -- --minutes=3 --seed=7           shorter, and the same chance again
 import { setTimeout as pause } from "node:timers/promises";
 import { parseArgs } from "node:util";
+import { program } from "./program.mjs";
 import { StepError } from "./progress.mjs";
-import { setup } from "./setup.mjs";
 
 const ISOLATES = 2;
 const USERS = 3;
@@ -216,16 +216,4 @@ function wasmGrowth(samples) {
   );
 }
 
-try {
-  const options = chosen();
-  console.log("Set-up");
-  await setup();
-  console.log("Build");
-  const { build } = await import("./build.mjs");
-  await build();
-  if (!(await soak(options))) process.exitCode = 1;
-} catch (error) {
-  if (!(error instanceof StepError)) throw error;
-  console.error(error.message);
-  process.exitCode = 1;
-}
+await program(chosen, soak);

@@ -13,6 +13,7 @@ compile_error!(
      method of the Worker, and the npm core carries what only operators need"
 );
 
+pub mod alerts;
 #[cfg(feature = "bindings")]
 pub mod bindings;
 pub mod clock;
@@ -32,4 +33,5 @@ pub mod query;
 pub mod report;
 pub mod rng;
 pub mod state;
+pub mod telemetry;
 pub mod worker;

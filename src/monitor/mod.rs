@@ -12,6 +12,7 @@ pub use settings::Settings;
 use checks::Checks;
 use chores::UnderWay;
 
+use crate::alerts::{self, Alerts};
 use crate::clock::Millis;
 use crate::report::overview::Instruments;
 use crate::report::probe::Probes;
@@ -24,13 +25,15 @@ pub struct Monitor {
     checks: Checks,
     probes: Probes,
     uptime_ms: Millis,
+    alerts: Alerts,
 }
 
 impl Monitor {
     /// Watches nothing yet.
     #[must_use]
     pub fn new(settings: Settings) -> Self {
-        Self { settings, ..Self::default() }
+        let alerts = Alerts::new(&settings.alerts);
+        Self { settings, alerts, ..Self::default() }
     }
 
     /// What the host was told.
@@ -60,5 +63,21 @@ impl Monitor {
     /// `None` ends it.
     pub fn check_every(&mut self, interval_ms: Option<Millis>) {
         self.settings.check_interval_ms = interval_ms.map(|ms| ms.max(settings::CHECK_INTERVAL_MIN_MS));
+    }
+
+    /// What is kept of alerts.
+    #[must_use]
+    pub const fn alerts(&self) -> &Alerts {
+        &self.alerts
+    }
+
+    /// What is kept of alerts, to be changed.
+    pub(crate) const fn alerts_mut(&mut self) -> &mut Alerts {
+        &mut self.alerts
+    }
+
+    /// What is kept of alerts, to be changed, and what the host was told of them.
+    pub(crate) const fn alerts_and_settings(&mut self) -> (&alerts::Settings, &mut Alerts) {
+        (&self.settings.alerts, &mut self.alerts)
     }
 }

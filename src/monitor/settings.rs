@@ -5,6 +5,7 @@
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use crate::alerts;
 use crate::clock::Millis;
 use crate::report::score::Gates;
 
@@ -24,11 +25,19 @@ pub struct Settings {
     pub check_interval_ms: Option<Millis>,
     /// Scores from which a database is well enough, for each who asks.
     pub health_score: Gates,
+    /// What is worth an alert, and who is told.
+    #[serde(deserialize_with = "alerts::settings::without_values")]
+    pub alerts: alerts::Settings,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { base_path: "/api".to_owned(), check_interval_ms: None, health_score: Gates::default() }
+        Self {
+            base_path: "/api".to_owned(),
+            check_interval_ms: None,
+            health_score: Gates::default(),
+            alerts: alerts::Settings::default(),
+        }
     }
 }
 
@@ -54,6 +63,18 @@ const VARIABLES: &[Variable] = &[
     Variable { name: "MONITOR_BASE_PATH", option: "basePath", kind: Kind::Text },
     Variable { name: "MONITOR_CHECK_INTERVAL_MS", option: "checkIntervalMs", kind: Kind::Json },
     Variable { name: "HEALTH_SCORE_MIN", option: "healthScore.deploy", kind: Kind::Json },
+    // All of it at once; what the others say goes before it.
+    Variable { name: "SEAWALL_ALERTS", option: "alerts", kind: Kind::Json },
+    Variable { name: "CUSTOM_WEBHOOK_URL", option: "alerts.webhookUrl", kind: Kind::Text },
+    Variable { name: "DB_ALERT_WEBHOOK_URL", option: "alerts.webhookUrl", kind: Kind::Text },
+    Variable { name: "DB_ALERT_HEALTH_SCORE_THRESHOLD", option: "alerts.thresholds.healthScore", kind: Kind::Json },
+    Variable {
+        name: "DB_ALERT_POOL_UTILIZATION_THRESHOLD",
+        option: "alerts.thresholds.poolUtilization",
+        kind: Kind::Json,
+    },
+    Variable { name: "DB_ALERT_QUERY_TIME_THRESHOLD", option: "alerts.thresholds.queryTime", kind: Kind::Json },
+    Variable { name: "DB_ALERT_ERROR_RATE_THRESHOLD", option: "alerts.thresholds.errorRate", kind: Kind::Json },
 ];
 
 impl Settings {
@@ -102,6 +123,7 @@ impl Settings {
                 return Err(format!("healthScore.{name} must be at most 100."));
             }
         }
+        self.alerts.receivers()?;
         Ok(self)
     }
 }

@@ -1,13 +1,12 @@
 // Data centres that share Workers KV in workerd, and the view that each has of all.
-import { join } from "node:path";
-import { Miniflare } from "miniflare";
+import type { Miniflare } from "miniflare";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { createGuard, type Driver } from "../../js/src/driver.ts";
 import { attachFailure, LibsqlError } from "../../js/src/errors.ts";
 import type { Operation } from "../../js/src/operation.ts";
 import type { Store } from "../../js/src/store/store.ts";
-import { bundleWorker, COMPATIBILITY_DATE } from "../support/workerd.mjs";
 import { storeAt } from "./over-http.ts";
+import { startStores } from "./workerd.ts";
 
 const DATABASE = "database.example";
 const READ: Operation = { class: "query", kind: "read" };
@@ -17,15 +16,7 @@ let miniflare: Miniflare;
 let store: Store;
 
 beforeAll(async () => {
-  const modules = await bundleWorker(join(import.meta.dirname, "worker.ts"));
-  miniflare = new Miniflare({
-    cf: false,
-    host: "127.0.0.1",
-    compatibilityDate: COMPATIBILITY_DATE,
-    modulesRoot: "/",
-    modules: modules.map((module) => ({ ...module, path: `/${module.path}` })),
-    kvNamespaces: { HINTS: "hints" },
-  });
+  miniflare = await startStores();
   store = await storeAt(await miniflare.ready, "workers-kv");
 });
 afterAll(() => miniflare?.dispose());

@@ -1,26 +1,17 @@
 // Workers KV and the Cache API in workerd.
-import { join } from "node:path";
-import { Miniflare } from "miniflare";
+import type { Miniflare } from "miniflare";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { cacheApiStore } from "../../js/src/store/cache-api.ts";
 import { workersKvStore } from "../../js/src/store/workers-kv.ts";
-import { bundleWorker, COMPATIBILITY_DATE } from "../support/workerd.mjs";
 import { storeAt } from "./over-http.ts";
 import { storeSuite } from "./suite.ts";
+import { startStores } from "./workerd.ts";
 
 let miniflare: Miniflare;
 let url: URL;
 
 beforeAll(async () => {
-  const modules = await bundleWorker(join(import.meta.dirname, "worker.ts"));
-  miniflare = new Miniflare({
-    cf: false,
-    host: "127.0.0.1",
-    compatibilityDate: COMPATIBILITY_DATE,
-    modulesRoot: "/",
-    modules: modules.map((module) => ({ ...module, path: `/${module.path}` })),
-    kvNamespaces: { HINTS: "hints" },
-  });
+  miniflare = await startStores();
   url = await miniflare.ready;
 });
 afterAll(() => miniflare?.dispose());
