@@ -14,6 +14,7 @@ use crate::report::health_json::{HealthJson, Word};
 use crate::report::overview::Overview;
 use crate::report::probe::INTERVAL_MS;
 use crate::report::score::{Gates, Score};
+use crate::report::short_number;
 use crate::report::timestamp::iso8601;
 
 #[derive(Serialize)]
@@ -51,7 +52,8 @@ struct AllGates {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Gate {
-    score_min: u8,
+    #[serde(serialize_with = "short_number")]
+    score_min: f64,
     passes: bool,
 }
 
@@ -110,14 +112,15 @@ pub(super) fn score(_: &Request, _: &str, _: &mut Cx<'_>) -> Next {
     ask(ALL, |facts, cx| match facts {
         Ok(facts) => {
             let worst = Score::of_all(&facts).unwrap_or(Score { score: 0, parts: Vec::new() });
-            let Gates { deploy, alert, custom } = cx.monitor.settings().health_score;
+            let Settings { health_score: Gates { deploy, custom }, alerts, .. } = cx.monitor.settings();
+            let alert = alerts.thresholds.health_score;
             let gate = |score_min| Gate { score_min, passes: worst.passes(score_min) };
             let document = Scores {
                 scope: SCOPE.1,
                 timestamp: iso8601(cx.now),
                 score: worst.score,
                 critical: worst.critical(),
-                gates: AllGates { deploy: gate(deploy), alert: gate(alert), custom: gate(custom) },
+                gates: AllGates { deploy: gate((*deploy).into()), alert: gate(alert), custom: gate((*custom).into()) },
                 databases: facts.databases.iter().map(|it| (it.name.as_str(), Score::of(it, facts.now()))).collect(),
             };
             Response::json(200, JSON, &document)

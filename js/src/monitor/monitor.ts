@@ -27,8 +27,8 @@ export interface MonitorOptions {
   basePath?: string;
   /** All databases are probed about so often, in milliseconds: see {@link Monitor.startMonitoring}. */
   checkIntervalMs?: number;
-  /** Scores from which a database is well enough; by default 85 to deploy, 70 and 80 to leave everybody asleep. */
-  healthScore?: { deploy?: number; alert?: number; custom?: number };
+  /** Scores from which a database is well enough; by default 85 to deploy, and 80 for whoever asks for another reason. */
+  healthScore?: { deploy?: number; custom?: number };
 }
 
 /** See {@link createMonitor}. Whatever it tells is this isolate's own. */
