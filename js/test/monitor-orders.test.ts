@@ -7,9 +7,12 @@ import type { StrongStore } from "../src/store/strong.ts";
 
 const TOKEN = "t0ken-of-the-operator-that-nobody-may-see";
 
+/** A database that nobody asks here. */
+const databases = { primary: { seawall: { status: () => ({}), healthCheck: async () => true } } };
+
 function operator(store?: StrongStore, cache?: Store, adminToken: string | undefined = TOKEN) {
   const given = { ...(store && { store }), ...(cache && { cache }), ...(adminToken !== "" && { adminToken }) };
-  const monitor = createMonitor({ databases: {}, ...given });
+  const monitor = createMonitor({ databases, ...given });
   return (method: string, headers: Record<string, string> = {}, body?: BodyInit, path = "/orders/flags") =>
     monitor.handle(
       new Request(`https://example.com/admin/api${path}`, {
@@ -95,9 +98,9 @@ test("without a store the routes say what is missing", async () => {
 
 test("what is no strong store is named when the monitor is made", () => {
   for (const store of [memoryStore(), null, 7, {}]) {
-    expect(() => createMonitor({ databases: {}, store: store as never })).toThrow("store must be a strong store");
+    expect(() => createMonitor({ databases, store: store as never })).toThrow("store must be a strong store");
   }
   for (const cache of [null, 7, {}]) {
-    expect(() => createMonitor({ databases: {}, cache: cache as never })).toThrow("cache must be a store of hints");
+    expect(() => createMonitor({ databases, cache: cache as never })).toThrow("cache must be a store of hints");
   }
 });

@@ -218,9 +218,9 @@ it.each(["mts", "cts"])("TypeScript checks a .%s consumer, declarations included
     const client: SeawallClient = createClient({ url: "http://127.0.0.1:1", seawall: { state: { store: memoryStore() } } });
     createClient({ url: "http://127.0.0.1:1", seawall: { state: { store: alone() } } });
     createClient({ url: "http://127.0.0.1:1", seawall: { state: { store: libsqlStore({ client }) } } });
-    createMonitor({ databases: {}, store: strongLibsqlStore({ client }), cache: alone(), adminToken: "" });
+    createMonitor({ databases: { client }, store: strongLibsqlStore({ client }), cache: alone(), adminToken: "" });
     // @ts-expect-error: a store of hints may forget.
-    createMonitor({ databases: {}, store: alone() });
+    createMonitor({ databases: { client }, store: alone() });
     export const bound = (namespace: Parameters<typeof durableObjectStore>[0]) => durableObjectStore(namespace, { name: "x" });
     // @ts-expect-error: the token is not optional.
     upstashStore({ url: "http://127.0.0.1:1" });
