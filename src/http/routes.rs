@@ -1,8 +1,8 @@
 //! The ONE table of routes.
 
 use super::exchange::{Cx, Next};
-use super::health;
 use super::{Problem, QUOTED_MAX, Request, Response};
+use super::{health, logs};
 
 /// What a request may be sent with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,10 +21,11 @@ struct Route {
 }
 
 /// What lies where.
-const ROUTES: [Route; 3] = [
+const ROUTES: [Route; 4] = [
     Route { path: "/health", methods: Methods::Read, begin: health::document },
     Route { path: "/health/live", methods: Methods::Read, begin: health::liveness },
     Route { path: "/health/ready", methods: Methods::Read, begin: health::readiness },
+    Route { path: "/logs", methods: Methods::Read, begin: logs::recent },
 ];
 
 impl Methods {

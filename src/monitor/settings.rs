@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use crate::alerts;
 use crate::clock::Millis;
 use crate::report::score::Gates;
+use crate::telemetry;
 
 /// Least time between two regular checks, in milliseconds.
 pub const CHECK_INTERVAL_MIN_MS: Millis = 1_000;
@@ -28,6 +29,8 @@ pub struct Settings {
     /// What is worth an alert, and who is told.
     #[serde(deserialize_with = "alerts::settings::without_values")]
     pub alerts: alerts::Settings,
+    /// Where logs and metrics are sent.
+    pub telemetry: telemetry::Settings,
 }
 
 impl Default for Settings {
@@ -37,6 +40,7 @@ impl Default for Settings {
             check_interval_ms: None,
             health_score: Gates::default(),
             alerts: alerts::Settings::default(),
+            telemetry: telemetry::Settings::default(),
         }
     }
 }
@@ -63,6 +67,11 @@ const VARIABLES: &[Variable] = &[
     Variable { name: "MONITOR_BASE_PATH", option: "basePath", kind: Kind::Text },
     Variable { name: "MONITOR_CHECK_INTERVAL_MS", option: "checkIntervalMs", kind: Kind::Json },
     Variable { name: "HEALTH_SCORE_MIN", option: "healthScore.deploy", kind: Kind::Json },
+    Variable { name: "LOG_LEVEL", option: "telemetry.logLevel", kind: Kind::Text },
+    Variable { name: "OTEL_EXPORTER_OTLP_ENDPOINT", option: "telemetry.otlp.endpoint", kind: Kind::Text },
+    Variable { name: "OTEL_EXPORTER_OTLP_HEADERS", option: "telemetry.otlp.headers", kind: Kind::Text },
+    Variable { name: "OTEL_METRIC_EXPORT_INTERVAL", option: "telemetry.otlp.intervalMs", kind: Kind::Json },
+    Variable { name: "OTEL_SERVICE_NAME", option: "telemetry.otlp.serviceName", kind: Kind::Text },
     // All of it at once; what the others say goes before it.
     Variable { name: "SEAWALL_ALERTS", option: "alerts", kind: Kind::Json },
     Variable { name: "CUSTOM_WEBHOOK_URL", option: "alerts.webhookUrl", kind: Kind::Text },
@@ -124,7 +133,7 @@ impl Settings {
             }
         }
         self.alerts.receivers()?;
-        Ok(self)
+        self.telemetry.problem().map_or(Ok(self), Err)
     }
 }
 

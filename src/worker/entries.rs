@@ -9,16 +9,19 @@ use super::exchange::Host;
 use super::isolate::{Isolate, Visit};
 use super::kv::Place;
 use crate::http::{self, routes};
+use crate::telemetry::trace_context::TraceContext;
 
 /// Answers one HTTP request.
 #[event(fetch)]
 pub(super) async fn fetch(mut request: Request, env: Env, context: Context) -> worker::Result<Response> {
     let asked = asked(&mut request).await?;
     let host = Host::new(Isolate::of(&env, &Place::of(&request)), env);
+    let trace = TraceContext::of(|name| asked.header(name));
     let work = async move { (host.carried_out(|cx| routes::begin(&asked, cx)).await, host) };
     let Some((Some(response), host)) = caller::unless_gone(request.inner(), work).await else {
         return Err("the request was lost".into());
     };
+    host.tell(trace.as_ref());
     host.share_after(&context);
     Rc::new(host).start_chores(|work| context.wait_until(work));
     sent(response)
@@ -37,6 +40,7 @@ pub(super) async fn scheduled(_event: ScheduledEvent, env: Env, context: Schedul
         if visit.wants_store() {
             visit.share().await;
         }
+        host.tell(None);
     };
     _ = caller::unless_lost(work).await;
 }

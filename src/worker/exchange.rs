@@ -5,7 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
 
-use worker::{Context, Env};
+use worker::{Context, Env, console_debug, console_error, console_log, console_warn};
 
 use super::caller;
 use super::isolate::{Isolate, Visit, variable};
@@ -15,6 +15,8 @@ use crate::http::exchange::{Answer, Cx, Next, Outgoing, Question};
 use crate::http::{Response, exchange};
 use crate::monitor::{Monitor, Settings, chores};
 use crate::report::facts::Facts;
+use crate::telemetry::logs::{Level, Record};
+use crate::telemetry::trace_context::TraceContext;
 
 thread_local! {
     static MONITOR: RefCell<Monitor> = RefCell::default();
@@ -91,19 +93,39 @@ impl Host {
         }
     }
 
+    /// Writes what has happened into the console, and hands it to the monitor. `trace` is that of the request, if it has one.
+    pub(super) fn tell(&self, trace: Option<&TraceContext>) {
+        let Ok(isolate) = &self.isolate else { return };
+        let records = isolate.take_records(trace);
+        if records.is_empty() {
+            return;
+        }
+        with_cx(|cx| {
+            let least = cx.monitor.settings().telemetry.log_level;
+            let told: Vec<Record> = records.into_iter().filter(|record| record.level >= least).collect();
+            for record in &told {
+                print(record);
+            }
+            cx.monitor.take_in(Answer::Logs(told));
+        });
+    }
+
     async fn answer(&self, question: Question) -> Answer {
         match question {
             Question::Facts { probe_age_max_ms } => self.facts(probe_age_max_ms).await,
             // There is one database.
             Question::AllFacts { probe_age_max_ms } => self.facts(Some(probe_age_max_ms)).await,
             Question::Fetch(outgoing) => self.fetched(&outgoing).await,
+            Question::Export(outgoing) => self.fetched(&outgoing).await,
+            // They are handed over when they are made.
+            Question::Logs => Answer::Logs(Vec::new()),
             Question::Read { .. } | Question::Swap { .. } | Question::List { .. } => {
                 Answer::Failed("This Worker has no strong store.".to_owned())
             }
         }
     }
 
-    async fn fetched(&self, outgoing: &Outgoing) -> Answer {
+    async fn fetched<Name: AsRef<str>>(&self, outgoing: &Outgoing<Name>) -> Answer {
         match driver::first_of(upstream::deliver(outgoing), clock::sleep(outgoing.timeout_ms)).await {
             Some(Some((status, retry_after))) => Answer::Fetched { status, retry_after },
             Some(None) => Answer::Failed("It could not be reached.".to_owned()),
@@ -136,6 +158,16 @@ impl Host {
 fn with_cx<T>(work: impl FnOnce(&mut exchange::Cx<'_>) -> T) -> T {
     let (now, random) = (clock::now(), clock::seed());
     MONITOR.with_borrow_mut(|monitor| work(&mut Cx { monitor, now, random }))
+}
+
+fn print(record: &Record) {
+    let line = record.line();
+    match record.level {
+        Level::Debug => console_debug!("{line}"),
+        Level::Info => console_log!("{line}"),
+        Level::Warn => console_warn!("{line}"),
+        Level::Error => console_error!("{line}"),
+    }
 }
 
 fn memory_bytes() -> u64 {

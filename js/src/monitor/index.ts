@@ -1,2 +1,2 @@
 // What `seawall/monitor` exports.
-export { createMonitor, type Monitor, type MonitorOptions, type Watched } from "./monitor.ts";
+export { createMonitor, type Monitor, type MonitorOptions, type MonitorTelemetry, type Watched } from "./monitor.ts";

@@ -4,6 +4,7 @@ import type { Controls } from "../controls.ts";
 import { type Platform, platform as thisPlatform } from "../platform/platform.ts";
 import { type Answer, type Asked, carriedOut, type Host, type Question, type Responded } from "./exchange.ts";
 import { Monitor as Core } from "./generated/monitor.js";
+import { LogReader } from "./logs.ts";
 import { fetched } from "./outgoing.ts";
 
 /** Most of a request's body, in bytes. */
@@ -14,7 +15,7 @@ const CHECK_INTERVAL_MIN_MS = 1_000;
 
 /** A database to watch: what `createClient` gives, or anything with Seawall's controls and a way to ask whether it is there. */
 export interface Watched {
-  readonly seawall: Pick<Controls, "status">;
+  readonly seawall: Pick<Controls, "status"> & Partial<Pick<Controls, "telemetry">>;
   /** Asks the database something small. Rejects when it is not there. */
   execute(statement: string): Promise<unknown>;
 }
@@ -27,6 +28,22 @@ export interface MonitorOptions {
   basePath?: string;
   /** All databases are probed about so often, in milliseconds: see {@link Monitor.startMonitoring}. */
   checkIntervalMs?: number;
+  /** Where logs and metrics are sent. */
+  telemetry?: MonitorTelemetry;
+}
+
+/** See {@link MonitorOptions.telemetry}. */
+export interface MonitorTelemetry {
+  /**
+   * A collector that takes OTLP/HTTP: its address, to which `/v1/metrics` and `/v1/logs` are added; headers, which are never
+   * shown; milliseconds between two exports, 60,000 by default.
+   */
+  otlp?: {
+    endpoint?: string;
+    headers?: string | Readonly<Record<string, string>>;
+    intervalMs?: number;
+    serviceName?: string;
+  };
 }
 
 /** See {@link createMonitor}. */
@@ -57,6 +74,7 @@ export function createMonitor(options: MonitorOptions): Monitor {
 class IsolateMonitor implements Monitor, Host {
   readonly #core: Core;
   readonly #databases: [string, Watched][];
+  readonly #logs = new LogReader();
   readonly #platform: Platform;
   readonly #startedAtMs: number;
   #timer: ReturnType<typeof setInterval> | undefined;
@@ -105,7 +123,8 @@ class IsolateMonitor implements Monitor, Host {
     if (question.ask === "facts" || question.ask === "allFacts") {
       return { facts: await this.#facts(question.probeAgeMaxMs) };
     }
-    if (question.ask === "fetch") return fetched(question);
+    if (question.ask === "fetch" || question.ask === "export") return fetched(question);
+    if (question.ask === "logs") return { logs: this.#logs.read(this.#databases) };
     return { failed: "This monitor has no strong store." };
   }
 
