@@ -21,10 +21,12 @@ struct Route {
 }
 
 /// What lies where.
-const ROUTES: [Route; 4] = [
+const ROUTES: &[Route] = &[
     Route { path: "/health", methods: Methods::Read, begin: health::document },
     Route { path: "/health/live", methods: Methods::Read, begin: health::liveness },
     Route { path: "/health/ready", methods: Methods::Read, begin: health::readiness },
+    Route { path: "/health/score", methods: Methods::Read, begin: health::score },
+    Route { path: "/status", methods: Methods::Read, begin: health::overview },
     Route { path: "/logs", methods: Methods::Read, begin: logs::recent },
 ];
 
@@ -42,20 +44,30 @@ impl Methods {
 
 /// Begins the answer to a request.
 ///
-/// A slash at the end of the request's path makes no difference.
+/// A slash at the end of the request's path makes no difference. `OPTIONS` tells the methods and allows no other origin.
 #[must_use]
 pub fn begin(request: &Request, cx: &mut Cx<'_>) -> Next {
     let base_path = cx.monitor.settings().base_path.as_str();
     let below = request.path.strip_prefix(base_path).map(|path| path.strip_suffix('/').unwrap_or(path));
+    let below = below.map(unaliased);
     let found = below.and_then(|below| ROUTES.iter().find_map(|route| Some((route, rest_of(route.path, below)?))));
     let next = match found {
         None => Next::Respond(not_found(&request.path)),
+        Some((route, _)) if request.method == "OPTIONS" => Next::Respond(options(route.methods.allowed())),
         Some((route, _)) if !route.methods.has(&request.method) => {
             Next::Respond(method_not_allowed(route.methods.allowed()))
         }
         Some((route, rest)) => (route.begin)(request, rest, cx),
     };
     if request.method == "HEAD" { without_body(next) } else { next }
+}
+
+/// `/platform/health` and what is below it are other names of `/health` and what is below that.
+fn unaliased(path: &str) -> &str {
+    const ALIAS: &str = "/platform";
+    let is_health =
+        |path: &&str| path.strip_prefix("/health").is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    path.strip_prefix(ALIAS).filter(is_health).unwrap_or(path)
 }
 
 /// What stands in `path` for the part in braces of `pattern`; empty if it has none; `None` if they do not match.
@@ -82,6 +94,11 @@ fn not_found(path: &str) -> Response {
     let detail = "There is nothing at this path.";
     let instance = path.get(..path.floor_char_boundary(QUOTED_MAX));
     Problem { code: "NOT_FOUND", title: "Not found", status: 404, detail, instance }.response()
+}
+
+fn options(allowed: &'static str) -> Response {
+    let headers = vec![("allow", format!("{allowed}, OPTIONS")), ("cache-control", "no-store".to_owned())];
+    Response { status: 204, headers, body: String::new() }
 }
 
 fn method_not_allowed(allowed: &'static str) -> Response {
@@ -144,7 +161,7 @@ mod tests {
 
     #[test]
     fn other_methods_are_told_which_are_allowed() {
-        for method in ["POST", "PUT", "DELETE", "OPTIONS", "get", "GET, HEAD", ""] {
+        for method in ["POST", "PUT", "DELETE", "TRACE", "options", "get", "GET, HEAD", ""] {
             let response = response_to(method, "/api/health/live");
             assert_eq!((response.status, response.header("allow")), (405, Some("GET, HEAD")), "{method}");
         }
@@ -174,6 +191,37 @@ mod tests {
         assert!(asks("GET", "/internal/db/health", "/internal/db"));
         assert!(asks("GET", "/health", ""));
         assert!(matches!(begin_at("GET", "/api/health", ""), Next::Respond(Response { status: 404, .. })));
+    }
+
+    /// HLT-05: every health route has its other name, and nothing else has.
+    #[test]
+    fn the_health_routes_have_another_name() {
+        for path in ["", "/", "/live", "/ready", "/score"] {
+            let [own, other] = ["/api/health", "/api/platform/health"].map(|prefix| format!("{prefix}{path}"));
+            let kind = |path: &str| match begin_at("GET", path, "/api") {
+                Next::Respond(response) => response.body,
+                Next::Ask(question, _) => format!("{question:?}"),
+                Next::Done => String::new(),
+            };
+            assert_eq!(kind(&own), kind(&other));
+        }
+        for path in
+            ["/platform/health", "/api/platform", "/api/platform/", "/api/platform/healthy", "/api/platform/status"]
+        {
+            assert_eq!(response_to("GET", path).status, 404, "{path}");
+        }
+        assert_eq!(response_to("GET", "/api/platform/platform/health").status, 404);
+    }
+
+    #[test]
+    fn options_tells_the_methods_and_lets_no_other_origin_in() {
+        for path in ["/api/health", "/api/health/live", "/api/status"] {
+            let response = response_to("OPTIONS", path);
+            assert_eq!((response.status, response.body.as_str()), (204, ""));
+            assert_eq!(response.header("allow"), Some("GET, HEAD, OPTIONS"));
+            assert_eq!(response.header("access-control-allow-origin"), None);
+        }
+        assert_eq!(response_to("OPTIONS", "/nope").status, 404);
     }
 
     #[test]

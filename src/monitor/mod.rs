@@ -15,6 +15,8 @@ use chores::UnderWay;
 use crate::alerts::{self, Alerts};
 use crate::clock::Millis;
 use crate::http::exchange::Answer;
+use crate::report::overview::Instruments;
+use crate::report::probe::Probes;
 use crate::telemetry::Telemetry;
 
 /// One isolate's memory of what it watches.
@@ -23,6 +25,8 @@ pub struct Monitor {
     settings: Settings,
     under_way: UnderWay,
     checks: Checks,
+    probes: Probes,
+    uptime_ms: Millis,
     alerts: Alerts,
     telemetry: Telemetry,
 }
@@ -39,6 +43,23 @@ impl Monitor {
     #[must_use]
     pub const fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// The probes of the databases, for a host that does not keep them itself.
+    pub const fn probes(&mut self) -> &mut Probes {
+        &mut self.probes
+    }
+
+    /// The isolate's uptime, as its host has it; what was told before, if a clock has stepped back since.
+    pub fn uptime_ms(&mut self, told_ms: Millis) -> Millis {
+        self.uptime_ms = self.uptime_ms.max(told_ms);
+        self.uptime_ms
+    }
+
+    /// What of the monitor's own work is switched on.
+    #[must_use]
+    pub const fn instruments(&self) -> Instruments {
+        Instruments { metrics: false, tracing: false }
     }
 
     /// Has all databases probed every so many milliseconds from now on, at least [`settings::CHECK_INTERVAL_MIN_MS`];

@@ -72,6 +72,7 @@ const VARIABLES: &[Variable] = &[
     Variable { name: "OTEL_EXPORTER_OTLP_HEADERS", option: "telemetry.otlp.headers", kind: Kind::Text },
     Variable { name: "OTEL_METRIC_EXPORT_INTERVAL", option: "telemetry.otlp.intervalMs", kind: Kind::Json },
     Variable { name: "OTEL_SERVICE_NAME", option: "telemetry.otlp.serviceName", kind: Kind::Text },
+    Variable { name: "HEALTH_SCORE_CUSTOM_MIN", option: "healthScore.custom", kind: Kind::Json },
     // All of it at once; what the others say goes before it.
     Variable { name: "SEAWALL_ALERTS", option: "alerts", kind: Kind::Json },
     Variable { name: "CUSTOM_WEBHOOK_URL", option: "alerts.webhookUrl", kind: Kind::Text },
@@ -126,8 +127,8 @@ impl Settings {
         if self.check_interval_ms.is_some_and(|ms| ms < CHECK_INTERVAL_MIN_MS) {
             return Err(format!("checkIntervalMs must be at least {CHECK_INTERVAL_MIN_MS}."));
         }
-        let Gates { deploy, alert, custom } = self.health_score;
-        for (name, score) in [("deploy", deploy), ("alert", alert), ("custom", custom)] {
+        let Gates { deploy, custom } = self.health_score;
+        for (name, score) in [("deploy", deploy), ("custom", custom)] {
             if score > 100 {
                 return Err(format!("healthScore.{name} must be at most 100."));
             }

@@ -1,2 +1,10 @@
 // What `seawall/monitor` exports.
-export { createMonitor, type Monitor, type MonitorOptions, type MonitorTelemetry, type Watched } from "./monitor.ts";
+export type { DatabaseOverview, HealthAlert, HealthDocument, MonitorMetrics, Overview } from "./documents.ts";
+export {
+  createMonitor,
+  getDatabaseMonitor,
+  type Monitor,
+  type MonitorOptions,
+  type MonitorTelemetry,
+} from "./monitor.ts";
+export type { Watchable, WatchedClient, WatchedControls, WatchedGuard, WatchedTenants } from "./watched.ts";

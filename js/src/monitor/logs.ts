@@ -1,7 +1,7 @@
 // What the watched databases have logged, for the monitor: each record once.
 
 import type { LogRecord } from "../telemetry/logger.ts";
-import type { Watched } from "./monitor.ts";
+import type { Watched } from "./watched.ts";
 
 /** A record as the monitor's core takes it. */
 export type CoreRecord = Omit<LogRecord, "time"> & { atMs: number };
@@ -11,12 +11,13 @@ export class LogReader {
   readonly #seen = new Map<string, number>();
 
   /** Records that are new since the last time, oldest first. */
-  read(databases: readonly [string, Watched][]): CoreRecord[] {
-    const all = databases.flatMap(([name, { seawall }]) => {
+  read(databases: readonly Watched[]): CoreRecord[] {
+    const all = databases.flatMap((database) => {
+      const { name } = database;
       const before = this.#seen.get(name) ?? 0;
-      let found = seawall.telemetry?.logs(before);
+      let found = database.logs(before);
       // A client that was replaced by another of its name has begun anew.
-      if (found !== undefined && found.seen < before) found = seawall.telemetry?.logs(0);
+      if (found !== undefined && found.seen < before) found = database.logs(0);
       if (found === undefined) return [];
       this.#seen.set(name, found.seen);
       return found.records.map(({ time, ...record }) => ({ ...record, atMs: Date.parse(time) }));
