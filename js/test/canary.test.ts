@@ -40,6 +40,9 @@ function found(text: string): Name[] {
 const answers = (asked: { body: { requests: { type: string; stmt?: { sql?: string } }[] } }) => {
   const text = JSON.stringify(asked.body);
   if (text.includes("hang")) return new Promise(() => {});
+  if (text.includes("slow")) {
+    return new Promise((resolve) => setTimeout(() => resolve(obliging(asked as never)), 500));
+  }
   if (text.includes("busy")) {
     const headers = { "x-secret": CANARIES.serverHeader, "retry-after": "0" };
     return new Response(CANARIES.serverMessage, { status: 503, headers });
@@ -64,7 +67,7 @@ async function useEverything(client: ReturnType<typeof tracedClient>["client"]):
     for (let turns = 0; turns < 4; turns += 1) await vi.advanceTimersByTimeAsync(2_000);
     await ended;
   };
-  for (const mark of ["fine", "busy", "broken"]) {
+  for (const mark of ["fine", "busy", "broken", "slow"]) {
     const where = `WHERE a = '${literal}' /* ${comment} */ AND m = '${mark}'`;
     await attempt(() => client.execute({ sql: `SELECT * FROM t ${where} AND b = ?`, args: [argument] }));
     await attempt(() => client.execute(`INSERT INTO t VALUES (:n, '${mark}', "${literal}")`, { n: named }));
@@ -138,14 +141,10 @@ test.each([false, true])(
     // It must have been there to be found.
     expect(recorder.spans.length).toBeGreaterThan(60);
     expect(exported.join("").length).toBeGreaterThan(10_000);
-    expect(new Set(records.map(({ msg }) => msg))).toEqual(
-      new Set(
-        ["query", "operation failed", "tried again", "slow query", "circuit changed", "refused"].filter((msg) =>
-          records.some((record) => record.msg === msg),
-        ),
-      ),
-    );
-    expect(records.some(({ msg }) => msg === "operation failed")).toBe(true);
+    const kinds = new Set(records.map(({ msg }) => msg));
+    for (const kind of ["query", "operation failed", "tried again", "slow query", "circuit changed"]) {
+      expect(kinds).toContain(kind);
+    }
     expect(found(printed.join("\n"))).toEqual([]);
     expect(found(JSON.stringify(recorder.spans))).toEqual([]);
     expect(found(exported.join("\n"))).toEqual([]);

@@ -149,6 +149,15 @@ describe("levels", () => {
 });
 
 describe("what is kept", () => {
+  test("TRC-05: of a client with several databases, the records of all of them", async () => {
+    const replicas = [{ name: "near", url: "https://replica.example.com", authToken: "tok-near-1a2b" }];
+    const { client } = tracedClient({ replicas, logging: { level: "info" } });
+    client.seawall.database("near").circuitBreaker.forceState("OPEN", "test");
+    await settle();
+    const { records } = client.seawall.telemetry.logs();
+    expect(records).toMatchObject([{ msg: "circuit changed", to: "OPEN", database: "replica.example.com" }]);
+  });
+
   test("TRC-05: the last records, within a bound, and those after what was seen", () => {
     const logger = new Logger("db", "info", new Redactor(), () => {});
     for (let at = 0; at < RECENT_MAX + 10; at += 1) logger.write("info", `event ${at}`, START + at, undefined, {});

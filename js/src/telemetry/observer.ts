@@ -66,6 +66,12 @@ export class Observer {
     this.#watching.redactor.learn(secret);
   }
 
+  /** Takes another database of the same client in: its records are found here, and its token is never told. */
+  adopt(other: Observer | undefined, token: unknown): void {
+    this.logger?.adopt(other?.logger);
+    if (typeof token === "string") this.learnSecret(token);
+  }
+
   /** Runs an operation by `run`, and watches. */
   run<T>(operation: Operation, attempt: Attempt<T>, run: Run, parent?: TraceContext): Promise<T> {
     const watch = new Watch(this.#watching, operation, parent);
