@@ -1,5 +1,6 @@
 // Structured logs: what is written, at which level, and what never is. Time is hand-set.
 
+import { readFileSync } from "node:fs";
 import { describe, expect, test, vi } from "vitest";
 import { fromEnv } from "../src/config/from-env.ts";
 import { Logger, type LogRecord, lineOf, RECENT_MAX } from "../src/telemetry/logger.ts";
@@ -127,12 +128,17 @@ describe("levels", () => {
   });
 
   test("TRC-07: with the recipe's variables each query is logged, and two failures open a circuit of five connections", async () => {
-    const recipe = fromEnv({
-      ENABLE_DETAILED_LOGGING: "true",
-      DB_CONNECTION_LIMIT: "5",
-      DB_CB_FAILURE_THRESHOLD: "2",
-      DB_HEALTH_CHECK_INTERVAL: "5000",
-    });
+    // As the page has it, word by word.
+    const page = readFileSync(new URL("../../docs/observability.md", import.meta.url), "utf8");
+    const line = /^((?:[A-Z_]+=\S+ )+)node app\.js$/m.exec(page)?.[1] ?? "";
+    const variables = Object.fromEntries(
+      line
+        .trim()
+        .split(" ")
+        .map((pair) => pair.split("=")),
+    );
+    expect(Object.keys(variables)).toHaveLength(4);
+    const recipe = fromEnv(variables);
     const { client, records } = tracedClient(
       { ...recipe, retry: { attempts: 1 } },
       () => new Response("", { status: 503 }),
