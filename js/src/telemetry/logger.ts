@@ -25,7 +25,7 @@ export interface LogRecord {
 export type LogSink = (record: LogRecord) => unknown;
 
 /** Records that are kept for whoever asks; the oldest make room. */
-export const RECENT_MAX = 500;
+export const RECENT_MAX = 200;
 /** Characters of a line, at most. */
 const LINE_MAX = 16_384;
 /** Characters of an item beyond which a text of a record is cut further, to keep a line within its bound. */
