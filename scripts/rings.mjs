@@ -77,11 +77,12 @@ export const RINGS = [
   },
   {
     name: "clippy",
-    what: "Rust lints, for each of the three builds",
+    what: "Rust lints, for each of the four builds",
     commands: () => [
       check("cargo", ["clippy", "--all-targets", ...strict]),
-      check("cargo", ["clippy", "--lib", "--features", "bindings", "--target", WASM_TARGET, ...strict]),
-      check("cargo", ["clippy", "--lib", "--features", "worker", "--target", WASM_TARGET, ...strict]),
+      ...["bindings", "monitor", "worker"].map((feature) =>
+        check("cargo", ["clippy", "--lib", "--features", feature, "--target", WASM_TARGET, ...strict]),
+      ),
     ],
   },
   { name: "tidy", what: "which room may know what", commands: () => [cargoTest(["--test", "tidy"])] },
