@@ -33,4 +33,5 @@ pub mod query;
 pub mod report;
 pub mod rng;
 pub mod state;
+pub mod telemetry;
 pub mod worker;

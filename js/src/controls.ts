@@ -15,6 +15,7 @@ import type {
   PoolStats,
   Status,
 } from "./status.ts";
+import { type TelemetryControls, telemetryControlsOf } from "./telemetry/controls.ts";
 import type { TierName } from "./tenants/tier.ts";
 
 /** The states of a circuit. */
@@ -139,6 +140,8 @@ export interface Controls {
    */
   slowQueries(limit?: number): SlowQuery[];
   readonly circuitBreaker: CircuitBreakerControls;
+  /** Traces and logs of this database. */
+  readonly telemetry: TelemetryControls;
   /** Another name for `circuitBreaker.on`. */
   on(event: CircuitEventName, listener: CircuitListener): Controls;
   /** Another name for `circuitBreaker.off`. */
@@ -191,6 +194,7 @@ export function controlsOf(
     slowQueries: (limit) => driver().slow?.list(limit) ?? [],
     drain: (deadlineMs) => driver().drain(deadlineMs),
     circuitBreaker,
+    telemetry: telemetryControlsOf(() => driver().observer),
     on(event, listener) {
       circuitBreaker.on(event, listener);
       return controls;

@@ -21,6 +21,7 @@ export interface ClientSettings {
 
 /** The way to a database, and how far its log is known to be. */
 export interface Way {
+  readonly name: string;
   readonly pipeline: Pipeline;
   readonly seen: EndpointIndex;
 }
@@ -97,7 +98,7 @@ export function otherEndpoint(settings: ClientSettings, name: string, url: strin
     const pipeline = new Pipeline(baseUrl, transport, authorize, remoteEncryptionKey, intMode);
     const driver = createGuard(policies, database, platform, circuit, connectionsOver(transport, pipeline));
     if ((connectionPool ?? options.connectionPool) !== undefined) driver.startWarm();
-    return { driver, way: { pipeline, seen: new EndpointIndex() } };
+    return { driver, way: { name, pipeline, seen: new EndpointIndex() } };
   };
   const endpoint: Endpoint = {
     name,
