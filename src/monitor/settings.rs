@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::alerts;
 use crate::clock::Millis;
+use crate::http::auth::Access;
 use crate::report::score::Gates;
 
 /// Least time between two regular checks, in milliseconds.
@@ -28,6 +29,8 @@ pub struct Settings {
     /// What is worth an alert, and who is told.
     #[serde(deserialize_with = "alerts::settings::without_values")]
     pub alerts: alerts::Settings,
+    /// What lets into the admin routes; by default nobody is let in.
+    pub admin_token: Access,
 }
 
 impl Default for Settings {
@@ -37,6 +40,7 @@ impl Default for Settings {
             check_interval_ms: None,
             health_score: Gates::default(),
             alerts: alerts::Settings::default(),
+            admin_token: Access::default(),
         }
     }
 }
@@ -75,6 +79,7 @@ const VARIABLES: &[Variable] = &[
     },
     Variable { name: "DB_ALERT_QUERY_TIME_THRESHOLD", option: "alerts.thresholds.queryTime", kind: Kind::Json },
     Variable { name: "DB_ALERT_ERROR_RATE_THRESHOLD", option: "alerts.thresholds.errorRate", kind: Kind::Json },
+    Variable { name: "SEAWALL_ADMIN_TOKEN", option: "adminToken", kind: Kind::Text },
 ];
 
 impl Settings {

@@ -51,6 +51,7 @@ async fn asked(request: &mut Request) -> worker::Result<http::Request> {
         query: query.to_owned(),
         headers: request.headers().entries().collect(),
         body: String::new(),
+        body_problem: None,
     })
 }
 

@@ -97,6 +97,8 @@ impl Host {
             // There is one database.
             Question::AllFacts { probe_age_max_ms } => self.facts(Some(probe_age_max_ms)).await,
             Question::Fetch(outgoing) => self.fetched(&outgoing).await,
+            Question::ReadCached { .. } => Answer::Text(None),
+            Question::PutCached { .. } => Answer::Cached(false),
             Question::Read { .. } | Question::Swap { .. } | Question::List { .. } => {
                 Answer::Failed("This Worker has no strong store.".to_owned())
             }
