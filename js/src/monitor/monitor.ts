@@ -2,6 +2,7 @@
 
 import type { Controls } from "../controls.ts";
 import { type Platform, platform as thisPlatform } from "../platform/platform.ts";
+import { type AlertsOptions, alertsOf, type MonitorAlerts } from "./alerts.ts";
 import { type Answer, type Asked, carriedOut, type Host, type Question, type Responded } from "./exchange.ts";
 import { Monitor as Core } from "./generated/monitor.js";
 import { fetched } from "./outgoing.ts";
@@ -27,10 +28,14 @@ export interface MonitorOptions {
   basePath?: string;
   /** All databases are probed about so often, in milliseconds: see {@link Monitor.startMonitoring}. */
   checkIntervalMs?: number;
+  /** What is worth an alert, and who is told. */
+  alerts?: AlertsOptions;
 }
 
 /** See {@link createMonitor}. */
 export interface Monitor {
+  /** What is worth looking at, and what operators say to it. */
+  readonly alerts: MonitorAlerts;
   /** Answers a request to one of the routes. Never rejects. */
   handle(request: Request): Promise<Response>;
   /** Does what is due in the background, and resolves when it is done. Never rejects. */
@@ -55,6 +60,7 @@ export function createMonitor(options: MonitorOptions): Monitor {
 }
 
 class IsolateMonitor implements Monitor, Host {
+  readonly alerts: MonitorAlerts;
   readonly #core: Core;
   readonly #databases: [string, Watched][];
   readonly #platform: Platform;
@@ -65,6 +71,7 @@ class IsolateMonitor implements Monitor, Host {
     this.#core = new Core(JSON.stringify(settings));
     this.#databases = Object.entries(databases);
     this.#platform = platform;
+    this.alerts = alertsOf(this.#core, this);
     this.#startedAtMs = platform.now();
   }
 
