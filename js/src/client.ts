@@ -2,7 +2,7 @@ import type { Client, Config as UpstreamConfig } from "./api.ts";
 import { ClientCache } from "./cache/client-cache.ts";
 import { Circuit } from "./circuit.ts";
 import { clusterControlsOf, type LateCluster } from "./cluster/controls.ts";
-import { databaseName } from "./cluster/endpoint.ts";
+import { databaseName, PRIMARY } from "./cluster/endpoint.ts";
 import type { SeawallOptions } from "./config/options.ts";
 import { pluggedIn } from "./config/plugins.ts";
 import { type ClientConfig, parseConfig } from "./config.ts";
@@ -79,7 +79,8 @@ export function openClient(config: Config, platform = thisPlatform): OpenedClien
     return cluster?.reopened(driver) ?? driver;
   };
   const client = new RemoteClient(checked, options, consistency, openGuard, cache.cacheFor, cost);
-  const own = controlsOf(current, ignoredOf(config), "libsql");
+  const ping = () => client.ping(options.primary?.name ?? PRIMARY);
+  const own = controlsOf(current, ignoredOf(config), "libsql", ping);
   cluster = clusterControlsOf({ config, options, platform }, database, own, current, client);
   for (const { name, url, ...rest } of options.replicas ?? []) cluster.register(name, url, rest);
   const controls = { ...cluster.controls, cache };

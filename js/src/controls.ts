@@ -68,6 +68,8 @@ export interface CircuitBreakerControls {
 
 /** Seawall's own surface of a client. */
 export interface Controls {
+  /** The kind of database, as `protect` was told; `libsql` for clients. */
+  readonly databaseType: string;
   /** State and counters of all policies in this isolate. */
   status(): Status;
   /** The pool's connections with their last changes. */
@@ -75,7 +77,14 @@ export interface Controls {
   /** The pool at a glance. */
   getPoolStats(): PoolStats;
   /** The same among all that is measured. */
-  getMetrics(): { connectionPool: PoolStats };
+  getMetrics(): { connectionPool: PoolStats & PoolTimes };
+  /**
+   * Asks the database something small under the policies, with `timeouts.healthCheck` as its deadline, and resolves to
+   * whether it answered. An open circuit answers `false` and sends nothing. Never rejects, but for what cannot be asked.
+   *
+   * @throws TypeError when nobody knows how to ask: see `ping` of `protect`.
+   */
+  healthCheck(): Promise<boolean>;
   /**
    * Sets up the connections that the settings want warm: at least `initialConnections`. Resolves when they are, or when
    * they could not be after `maxRetries`. On Workers call it within a request, best in its `waitUntil`.
@@ -150,15 +159,27 @@ export interface Controls {
   drain(deadlineMs?: number): Promise<void>;
 }
 
-/** Controls over whichever driver the client has at the moment. */
+/** What the pool's queries took in the last minute. */
+export interface PoolTimes {
+  /** Mean duration, in milliseconds; 0 without queries. */
+  avgQueryTime: number;
+}
+
+/**
+ * Controls over whichever driver the client has at the moment.
+ *
+ * @param ask Asks the database something small under the policies; rejects when it does not answer.
+ */
 export function controlsOf(
   driver: () => Driver,
   ignored: readonly IgnoredSetting[] = [],
   databaseType = "other",
+  ask?: () => Promise<unknown>,
 ): Controls {
   const circuitBreaker = breakerControlsOf(driver);
   let tier: string | undefined;
   const controls: Controls = {
+    databaseType,
     status() {
       const status = driver().status();
       return { ...status, ignored: [...ignored, ...status.ignored] };
@@ -181,7 +202,17 @@ export function controlsOf(
       const { size, available, borrowed, pending, min, max } = driver().status().pool;
       return { size, available, borrowed, pending, min, max };
     },
-    getMetrics: () => ({ connectionPool: controls.getPoolStats() }),
+    getMetrics() {
+      const avgQueryTime = driver().status().recent.averageMs;
+      return { connectionPool: { ...controls.getPoolStats(), avgQueryTime } };
+    },
+    healthCheck: async () => {
+      if (ask === undefined) throw new TypeError("healthCheck() needs `ping`, a function that asks the database");
+      return ask().then(
+        () => true,
+        () => false,
+      );
+    },
     warm: () => driver().warm(),
     cleanup: (target) => driver().cleanUp(target),
     resize({ tier: named, ...bounds }) {

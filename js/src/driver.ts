@@ -6,7 +6,7 @@ import { attemptOnce, TIMER_MAX_MS } from "./attempt.ts";
 import { Circuit, type Why } from "./circuit.ts";
 import type { SeawallOptions } from "./config/options.ts";
 import { Upkeep } from "./connections.ts";
-import { type CoreHandle, Place, Step } from "./core.ts";
+import { type CoreHandle, coreMemoryBytes, Place, Step } from "./core.ts";
 import { holdLease } from "./held-lease.ts";
 import { LabelledCounts } from "./labels.ts";
 import { LiveCore } from "./live-core.ts";
@@ -243,7 +243,9 @@ export class Driver implements Guard {
 
   /** The status document. */
   status(): Status {
-    return Object.assign(this.#live.status(), { slowQueries: SlowQueries.statusOf(this.slow) });
+    const running = this.#live.running();
+    const slowQueries = SlowQueries.statusOf(this.slow);
+    return Object.assign(this.#live.status(), { running, memoryBytes: coreMemoryBytes(), slowQueries });
   }
 
   /** Connections with their histories. */

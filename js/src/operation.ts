@@ -59,6 +59,9 @@ export interface Operation {
   isObserved?: boolean | undefined;
 }
 
+/** A question of ours: whether the database is there. It takes nothing of a tenant's rate. */
+export const HEALTH_CHECK: Operation = { class: "healthCheck", kind: "read", name: "healthCheck" };
+
 /** What one attempt must respect. */
 export interface AttemptContext {
   /** Aborts at the deadline, or when the caller aborts. */

@@ -26,7 +26,14 @@ import {
 import { type Authorization, Pipeline, type RequestBuilder } from "./hrana/pipeline.ts";
 import type { PipelineResponse, StreamResult } from "./hrana/proto.ts";
 import type { Connections } from "./operation.ts";
-import { type AttemptContext, type Guard, type Operation, type StatementKind, withOptions } from "./operation.ts";
+import {
+  type AttemptContext,
+  type Guard,
+  HEALTH_CHECK,
+  type Operation,
+  type StatementKind,
+  withOptions,
+} from "./operation.ts";
 import { noRows, rowsOfAll, rowsOfOne, timed } from "./slow-queries.ts";
 import type { Ask, QueryCost } from "./tenants/query-cost.ts";
 import { kindOfAll, StreamTransaction } from "./transaction.ts";
@@ -246,6 +253,20 @@ export class RemoteClient implements Client {
     this.#transactions = new Set();
     this.#transport.close();
     this.#guard.drain().catch(() => {});
+  }
+
+  /**
+   * Asks one of the databases whether it is there; the client's own if it has no others.
+   *
+   * @throws What stood in the way.
+   */
+  async ping(endpoint: string): Promise<void> {
+    const guard = this.#open();
+    const access = this.#access(this.#consistency.floor, undefined);
+    const request = executeRequest(encodeStatement("SELECT 1"));
+    await guard.run({ ...HEALTH_CHECK, route: { endpoint, failover: false } }, async (cx) =>
+      expectOk(resultOf(await this.#sendAlone(access, "unknown", true, () => request, cx)), "execute"),
+    );
   }
 
   /** Closes, and opens again with fresh policies and connections. */

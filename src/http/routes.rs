@@ -43,6 +43,8 @@ const ROUTES: &[Route] = &[
     Route { root: Root::Base, path: "/health", methods: Methods::Read, begin: health::document },
     Route { root: Root::Base, path: "/health/live", methods: Methods::Read, begin: health::liveness },
     Route { root: Root::Base, path: "/health/ready", methods: Methods::Read, begin: health::readiness },
+    Route { root: Root::Base, path: "/health/score", methods: Methods::Read, begin: health::score },
+    Route { root: Root::Base, path: "/status", methods: Methods::Read, begin: health::overview },
     Route { root: Root::Admin, path: "/orders/{name}", methods: Methods::ReadPut, begin: orders::order },
     Route { root: Root::Admin, path: "/alerts", methods: Methods::Read, begin: alerts::list },
     Route { root: Root::Admin, path: "/alerts/silences", methods: Methods::Post, begin: alerts::silences },
@@ -66,7 +68,7 @@ impl Methods {
 
 /// Begins the answer to a request.
 ///
-/// A slash at the end of the request's path makes no difference.
+/// A slash at the end of the request's path makes no difference. `OPTIONS` tells the methods and allows no other origin.
 #[must_use]
 pub fn begin(request: &Request, cx: &mut Cx<'_>) -> Next {
     // An alert that comes back here would be one about its own delivery.
@@ -99,7 +101,9 @@ fn begin_admin(request: &Request, cx: &mut Cx<'_>) -> Next {
 }
 
 fn answered(route: &Route, rest: &str, request: &Request, cx: &mut Cx<'_>) -> Next {
-    if route.methods.has(&request.method) {
+    if request.method == "OPTIONS" {
+        Next::Respond(options(route.methods.allowed()))
+    } else if route.methods.has(&request.method) {
         (route.begin)(request, rest, cx)
     } else {
         Next::Respond(method_not_allowed(route.methods.allowed()))
@@ -108,7 +112,7 @@ fn answered(route: &Route, rest: &str, request: &Request, cx: &mut Cx<'_>) -> Ne
 
 /// The line of the table for a request, and what its path has where the line has braces.
 fn found<'a>(root: Root, root_path: &str, request: &'a Request) -> Option<(&'static Route, &'a str)> {
-    let path = below(root_path, &request.path)?;
+    let path = below(root_path, &request.path).map(unaliased)?;
     ROUTES.iter().filter(|route| route.root == root).find_map(|route| Some((route, rest_of(route.path, path)?)))
 }
 
@@ -130,6 +134,14 @@ fn counted(next: Next, route: &'static str, is_write: bool, cx: &mut Cx<'_>) -> 
         }
         Next::Done => Next::Done,
     }
+}
+
+/// `/platform/health` and what is below it are other names of `/health` and what is below that.
+fn unaliased(path: &str) -> &str {
+    const ALIAS: &str = "/platform";
+    let is_health =
+        |path: &&str| path.strip_prefix("/health").is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    path.strip_prefix(ALIAS).filter(is_health).unwrap_or(path)
 }
 
 /// What stands in `path` for the part in braces of `pattern`; empty if it has none; `None` if they do not match.
@@ -156,6 +168,11 @@ fn not_found(path: &str) -> Response {
     let detail = "There is nothing at this path.";
     let instance = path.get(..path.floor_char_boundary(QUOTED_MAX));
     Problem { code: "NOT_FOUND", title: "Not found", status: 404, detail, instance }.response()
+}
+
+fn options(allowed: &'static str) -> Response {
+    let headers = vec![("allow", format!("{allowed}, OPTIONS")), ("cache-control", "no-store".to_owned())];
+    Response { status: 204, headers, body: String::new() }
 }
 
 fn method_not_allowed(allowed: &'static str) -> Response {
@@ -218,7 +235,7 @@ mod tests {
 
     #[test]
     fn other_methods_are_told_which_are_allowed() {
-        for method in ["POST", "PUT", "DELETE", "OPTIONS", "get", "GET, HEAD", ""] {
+        for method in ["POST", "PUT", "DELETE", "TRACE", "options", "get", "GET, HEAD", ""] {
             let response = response_to(method, "/api/health/live");
             assert_eq!((response.status, response.header("allow")), (405, Some("GET, HEAD")), "{method}");
         }
@@ -263,6 +280,37 @@ mod tests {
         assert!(asks("GET", "/internal/db/health", "/internal/db"));
         assert!(asks("GET", "/health", ""));
         assert!(matches!(begin_at("GET", "/api/health", ""), Next::Respond(Response { status: 404, .. })));
+    }
+
+    /// HLT-05: every health route has its other name, and nothing else has.
+    #[test]
+    fn the_health_routes_have_another_name() {
+        for path in ["", "/", "/live", "/ready", "/score"] {
+            let [own, other] = ["/api/health", "/api/platform/health"].map(|prefix| format!("{prefix}{path}"));
+            let kind = |path: &str| match begin_at("GET", path, "/api") {
+                Next::Respond(response) => response.body,
+                Next::Ask(question, _) => format!("{question:?}"),
+                Next::Done => String::new(),
+            };
+            assert_eq!(kind(&own), kind(&other));
+        }
+        for path in
+            ["/platform/health", "/api/platform", "/api/platform/", "/api/platform/healthy", "/api/platform/status"]
+        {
+            assert_eq!(response_to("GET", path).status, 404, "{path}");
+        }
+        assert_eq!(response_to("GET", "/api/platform/platform/health").status, 404);
+    }
+
+    #[test]
+    fn options_tells_the_methods_and_lets_no_other_origin_in() {
+        for path in ["/api/health", "/api/health/live", "/api/status"] {
+            let response = response_to("OPTIONS", path);
+            assert_eq!((response.status, response.body.as_str()), (204, ""));
+            assert_eq!(response.header("allow"), Some("GET, HEAD, OPTIONS"));
+            assert_eq!(response.header("access-control-allow-origin"), None);
+        }
+        assert_eq!(response_to("OPTIONS", "/nope").status, 404);
     }
 
     #[test]

@@ -17,6 +17,8 @@ use chores::UnderWay;
 use crate::alerts::{self, Alerts};
 use crate::clock::Millis;
 use crate::orders::seen::Seen;
+use crate::report::overview::Instruments;
+use crate::report::probe::Probes;
 
 /// One isolate's memory of what it watches.
 #[derive(Debug, Default)]
@@ -24,6 +26,8 @@ pub struct Monitor {
     settings: Settings,
     under_way: UnderWay,
     checks: Checks,
+    probes: Probes,
+    uptime_ms: Millis,
     alerts: Alerts,
     admin_requests: AdminRequests,
     orders: Seen,
@@ -57,6 +61,23 @@ impl Monitor {
     /// What was seen of the orders.
     pub const fn orders_mut(&mut self) -> &mut Seen {
         &mut self.orders
+    }
+
+    /// The probes of the databases, for a host that does not keep them itself.
+    pub const fn probes(&mut self) -> &mut Probes {
+        &mut self.probes
+    }
+
+    /// The isolate's uptime, as its host has it; what was told before, if a clock has stepped back since.
+    pub fn uptime_ms(&mut self, told_ms: Millis) -> Millis {
+        self.uptime_ms = self.uptime_ms.max(told_ms);
+        self.uptime_ms
+    }
+
+    /// What of the monitor's own work is switched on.
+    #[must_use]
+    pub const fn instruments(&self) -> Instruments {
+        Instruments { metrics: false, tracing: false }
     }
 
     /// Has all databases probed every so many milliseconds from now on, at least [`settings::CHECK_INTERVAL_MIN_MS`];

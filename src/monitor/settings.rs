@@ -67,6 +67,7 @@ const VARIABLES: &[Variable] = &[
     Variable { name: "MONITOR_BASE_PATH", option: "basePath", kind: Kind::Text },
     Variable { name: "MONITOR_CHECK_INTERVAL_MS", option: "checkIntervalMs", kind: Kind::Json },
     Variable { name: "HEALTH_SCORE_MIN", option: "healthScore.deploy", kind: Kind::Json },
+    Variable { name: "HEALTH_SCORE_CUSTOM_MIN", option: "healthScore.custom", kind: Kind::Json },
     // All of it at once; what the others say goes before it.
     Variable { name: "SEAWALL_ALERTS", option: "alerts", kind: Kind::Json },
     Variable { name: "CUSTOM_WEBHOOK_URL", option: "alerts.webhookUrl", kind: Kind::Text },
@@ -122,8 +123,8 @@ impl Settings {
         if self.check_interval_ms.is_some_and(|ms| ms < CHECK_INTERVAL_MIN_MS) {
             return Err(format!("checkIntervalMs must be at least {CHECK_INTERVAL_MIN_MS}."));
         }
-        let Gates { deploy, alert, custom } = self.health_score;
-        for (name, score) in [("deploy", deploy), ("alert", alert), ("custom", custom)] {
+        let Gates { deploy, custom } = self.health_score;
+        for (name, score) in [("deploy", deploy), ("custom", custom)] {
             if score > 100 {
                 return Err(format!("healthScore.{name} must be at most 100."));
             }

@@ -1,6 +1,6 @@
 // Alerts from within the process: what `createMonitor` is told of them, and the orders of src/http/alerts.rs.
 import { carriedOut, type Host } from "./exchange.ts";
-import type { Monitor as Core } from "./generated/monitor.js";
+import type { LiveCore } from "./live-core.ts";
 
 /** From where on something is worth an alert. */
 export interface AlertThresholds {
@@ -147,10 +147,11 @@ export class AlertOrderError extends Error {
   }
 }
 
-/** The orders, carried out by `core` for `host`. */
-export function alertsOf(core: Core, host: Host): MonitorAlerts {
+/** The orders, carried out by `live` for `host`. */
+export function alertsOf(live: LiveCore, host: Host): MonitorAlerts {
   const give = async (order: object): Promise<AlertList> => {
     const text = JSON.stringify(order);
+    const core = live.get();
     const responded = await carriedOut(core, host, () => core.alerts(text));
     const body = JSON.parse(responded?.body ?? "{}");
     if (responded?.status !== 200) throw new AlertOrderError(body.code, body.detail);

@@ -12,4 +12,6 @@ export {
   type BurnRateRule,
   type MonitorAlerts,
 } from "./alerts.ts";
-export { createMonitor, type Monitor, type MonitorOptions, type Watched } from "./monitor.ts";
+export type { DatabaseOverview, HealthAlert, HealthDocument, MonitorMetrics, Overview } from "./documents.ts";
+export { createMonitor, getDatabaseMonitor, type Monitor, type MonitorOptions } from "./monitor.ts";
+export type { Watchable, WatchedClient, WatchedControls, WatchedGuard, WatchedTenants } from "./watched.ts";
