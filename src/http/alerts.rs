@@ -7,12 +7,14 @@ use serde::{Deserialize, Serialize};
 
 use super::exchange::{Cx, Next};
 use super::{Request, Response, body};
+use crate::alerts::Alerts;
 use crate::alerts::delivery::{Change, change};
 use crate::alerts::lifecycle::{Alert, OrderFailed, SILENCE_MAX_MS, Stage};
 use crate::alerts::silence::{Matcher, Silence};
 use crate::alerts::state::Document;
 use crate::alerts::url_policy;
 use crate::clock::Millis;
+use crate::report::health::Health;
 
 /// What is asked for.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -175,6 +177,16 @@ pub fn begin(order: Order) -> Next {
     })
 }
 
+/// Adds to the health document what fires and is not in it: rules that it does not know, and other databases'.
+pub(super) fn add_to(health: &mut Health, first: &str, alerts: &Alerts) {
+    for alert in alerts.document().book.active() {
+        let is_of_first = alert.database == first;
+        let name = if is_of_first { alert.rule.clone() } else { alert.fingerprint() };
+        let of = if is_of_first { String::new() } else { format!(" ({})", alert.database) };
+        health.add(&name, alert.severity.name(), format!("{}{of}", alert.message));
+    }
+}
+
 enum OrderRefused {
     Alert(OrderFailed),
     Request(&'static str),
@@ -250,6 +262,8 @@ mod tests {
     use crate::clock::Instant;
     use crate::http::exchange::{Answer, Question};
     use crate::monitor::{Monitor, settings};
+    use crate::report::facts::{DatabaseFacts, Facts};
+    use crate::report::status::{Recent, Status};
 
     const NOW: Instant = Instant(1_704_067_200_000);
 
@@ -332,6 +346,40 @@ mod tests {
         assert_eq!(body["sinks"][1]["url"], "https://events.pagerduty.com");
         assert!(!body.to_string().contains("s3cret"), "{body}");
         assert!(!format!("{:?}", monitor().alerts()).contains("s3cret"));
+    }
+
+    /// HLT-19 and ALR-09: the health document has the alerts that fire, each once.
+    #[test]
+    fn the_health_document_has_what_fires() {
+        let (mut store, _) = store();
+        let mut document = Document::decode(store.as_deref().unwrap()).unwrap();
+        let condition = |rule: &str, database: &str| Condition {
+            rule: rule.to_owned(),
+            database: database.to_owned(),
+            severity: Severity::Critical,
+            message: "It burns.".to_owned(),
+            value: 20.0,
+            threshold: 14.4,
+            state: String::new(),
+        };
+        let conditions = [condition("burnRate.1h", "primary"), condition("errorRate", "replica")];
+        document.book.observe(&conditions, &Look { isolate: "b", token: 2, now: NOW, cool_down_ms: 0 });
+        store = Some(document.encode());
+        let mut monitor = monitor();
+        answered(begin(Order::List), &mut store, &mut monitor);
+        // The document tells of failures by itself: that alert is not there twice.
+        let status = Status { recent: Recent { healthy: 1, failing: 1, ..Recent::default() }, ..Status::default() };
+        let database = DatabaseFacts { name: "primary".to_owned(), status, ..DatabaseFacts::default() };
+        let facts = Facts { now_ms: NOW.0, databases: vec![database], ..Facts::default() };
+        let request = Request { method: "GET".to_owned(), path: "/api/health".to_owned(), ..Request::default() };
+        let mut cx = Cx { monitor: &mut monitor, now: NOW, random: 7 };
+        let Next::Ask(Question::Facts { .. }, then) = crate::http::routes::begin(&request, &mut cx) else { panic!() };
+        let Next::Respond(response) = then(Answer::Facts(facts), &mut cx) else { panic!() };
+        let body: serde_json::Value = serde_json::from_str(&response.body).unwrap();
+        let names: Vec<&str> = body["alerts"].as_array().unwrap().iter().filter_map(|it| it["name"].as_str()).collect();
+        for name in ["errorRate", "burnRate.1h", "errorRate/replica"] {
+            assert_eq!(names.iter().filter(|found| **found == name).count(), 1, "{name}: {names:?}");
+        }
     }
 
     /// ALR-09: an alert is acknowledged and silenced through the routes, and the receivers that want to know are told.

@@ -101,7 +101,7 @@ fn begin_admin(request: &Request, cx: &mut Cx<'_>) -> Next {
 }
 
 fn answered(route: &Route, rest: &str, request: &Request, cx: &mut Cx<'_>) -> Next {
-    if request.method == "OPTIONS" {
+    if request.method == "OPTIONS" && route.root == Root::Base {
         Next::Respond(options(route.methods.allowed()))
     } else if route.methods.has(&request.method) {
         (route.begin)(request, rest, cx)

@@ -6,16 +6,58 @@ use url::{Host, Url};
 
 /// Pieces that addresses of attackers are made of, among plain ones.
 const PIECES: [&str; 44] = [
-    "https://", "http://", "https:", "/", "//", "\\", "@", ":", ":443", ":80", "#", "?", "&", "=", ".", "..", "-", "%2e", "%00",
-    "%40", "[", "]", "::1", "127.0.0.1", "127.1", "0x7f", "2130706433", "localhost", "internal", "hooks.slack.com", "evil", "tld",
-    "a", "1", "com", "xn--", "①", "。", "\t", "\n", " ", "\u{ad}", "A", ";",
+    "https://",
+    "http://",
+    "https:",
+    "/",
+    "//",
+    "\\",
+    "@",
+    ":",
+    ":443",
+    ":80",
+    "#",
+    "?",
+    "&",
+    "=",
+    ".",
+    "..",
+    "-",
+    "%2e",
+    "%00",
+    "%40",
+    "[",
+    "]",
+    "::1",
+    "127.0.0.1",
+    "127.1",
+    "0x7f",
+    "2130706433",
+    "localhost",
+    "internal",
+    "hooks.slack.com",
+    "evil",
+    "tld",
+    "a",
+    "1",
+    "com",
+    "xn--",
+    "①",
+    "。",
+    "\t",
+    "\n",
+    " ",
+    "\u{ad}",
+    "A",
+    ";",
 ];
 
 fn address() -> impl Strategy<Value = String> {
     let piece = prop::sample::select(PIECES.to_vec());
     let odd = prop::collection::vec(piece.clone(), 0..12).prop_map(|pieces| pieces.concat());
     let near = prop::collection::vec(piece, 0..8).prop_map(|pieces| format!("https://{}", pieces.concat()));
-    prop_oneof![odd, near, "https://[a-z0-9.:@/?#\\\\-]{1,30}", "\\PC{0,40}"]
+    let plain = "https://[a-z0-9-]{1,8}(\\.[a-z0-9-]{1,8}){1,3}(:443)?([/?][!-~]{0,16})?";
+    prop_oneof![odd, near, plain, "https://[a-z0-9.:@/?#\\\\-]{1,30}", "\\PC{0,40}"]
 }
 
 proptest! {
