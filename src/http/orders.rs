@@ -151,7 +151,7 @@ fn replace(request: &Request, name: Name) -> Next {
                 _ => return Next::Respond(unavailable("The host answered another question.")),
             };
             let expected = expected_version(&proposal.condition);
-            match decide(current.as_deref(), proposal, cx.now) {
+            match decide(current.as_deref(), proposal, cx.now, cx.random) {
                 Err(refusal) => Next::Respond(refused(&refusal, expected)),
                 Ok(swap) => write(name, swap),
             }
@@ -215,7 +215,8 @@ fn look_again(name: Name, swap: Swap, failure: Option<String>) -> Next {
         };
         let found = read(name, answer, cx);
         match (failure, found) {
-            (Some(_), Ok(_)) if text.as_ref() == Some(&swap.text) => written(name, swap, cx),
+            // Also after a swap that was not done: a client of the store that repeats what got lost says so the second time.
+            (_, Ok(_)) if text.as_ref() == Some(&swap.text) => written(name, swap, cx),
             (None, found) => {
                 let current = found.ok().map(|order| order.map_or(0, |order| order.version));
                 let detail = "Another writer came first. Read the order again, and decide anew.";

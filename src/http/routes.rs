@@ -101,18 +101,17 @@ fn begin_admin(request: &Request, cx: &mut Cx<'_>) -> Next {
 }
 
 fn answered(route: &Route, rest: &str, request: &Request, cx: &mut Cx<'_>) -> Next {
-    if request.method == "OPTIONS" && route.root == Root::Base {
-        Next::Respond(options(route.methods.allowed()))
-    } else if route.methods.has(&request.method) {
-        (route.begin)(request, rest, cx)
-    } else {
-        Next::Respond(method_not_allowed(route.methods.allowed()))
+    match request.method.as_str() {
+        "OPTIONS" => Next::Respond(options(route.methods.allowed())),
+        method if route.methods.has(method) => (route.begin)(request, rest, cx),
+        _ => Next::Respond(method_not_allowed(route.methods.allowed())),
     }
 }
 
 /// The line of the table for a request, and what its path has where the line has braces.
 fn found<'a>(root: Root, root_path: &str, request: &'a Request) -> Option<(&'static Route, &'a str)> {
-    let path = below(root_path, &request.path).map(unaliased)?;
+    let path = below(root_path, &request.path)?;
+    let path = if root == Root::Base { unaliased(path) } else { path };
     ROUTES.iter().filter(|route| route.root == root).find_map(|route| Some((route, rest_of(route.path, path)?)))
 }
 

@@ -26,11 +26,11 @@ pub struct Monitor {
     settings: Settings,
     under_way: UnderWay,
     checks: Checks,
+    admin_requests: AdminRequests,
+    orders: Seen,
     probes: Probes,
     uptime_ms: Millis,
     alerts: Alerts,
-    admin_requests: AdminRequests,
-    orders: Seen,
 }
 
 impl Monitor {

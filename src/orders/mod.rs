@@ -3,10 +3,12 @@
 //! An order is never merged: who writes says which version it read, and is refused when that is not what is there. Its
 //! home is the strong store, which can compare and set; other places are read caches, and may lag behind.
 //!
-//! `order` is one document as text, `write` decides on a new one, `seen` keeps a reader from going back.
+//! `order` is one document as text, `write` decides on a new one, `seen` keeps a reader from going back, `remote` is what a
+//! store of them is asked that lives elsewhere.
 
 pub mod json;
 pub mod order;
+pub mod remote;
 pub mod seen;
 pub mod write;
 

@@ -1,7 +1,7 @@
 //! One order as text, with a checksum over all of it.
 //!
 //! ```json
-//! {"sha256":"b1…","order":{"schema":1,"name":"kill","version":3,"updatedAtMs":1704067200000,"by":"ada",
+//! {"sha256":"b1…","order":{"schema":1,"name":"kill","version":3,"id":"00f3…","updatedAtMs":1704067200000,"by":"ada",
 //!  "reason":"errors since 12:00","previous":"9f…","value":{"features":["cache"]}}}
 //! ```
 //!
@@ -36,6 +36,8 @@ const END: &str = "}";
 pub struct Order {
     /// From 1; each is one above that before. At most 2^53 - 1.
     pub version: u64,
+    /// 64 bits of chance: no two orders have the same text, so who finds his own text knows that he wrote it.
+    pub id: u64,
     /// When it was given, by the clock of whoever took it.
     pub updated_at: Instant,
     /// Who gave it, at most [`BY_MAX`] bytes.
@@ -81,6 +83,7 @@ struct Members<'a> {
     schema: u32,
     name: &'a str,
     version: u64,
+    id: String,
     updated_at_ms: u64,
     by: String,
     reason: String,
@@ -101,6 +104,7 @@ impl Order {
             schema: SCHEMA,
             name: name.text(),
             version: self.version,
+            id: format!("{:016x}", self.id),
             updated_at_ms: self.updated_at.0,
             by: self.by.clone(),
             reason: self.reason.clone(),
@@ -131,6 +135,7 @@ impl Order {
         }
         let found = Self {
             version: members.version,
+            id: u64::from_str_radix(&members.id, 16).map_err(|_| Damage::Member)?,
             updated_at: Instant(members.updated_at_ms),
             by: members.by,
             reason: members.reason,
@@ -178,6 +183,7 @@ mod tests {
     fn order() -> Order {
         Order {
             version: 3,
+            id: 0xf3,
             updated_at: Instant(1_704_067_200_000),
             by: "ada".to_owned(),
             reason: "errors \"since\" 12:00".to_owned(),
@@ -221,8 +227,7 @@ mod tests {
     fn what_has_a_checksum_and_is_no_order_is_refused() {
         let with =
             |order: &str| format!("{BEFORE_CHECKSUM}{}{AFTER_CHECKSUM}{order}{END}", sha256_of(order.as_bytes()));
-        let whole =
-            r#"{"schema":1,"name":"kill","version":1,"updatedAtMs":0,"by":"","reason":"","previous":null,"value":{}}"#;
+        let whole = r#"{"schema":1,"name":"kill","version":1,"id":"f","updatedAtMs":0,"by":"","reason":"","previous":null,"value":{}}"#;
         assert!(Order::read(Name::Kill, &with(whole)).is_ok());
         assert_eq!(Order::read(Name::Kill, &with(&whole.replace(":1,\"name", ":2,\"name"))), Err(Damage::Newer));
         for (part, wrong) in [
@@ -233,6 +238,7 @@ mod tests {
             (r#""value":{}"#, r#""value":[]"#),
             (r#""value":{}"#, r#""value":{},"more":1"#),
             (r#""by":"","#, ""),
+            (r#""id":"f""#, r#""id":"x""#),
             (r#""schema":1,"#, ""),
         ] {
             assert_eq!(Order::read(Name::Kill, &with(&whole.replace(part, wrong))), Err(Damage::Member), "{wrong}");

@@ -81,6 +81,7 @@ mod tests {
     fn text(version: u64) -> String {
         Order {
             version,
+            id: version,
             updated_at: Instant(0),
             by: "ada".to_owned(),
             reason: "a test".to_owned(),

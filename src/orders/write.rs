@@ -148,12 +148,12 @@ fn check_settings(value: &Value) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Decides on a proposal over the text that is there.
+/// Decides on a proposal over the text that is there. `id` is 64 bits of chance.
 ///
 /// # Errors
 ///
 /// [`Refusal`] as [`check`], and when the condition does not hold for what is there.
-pub fn decide(current: Option<&str>, proposal: Proposal, now: Instant) -> Result<Swap, Refusal> {
+pub fn decide(current: Option<&str>, proposal: Proposal, now: Instant, id: u64) -> Result<Swap, Refusal> {
     check(&proposal)?;
     let found = current.map(|text| Order::read(proposal.name, text)).transpose().map_err(Refusal::Damaged)?;
     let version = found.as_ref().map_or(0, |order| order.version);
@@ -165,6 +165,7 @@ pub fn decide(current: Option<&str>, proposal: Proposal, now: Instant) -> Result
     }
     let order = Order {
         version: version + 1,
+        id,
         updated_at: now,
         by: proposal.by,
         reason: proposal.reason,
@@ -192,7 +193,7 @@ mod tests {
     }
 
     fn decided(current: Option<&str>, condition: &str) -> Result<Swap, Refusal> {
-        decide(current, proposal(Name::Kill, condition, json!({"on": true})), NOW)
+        decide(current, proposal(Name::Kill, condition, json!({"on": true})), NOW, 7)
     }
 
     #[test]
@@ -248,7 +249,7 @@ mod tests {
     #[test]
     fn what_is_no_object_is_refused() {
         for value in [json!(null), json!(true), json!("x"), json!([]), json!(7)] {
-            let refused = decide(None, proposal(Name::Flags, "*", value), NOW);
+            let refused = decide(None, proposal(Name::Flags, "*", value), NOW, 7);
             assert_eq!(refused, Err(Refusal::Unusable("value must be an object".to_owned())));
         }
     }
@@ -290,7 +291,7 @@ mod tests {
     #[test]
     fn a_text_that_grew_too_long_is_refused() {
         let long = "\u{1}".repeat(20_000);
-        let refused = decide(None, proposal(Name::Flags, "*", json!({ "a": long })), NOW);
+        let refused = decide(None, proposal(Name::Flags, "*", json!({ "a": long })), NOW, 7);
         assert!(matches!(refused, Err(Refusal::Unusable(problem)) if problem.contains("too long")));
     }
 }

@@ -145,11 +145,16 @@ fn put(
     then: impl FnOnce(Result<(), String>, &mut Cx<'_>) -> Next + 'static,
 ) -> Next {
     let key = log.key(cx.now, cx.random);
-    let question = Question::Swap { key, expected: None, text: Some(text.clone()) };
+    let question = Question::Swap { key: key.clone(), expected: None, text: Some(text.clone()) };
     Next::ask(question, move |answer, cx| match answer {
         Answer::Swapped(true) => then(Ok(()), cx),
-        Answer::Swapped(false) if tries > 1 => put(log, text, tries - 1, cx, then),
-        Answer::Swapped(false) => then(Err("Every key was taken.".to_owned()), cx),
+        // A client of the store that repeats what got lost finds what it has put itself.
+        Answer::Swapped(false) => Next::ask(Question::Read { key }, move |answer, cx| match answer {
+            Answer::Text(Some(found)) if found == text => then(Ok(()), cx),
+            Answer::Text(_) if tries > 1 => put(log, text, tries - 1, cx, then),
+            Answer::Text(_) => then(Err("Every key was taken.".to_owned()), cx),
+            other => then(Err(failure(other)), cx),
+        }),
         other => then(Err(failure(other)), cx),
     })
 }
@@ -288,6 +293,7 @@ mod tests {
         is_down: bool,
         now: u64,
         random: u64,
+        repeats_swap: bool,
         asked: usize,
     }
 
@@ -336,7 +342,7 @@ mod tests {
                         Some(text) => self.texts.insert(key, text),
                         None => self.texts.remove(&key),
                     };
-                    Answer::Swapped(true)
+                    Answer::Swapped(!std::mem::take(&mut self.repeats_swap))
                 }
                 other => panic!("{other:?}"),
             }
@@ -387,6 +393,13 @@ mod tests {
             assert_eq!(host.append(&[record(number)]), Ok(1), "with the same chance");
         }
         assert_eq!(host.texts.len(), 3);
+    }
+
+    #[test]
+    fn a_batch_that_a_client_sent_twice_by_itself_is_there_once() {
+        let mut host = Host { repeats_swap: true, ..Host::at(1_000) };
+        assert_eq!(host.append(&[record(1)]), Ok(1));
+        assert_eq!(host.texts.len(), 1);
     }
 
     #[test]

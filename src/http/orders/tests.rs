@@ -19,6 +19,9 @@ struct Host {
     before_swap: Option<fn(&mut Self)>,
     /// The next swap is done, or not, and its answer lost.
     loses_swap: Option<bool>,
+    /// The next swap is sent twice by the store's own client, and only the second answer arrives.
+    repeats_swap: bool,
+    random: u64,
     is_strong_down: bool,
     asked: Vec<String>,
     monitor: Option<Monitor>,
@@ -54,7 +57,7 @@ impl Host {
     }
 
     fn cx<'a>(&self, monitor: &'a mut Monitor) -> Cx<'a> {
-        Cx { monitor, now: Instant(self.now), random: 7 }
+        Cx { monitor, now: Instant(self.now), random: self.random }
     }
 
     fn answer(&mut self, question: Question) -> Answer {
@@ -74,7 +77,8 @@ impl Host {
                 if is_there && is_lost != Some(false) {
                     self.strong.insert(key, text.unwrap());
                 }
-                if is_lost.is_some() { down() } else { Answer::Swapped(is_there) }
+                let is_repeated = std::mem::take(&mut self.repeats_swap);
+                if is_lost.is_some() { down() } else { Answer::Swapped(is_there && !is_repeated) }
             }
             Question::ReadCached { key } => {
                 self.asked.push(format!("cached {key}"));
@@ -196,6 +200,24 @@ fn a_swap_whose_answer_was_lost_is_looked_up() {
 }
 
 #[test]
+fn a_swap_that_a_client_repeated_by_itself_is_known_as_done() {
+    let mut host = Host { repeats_swap: true, ..Host::new() };
+    let done = host.put("kill", "\"0\"", json!({}));
+    assert_eq!((done.status, done.header("etag")), (200, Some("\"1\"")));
+}
+
+#[test]
+fn two_writers_of_the_same_at_the_same_time_are_two() {
+    let mut host = Host::new();
+    host.before_swap = Some(|host| {
+        let mut other = Host { strong: std::mem::take(&mut host.strong), random: 8, ..Host::new() };
+        assert_eq!(other.put("kill", "\"0\"", json!({})).status, 200);
+        host.strong = other.strong;
+    });
+    assert_eq!(host.put("kill", "\"0\"", json!({})).status, 409);
+}
+
+#[test]
 fn a_store_that_is_gone_is_503_and_nothing_is_written() {
     let mut host = Host { is_strong_down: true, ..Host::new() };
     assert_eq!(outcome(&host.get("kill", "")), (503, "STORE_UNAVAILABLE".to_owned()));
@@ -285,10 +307,12 @@ fn who_is_not_let_in_learns_nothing() {
 #[test]
 fn methods_and_head_are_as_elsewhere() {
     let mut host = Host::new();
-    for method in ["POST", "PATCH", "DELETE", "OPTIONS"] {
+    for method in ["POST", "PATCH", "DELETE"] {
         let response = host.ask(&request(method, "/admin/api/orders/kill"));
         assert_eq!((response.status, response.header("allow")), (405, Some("GET, HEAD, PUT")));
     }
+    let options = host.ask(&request("OPTIONS", "/admin/api/orders/kill"));
+    assert_eq!((options.status, options.header("allow")), (204, Some("GET, HEAD, PUT, OPTIONS")));
     let head = host.ask(&request("HEAD", "/admin/api/orders/kill"));
     assert_eq!((head.status, head.body.as_str(), head.header("etag")), (200, "", Some("\"0\"")));
 }
