@@ -3,6 +3,8 @@ import { Webhook } from "standardwebhooks";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { type AlertsOptions, createMonitor, type Monitor } from "../src/monitor/index.ts";
 import { monitorOn } from "../src/monitor/monitor.ts";
+import { strongMemoryStore } from "../src/store/memory.ts";
+import type { StrongStore } from "../src/store/strong.ts";
 import { FakeDatabase, hold, letGo, openClient } from "./fake-database.ts";
 import { handSetClock, platformOf, START } from "./guards.ts";
 
@@ -44,9 +46,10 @@ afterEach(() => {
   letGo();
 });
 
-function watch(alerts: AlertsOptions): { monitor: Monitor; ask: () => Promise<unknown> } {
+function watch(alerts: AlertsOptions, store?: StrongStore): { monitor: Monitor; ask: () => Promise<unknown> } {
   const client = openClient(database, undefined, { circuitBreaker: { failureThreshold: 1, recoveryTimeout: 1_000 } });
-  const monitor = monitorOn({ databases: { primary: client }, alerts: { rules: [], ...alerts } }, platformOf({}));
+  const options = { databases: { primary: client }, alerts: { rules: [], ...alerts }, ...(store && { store }) };
+  const monitor = monitorOn(options, platformOf({}));
   monitors.push(monitor);
   return { monitor, ask: () => client.execute("SELECT 1").catch(() => undefined) };
 }
@@ -144,6 +147,22 @@ test("ALR-09: alerts are listed, acknowledged and silenced", async () => {
     code: "ALERT_NOT_FOUND",
   });
   await expect(monitor.alerts.silence({}, { durationMs: 1e12 })).rejects.toMatchObject({ code: "BODY_UNUSABLE" });
+});
+
+test("ALR-09: isolates with one strong store tell of an outage once, and list and silence the same alerts", async () => {
+  const store = strongMemoryStore();
+  const fleet = Array.from({ length: 5 }, () => watch({ webhookUrl: SLACK, thresholds: CIRCUIT_ONLY }, store));
+  database.mode = { kind: "down" };
+  for (const { monitor, ask } of fleet) {
+    await ask();
+    await later(monitor);
+  }
+  expect(texts()).toStrictEqual(["[FIRING]"]);
+  const [first, last] = [fleet[0]?.monitor, fleet[4]?.monitor] as [Monitor, Monitor];
+  const { alerts } = await last.alerts.list();
+  expect(alerts).toHaveLength(1);
+  await first.alerts.acknowledge(alerts[0]?.id ?? "", "anna");
+  expect((await last.alerts.list()).alerts).toMatchObject([{ stage: "acknowledged", acknowledgedBy: "anna" }]);
 });
 
 test("ALR-07: the custom monitor of the documents is taken as it stands, and what is misspelt is named", () => {
