@@ -4,6 +4,7 @@
 //! `exchange` says how a host carries one out.
 
 pub mod accept;
+pub mod alerts;
 pub mod auth;
 pub mod body;
 pub mod exchange;

@@ -3,6 +3,7 @@
 import { type Platform, platform as thisPlatform } from "../platform/platform.ts";
 import type { Store } from "../store/store.ts";
 import type { StrongStore } from "../store/strong.ts";
+import { type AlertsOptions, alertsOf, type MonitorAlerts } from "./alerts.ts";
 import { bodyOf } from "./body.ts";
 import type { HealthDocument, MonitorMetrics, Overview } from "./documents.ts";
 import { type Answer, type Asked, carriedOut, type Host, type Question, type Responded } from "./exchange.ts";
@@ -32,6 +33,8 @@ export interface MonitorOptions {
   basePath?: string;
   /** All databases are probed about so often, in milliseconds: see {@link Monitor.startMonitoring}. */
   checkIntervalMs?: number;
+  /** What is worth an alert, and who is told. */
+  alerts?: AlertsOptions;
   /** Where orders and records are kept; without it the routes that need them answer 503. */
   store?: StrongStore;
   /** Follows the store, and is read where an order may be a minute old: `workersKvStore(env.SEAWALL_KV)`. */
@@ -60,6 +63,8 @@ export interface MonitorTelemetry {
 
 /** See {@link createMonitor}. Whatever it tells is this isolate's own. */
 export interface Monitor {
+  /** What is worth looking at, and what operators say to it. */
+  readonly alerts: MonitorAlerts;
   /** Answers a request to one of the routes. Never rejects. */
   handle(request: Request): Promise<Response>;
   /** Whether the first database answers, by a probe that is at most a second old. Never rejects. */
@@ -107,6 +112,7 @@ export function monitorOn(options: MonitorOptions, platform: Platform): Monitor 
 }
 
 class IsolateMonitor implements Monitor, Host {
+  readonly alerts: MonitorAlerts;
   readonly #core: LiveCore;
   readonly #databases: readonly Watched[];
   readonly #logs = new LogReader();
@@ -129,6 +135,7 @@ class IsolateMonitor implements Monitor, Host {
     this.#core = new LiveCore(JSON.stringify(settings));
     this.#platform = platform;
     this.#startedAtMs = this.now();
+    this.alerts = alertsOf(this.#core, this);
   }
 
   async handle(request: Request): Promise<Response> {
