@@ -14,7 +14,6 @@ use chores::UnderWay;
 
 use crate::alerts::{self, Alerts};
 use crate::clock::Millis;
-use crate::report::overview::Instruments;
 use crate::report::probe::Probes;
 
 /// One isolate's memory of what it watches.
@@ -53,10 +52,10 @@ impl Monitor {
         self.uptime_ms
     }
 
-    /// What of the monitor's own work is switched on.
+    /// Whether metrics are served.
     #[must_use]
-    pub const fn instruments(&self) -> Instruments {
-        Instruments { metrics: false, tracing: false }
+    pub const fn is_metered(&self) -> bool {
+        false
     }
 
     /// Has all databases probed every so many milliseconds from now on, at least [`settings::CHECK_INTERVAL_MIN_MS`];

@@ -25,7 +25,7 @@ export interface WatchedGuard {
 /** The controls that a monitor needs; the others add to what it can tell. */
 export type WatchedControls = Pick<Controls, "status" | "healthCheck"> &
   Partial<
-    Pick<Controls, "config" | "databaseType"> &
+    Pick<Controls, "config" | "databaseType" | "telemetry"> &
       Pick<ClusterControls, "isCluster" | "cluster"> & { cache: CacheControls }
   >;
 
@@ -104,6 +104,7 @@ function ofControls(name: string, controls: WatchedControls): Watched {
       kind: controls.databaseType ?? "libsql",
       cache: cacheOf(controls, setting),
       cluster: clusterOf(controls, setting),
+      isTraced: controls.telemetry?.isTracing() ?? false,
     }),
   );
 }
