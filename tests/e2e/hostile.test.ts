@@ -6,14 +6,17 @@ import { Invariants } from "../support/invariants.mjs";
 import { type Answered, type Asked, type Hosts, SECRET, startHosts } from "./hosts.ts";
 import { until } from "./rig.ts";
 
+/** Nobody who asks here has it. */
+const ADMIN_TOKEN = "an-admin-token-of-these-tests-that-nobody-guesses";
+
 let hosts: Hosts;
 const invariants = new Map<string, Invariants>();
 
 beforeAll(async () => {
-  hosts = await startHosts();
+  hosts = await startHosts({ SEAWALL_ADMIN_TOKEN: ADMIN_TOKEN }, { adminToken: ADMIN_TOKEN });
   for (const host of hosts.all) {
     expect((await host.ask({ path: "/api/health" })).status).toBe(200);
-    invariants.set(host.name, await new Invariants(host.ask, { secrets: [SECRET] }).begin());
+    invariants.set(host.name, await new Invariants(host.ask, { secrets: [SECRET, ADMIN_TOKEN] }).begin());
   }
 });
 

@@ -43,9 +43,7 @@ export interface Watched {
   /** A check that has not ended after so many milliseconds never will. */
   readonly limitMs: number;
   /** What is known of it, as `DatabaseFacts` in src/report/facts.rs has it, but for its name and probe. */
-  facts(): Record<string, unknown>;
-  /** Memory of the core behind it, in bytes. */
-  memoryBytes(): number;
+  facts(): { status: Status } & Record<string, unknown>;
 }
 
 /** Where `protect` leaves the controls; see `controlsOfProtected`, which would bring the whole client along. */
@@ -125,7 +123,6 @@ function watched(
       const status = statusOf();
       return { operations: status.running ?? 0, status, ...others() };
     },
-    memoryBytes: () => statusOf().memoryBytes ?? 0,
   };
 }
 
