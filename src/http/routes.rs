@@ -2,7 +2,7 @@
 
 use super::exchange::{Cx, Next};
 use super::{Problem, QUOTED_MAX, Request, Response};
-use super::{health, orders};
+use super::{health, logs, orders};
 
 /// What a request may be sent with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +43,7 @@ const ROUTES: &[Route] = &[
     Route { root: Root::Base, path: "/health/score", methods: Methods::Read, begin: health::score },
     Route { root: Root::Base, path: "/status", methods: Methods::Read, begin: health::overview },
     Route { root: Root::Admin, path: "/orders/{name}", methods: Methods::ReadPut, begin: orders::order },
+    Route { root: Root::Admin, path: "/logs", methods: Methods::Read, begin: logs::recent },
 ];
 
 impl Methods {

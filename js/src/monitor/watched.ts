@@ -6,6 +6,7 @@ import type { Controls } from "../controls.ts";
 import type { Driver } from "../driver.ts";
 import { HEALTH_CHECK } from "../operation.ts";
 import type { Status } from "../status.ts";
+import type { TelemetryControls } from "../telemetry/controls.ts";
 import type { Tenants } from "../tenants/tenants.ts";
 
 /** A client of `createClient`, or anything with Seawall's controls. */
@@ -15,7 +16,7 @@ export interface WatchedClient {
 
 /** A guard of `createGuard`, with a way to ask the database whether it is there. */
 export interface WatchedGuard {
-  readonly guard: Pick<Driver, "status" | "run">;
+  readonly guard: Pick<Driver, "status" | "run"> & Partial<Pick<Driver, "observer">>;
   /** Asks the database something small. Rejects when it is not there. */
   check(): Promise<unknown>;
   /** What kind of database it is. */
@@ -44,6 +45,8 @@ export interface Watched {
   readonly limitMs: number;
   /** What is known of it, as `DatabaseFacts` in src/report/facts.rs has it, but for its name and probe. */
   facts(): { status: Status } & Record<string, unknown>;
+  /** What was logged of it since the first `seen` records. */
+  logs(seen: number): ReturnType<TelemetryControls["logs"]> | undefined;
 }
 
 /** Where `protect` leaves the controls; see `controlsOfProtected`, which would bring the whole client along. */
@@ -80,6 +83,7 @@ function ofGuard(name: string, { guard, check, type = "other" }: WatchedGuard): 
     LIMIT_DEFAULT_MS,
     () => guard.status(),
     () => ({ kind: type }),
+    (seen) => guard.observer?.logger?.since(seen),
   );
 }
 
@@ -104,6 +108,7 @@ function ofControls(name: string, controls: WatchedControls): Watched {
       cluster: clusterOf(controls, setting),
       isTraced: controls.telemetry?.isTracing() ?? false,
     }),
+    (seen) => controls.telemetry?.logs(seen),
   );
 }
 
@@ -113,6 +118,7 @@ function watched(
   deadlineMs: number,
   statusOf: () => Status,
   others: () => Record<string, unknown>,
+  logs: Watched["logs"],
 ): Watched {
   const limitMs = (deadlineMs > 0 ? deadlineMs : LIMIT_DEFAULT_MS) + GRACE_MS;
   return {
@@ -123,6 +129,7 @@ function watched(
       const status = statusOf();
       return { operations: status.running ?? 0, status, ...others() };
     },
+    logs,
   };
 }
 

@@ -20,7 +20,7 @@ export interface TelemetryControls {
   /** Whether operations are traced. */
   isTracing(): boolean;
   /**
-   * The last 500 records of this isolate, oldest first; of them those after the first `seen` that there ever were. `seen`
+   * The last 200 records of this isolate, oldest first; of them those after the first `seen` that there ever were. `seen`
    * of the answer is what to ask with the next time.
    */
   logs(seen?: number): { records: LogRecord[]; seen: number };
