@@ -31,7 +31,7 @@ const ENTRIES = [
   },
 ];
 
-/** Stores of hints that are imported by themselves: `seawall/stores/<name>`. Only `file` needs what only Node has. */
+/** Stores that are imported by themselves: `seawall/stores/<name>`. Only `file` needs what only Node has. */
 const STORES = /^\.\/stores\/(.+)$/;
 
 /** Names of the stores that the package exports. @returns {string[]} */

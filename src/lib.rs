@@ -27,9 +27,11 @@ pub mod monitor;
 #[cfg(feature = "monitor")]
 pub mod monitor_bindings;
 pub mod note;
+pub mod orders;
 pub mod outcome;
 pub mod policy;
 pub mod query;
+pub mod records;
 pub mod report;
 pub mod rng;
 pub mod state;

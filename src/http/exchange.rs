@@ -55,6 +55,18 @@ pub enum Question {
         /// What they begin with.
         prefix: String,
     },
+    /// The text under a key of the read cache, nothing if there is no cache. It may be old. [`Answer::Text`].
+    ReadCached {
+        /// Which: a key of the strong store.
+        key: String,
+    },
+    /// Puts a text into the read cache, whatever is there. [`Answer::Cached`].
+    PutCached {
+        /// Where: a key of the strong store.
+        key: String,
+        /// What is put there.
+        text: String,
+    },
     /// Sends a request to somebody else. Redirects are not followed. [`Answer::Fetched`].
     Fetch(Outgoing),
     /// The same, with headers that are settings. [`Answer::Fetched`].
@@ -93,6 +105,8 @@ pub enum Answer {
     Keys(Vec<String>),
     /// The records, oldest first.
     Logs(Vec<Record>),
+    /// Whether it was put there; false if there is no cache.
+    Cached(bool),
     /// Somebody else's answer.
     Fetched {
         /// Its status.

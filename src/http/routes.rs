@@ -2,18 +2,33 @@
 
 use super::exchange::{Cx, Next};
 use super::{Problem, QUOTED_MAX, Request, Response};
-use super::{health, logs};
+use super::{health, logs, orders};
 
 /// What a request may be sent with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Methods {
     /// GET and HEAD.
     Read,
+    /// GET, HEAD and PUT.
+    ReadPut,
 }
+
+/// Where a line of the table lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Root {
+    /// Below the base path, for everybody.
+    Base,
+    /// Below [`ADMIN_PATH`], for those whom [`Access`](super::auth::Access) lets in.
+    Admin,
+}
+
+/// The admin routes lie below this path, wherever the others do.
+pub const ADMIN_PATH: &str = "/admin/api";
 
 /// One line of the table.
 struct Route {
-    /// Below the base path. A part in braces stands for any one part of a path: it is handed on.
+    root: Root,
+    /// Below the root. A part in braces stands for any one part of a path: it is handed on.
     path: &'static str,
     methods: Methods,
     /// `rest` is what the path has where the table has braces.
@@ -22,18 +37,20 @@ struct Route {
 
 /// What lies where.
 const ROUTES: &[Route] = &[
-    Route { path: "/health", methods: Methods::Read, begin: health::document },
-    Route { path: "/health/live", methods: Methods::Read, begin: health::liveness },
-    Route { path: "/health/ready", methods: Methods::Read, begin: health::readiness },
-    Route { path: "/health/score", methods: Methods::Read, begin: health::score },
-    Route { path: "/status", methods: Methods::Read, begin: health::overview },
-    Route { path: "/logs", methods: Methods::Read, begin: logs::recent },
+    Route { root: Root::Base, path: "/health", methods: Methods::Read, begin: health::document },
+    Route { root: Root::Base, path: "/health/live", methods: Methods::Read, begin: health::liveness },
+    Route { root: Root::Base, path: "/health/ready", methods: Methods::Read, begin: health::readiness },
+    Route { root: Root::Base, path: "/health/score", methods: Methods::Read, begin: health::score },
+    Route { root: Root::Base, path: "/status", methods: Methods::Read, begin: health::overview },
+    Route { root: Root::Admin, path: "/logs", methods: Methods::Read, begin: logs::recent },
+    Route { root: Root::Admin, path: "/orders/{name}", methods: Methods::ReadPut, begin: orders::order },
 ];
 
 impl Methods {
     const fn allowed(self) -> &'static str {
         match self {
             Self::Read => "GET, HEAD",
+            Self::ReadPut => "GET, HEAD, PUT",
         }
     }
 
@@ -48,18 +65,62 @@ impl Methods {
 #[must_use]
 pub fn begin(request: &Request, cx: &mut Cx<'_>) -> Next {
     let base_path = cx.monitor.settings().base_path.as_str();
-    let below = request.path.strip_prefix(base_path).map(|path| path.strip_suffix('/').unwrap_or(path));
-    let below = below.map(unaliased);
-    let found = below.and_then(|below| ROUTES.iter().find_map(|route| Some((route, rest_of(route.path, below)?))));
-    let next = match found {
-        None => Next::Respond(not_found(&request.path)),
-        Some((route, _)) if request.method == "OPTIONS" => Next::Respond(options(route.methods.allowed())),
-        Some((route, _)) if !route.methods.has(&request.method) => {
-            Next::Respond(method_not_allowed(route.methods.allowed()))
-        }
-        Some((route, rest)) => (route.begin)(request, rest, cx),
+    let next = match (found(Root::Base, base_path, request), below(ADMIN_PATH, &request.path)) {
+        (Some((route, rest)), _) => answered(route, rest, request, cx),
+        (None, Some(_)) => begin_admin(request, cx),
+        (None, None) => Next::Respond(not_found(&request.path)),
     };
     if request.method == "HEAD" { without_body(next) } else { next }
+}
+
+/// The same below [`ADMIN_PATH`], where nobody learns what is there who is not let in.
+fn begin_admin(request: &Request, cx: &mut Cx<'_>) -> Next {
+    let route = found(Root::Admin, ADMIN_PATH, request);
+    let path = route.map_or("", |(route, _)| route.path);
+    let next = match cx.monitor.settings().admin_token.actor(request) {
+        Err(refused) => Next::Respond(refused),
+        Ok(_) => match route {
+            None => Next::Respond(not_found(&request.path)),
+            Some((route, rest)) => answered(route, rest, request, cx),
+        },
+    };
+    let is_write = !Methods::Read.has(&request.method);
+    counted(next, path, is_write, cx)
+}
+
+fn answered(route: &Route, rest: &str, request: &Request, cx: &mut Cx<'_>) -> Next {
+    match request.method.as_str() {
+        "OPTIONS" => Next::Respond(options(route.methods.allowed())),
+        method if route.methods.has(method) => (route.begin)(request, rest, cx),
+        _ => Next::Respond(method_not_allowed(route.methods.allowed())),
+    }
+}
+
+/// The line of the table for a request, and what its path has where the line has braces.
+fn found<'a>(root: Root, root_path: &str, request: &'a Request) -> Option<(&'static Route, &'a str)> {
+    let path = below(root_path, &request.path)?;
+    let path = if root == Root::Base { unaliased(path) } else { path };
+    ROUTES.iter().filter(|route| route.root == root).find_map(|route| Some((route, rest_of(route.path, path)?)))
+}
+
+/// What follows `root` in `path`, without a slash at its end.
+fn below<'a>(root: &str, path: &'a str) -> Option<&'a str> {
+    let below = path.strip_prefix(root)?;
+    (below.is_empty() || below.starts_with('/')).then(|| below.strip_suffix('/').unwrap_or(below))
+}
+
+/// The same, and its response is counted.
+fn counted(next: Next, route: &'static str, is_write: bool, cx: &mut Cx<'_>) -> Next {
+    match next {
+        Next::Respond(response) => {
+            cx.monitor.admin_requests_mut().count(route, is_write, response.status);
+            Next::Respond(response)
+        }
+        Next::Ask(question, then) => {
+            Next::ask(question, move |answer, cx| counted(then(answer, cx), route, is_write, cx))
+        }
+        Next::Done => Next::Done,
+    }
 }
 
 /// `/platform/health` and what is below it are other names of `/health` and what is below that.

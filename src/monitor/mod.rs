@@ -3,18 +3,21 @@
 //! It joins the rooms that make documents and those that judge them: each has one field here of a type of its own, and
 //! one field of [`Settings`]. What only the host can do it asks for, as a route does: see `http::exchange`.
 
+pub mod admin_requests;
 mod checks;
 pub mod chores;
 pub mod settings;
 
 pub use settings::Settings;
 
+use admin_requests::AdminRequests;
 use checks::Checks;
 use chores::UnderWay;
 
 use crate::alerts::{self, Alerts};
 use crate::clock::Millis;
 use crate::http::exchange::Answer;
+use crate::orders::seen::Seen;
 use crate::report::overview::Instruments;
 use crate::report::probe::Probes;
 use crate::telemetry::Telemetry;
@@ -25,6 +28,8 @@ pub struct Monitor {
     settings: Settings,
     under_way: UnderWay,
     checks: Checks,
+    admin_requests: AdminRequests,
+    orders: Seen,
     probes: Probes,
     uptime_ms: Millis,
     alerts: Alerts,
@@ -43,6 +48,22 @@ impl Monitor {
     #[must_use]
     pub const fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// How the admin routes answered.
+    #[must_use]
+    pub const fn admin_requests(&self) -> &AdminRequests {
+        &self.admin_requests
+    }
+
+    /// How the admin routes answered, to be counted.
+    pub(crate) const fn admin_requests_mut(&mut self) -> &mut AdminRequests {
+        &mut self.admin_requests
+    }
+
+    /// What was seen of the orders.
+    pub const fn orders_mut(&mut self) -> &mut Seen {
+        &mut self.orders
     }
 
     /// The probes of the databases, for a host that does not keep them itself.

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::alerts;
 use crate::clock::Millis;
+use crate::http::auth::Access;
 use crate::report::score::Gates;
 use crate::telemetry;
 
@@ -26,6 +27,8 @@ pub struct Settings {
     pub check_interval_ms: Option<Millis>,
     /// Scores from which a database is well enough, for each who asks.
     pub health_score: Gates,
+    /// What lets into the admin routes; by default nobody is let in.
+    pub admin_token: Access,
     /// What is worth an alert, and who is told.
     #[serde(deserialize_with = "alerts::settings::without_values")]
     pub alerts: alerts::Settings,
@@ -39,6 +42,7 @@ impl Default for Settings {
             base_path: "/api".to_owned(),
             check_interval_ms: None,
             health_score: Gates::default(),
+            admin_token: Access::default(),
             alerts: alerts::Settings::default(),
             telemetry: telemetry::Settings::default(),
         }
@@ -72,6 +76,7 @@ const VARIABLES: &[Variable] = &[
     Variable { name: "OTEL_EXPORTER_OTLP_HEADERS", option: "telemetry.otlp.headers", kind: Kind::Text },
     Variable { name: "OTEL_METRIC_EXPORT_INTERVAL", option: "telemetry.otlp.intervalMs", kind: Kind::Json },
     Variable { name: "OTEL_SERVICE_NAME", option: "telemetry.otlp.serviceName", kind: Kind::Text },
+    Variable { name: "SEAWALL_ADMIN_TOKEN", option: "adminToken", kind: Kind::Text },
     Variable { name: "HEALTH_SCORE_CUSTOM_MIN", option: "healthScore.custom", kind: Kind::Json },
     // All of it at once; what the others say goes before it.
     Variable { name: "SEAWALL_ALERTS", option: "alerts", kind: Kind::Json },

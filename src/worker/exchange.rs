@@ -9,7 +9,8 @@ use worker::{Context, Env, console_debug, console_error, console_log, console_wa
 
 use super::caller;
 use super::isolate::{Isolate, Visit, variable};
-use super::{clock, driver, upstream};
+use super::kv::{self, StoreFailed};
+use super::{clock, driver, strong, upstream};
 use crate::clock::Millis;
 use crate::http::exchange::{Answer, Cx, Next, Outgoing, Question};
 use crate::http::{Response, exchange};
@@ -17,6 +18,9 @@ use crate::monitor::{Monitor, Settings, chores};
 use crate::report::facts::Facts;
 use crate::telemetry::logs::{Level, Record};
 use crate::telemetry::trace_context::TraceContext;
+
+/// The read cache is not waited for any longer, in milliseconds.
+const CACHE_MS: Millis = 2_000;
 
 thread_local! {
     static MONITOR: RefCell<Monitor> = RefCell::default();
@@ -119,10 +123,24 @@ impl Host {
             Question::Export(outgoing) => self.fetched(&outgoing).await,
             // They are handed over when they are made.
             Question::Logs => Answer::Logs(Vec::new()),
-            Question::Read { .. } | Question::Swap { .. } | Question::List { .. } => {
-                Answer::Failed("This Worker has no strong store.".to_owned())
+            Question::ReadCached { key } => match self.within_limit(kv::read_cached(&self.env, &key)).await {
+                Some(Ok(text)) => Answer::Text(text),
+                Some(Err(StoreFailed)) | None => Answer::Failed("Workers KV did not answer.".to_owned()),
+            },
+            Question::PutCached { key, text } => {
+                match self.within_limit(kv::put_cached(&self.env, &key, &text)).await {
+                    Some(Ok(is_bound)) => Answer::Cached(is_bound),
+                    Some(Err(StoreFailed)) | None => Answer::Failed("Workers KV did not take it.".to_owned()),
+                }
+            }
+            question @ (Question::Read { .. } | Question::Swap { .. } | Question::List { .. }) => {
+                strong::answer(&self.env, &question).await
             }
         }
+    }
+
+    async fn within_limit<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        driver::first_of(work, clock::sleep(CACHE_MS)).await
     }
 
     async fn fetched<Name: AsRef<str>>(&self, outgoing: &Outgoing<Name>) -> Answer {

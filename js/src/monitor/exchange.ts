@@ -10,6 +10,8 @@ export interface Asked {
   query: string;
   headers: [string, string][];
   body: string;
+  /** Why the body could not be read; it is empty then. */
+  bodyProblem?: "tooLong" | "notText" | "unread";
 }
 
 /** A response as the routes give it. */
@@ -35,6 +37,8 @@ export type Question =
   | { ask: "read"; key: string }
   | { ask: "swap"; key: string; expected: string | null; text: string | null }
   | { ask: "list"; prefix: string }
+  | { ask: "readCached"; key: string }
+  | { ask: "putCached"; key: string; text: string }
   | ({ ask: "fetch" | "export" } & Outgoing)
   | { ask: "logs" };
 
@@ -44,6 +48,7 @@ export type Answer =
   | { text: string | null }
   | { swapped: boolean }
   | { keys: string[] }
+  | { cached: boolean }
   | { logs: CoreRecord[] }
   | { fetched: { status: number; retryAfter: string | null } }
   | { failed: string };

@@ -1,4 +1,6 @@
 // What `seawall/monitor` exports.
+export type { Store } from "../store/store.ts";
+export type { StrongStore } from "../store/strong.ts";
 export type { DatabaseOverview, HealthAlert, HealthDocument, MonitorMetrics, Overview } from "./documents.ts";
 export {
   createMonitor,

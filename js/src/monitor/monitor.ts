@@ -1,12 +1,16 @@
 // What operators and their tools ask of an isolate: the routes of src/http, for any framework with `Request` and `Response`.
 
 import { type Platform, platform as thisPlatform } from "../platform/platform.ts";
+import type { Store } from "../store/store.ts";
+import type { StrongStore } from "../store/strong.ts";
 import { bodyOf } from "./body.ts";
 import type { HealthDocument, MonitorMetrics, Overview } from "./documents.ts";
 import { type Answer, type Asked, carriedOut, type Host, type Question, type Responded } from "./exchange.ts";
 import { LiveCore } from "./live-core.ts";
 import { LogReader } from "./logs.ts";
 import { fetched } from "./outgoing.ts";
+import { StrongHost } from "./strong-host.ts";
+
 import { type Watchable, type Watched, type WatchedTenants, watchedOf } from "./watched.ts";
 
 /** The latest time that a date can be, in milliseconds. */
@@ -28,6 +32,12 @@ export interface MonitorOptions {
   basePath?: string;
   /** All databases are probed about so often, in milliseconds: see {@link Monitor.startMonitoring}. */
   checkIntervalMs?: number;
+  /** Where orders and records are kept; without it the routes that need them answer 503. */
+  store?: StrongStore;
+  /** Follows the store, and is read where an order may be a minute old: `workersKvStore(env.SEAWALL_KV)`. */
+  cache?: Store;
+  /** What lets into the admin routes: 32 random characters or more. Without it they are closed. */
+  adminToken?: string;
   /** Scores from which a database is well enough; by default 85 to deploy, and 80 for whoever asks for another reason. */
   healthScore?: { deploy?: number; custom?: number };
   /** Where logs and metrics are sent. */
@@ -101,16 +111,18 @@ class IsolateMonitor implements Monitor, Host {
   readonly #databases: readonly Watched[];
   readonly #logs = new LogReader();
   readonly #tenants: readonly [string, WatchedTenants][];
+  readonly #strong: StrongHost;
   readonly #basePath: string;
   readonly #platform: Platform;
   readonly #startedAtMs: number;
   #timer: ReturnType<typeof setInterval> | undefined;
 
   constructor(options: MonitorOptions, platform: Platform) {
-    const { databases, tenants = {}, ...settings } = options;
+    const { databases, tenants = {}, store, cache, ...settings } = options;
     const isNamed = typeof databases === "object" && databases !== null && Object.keys(databases).length > 0;
     if (!isNamed)
       throw new TypeError("createMonitor needs `databases`: an object with one database at least, by its name");
+    this.#strong = new StrongHost(store, cache);
     this.#databases = Object.entries(databases).map(([name, watchable]) => watchedOf(name, watchable));
     this.#tenants = Object.entries(tenants);
     this.#basePath = settings.basePath ?? "/api";
@@ -121,10 +133,7 @@ class IsolateMonitor implements Monitor, Host {
 
   async handle(request: Request): Promise<Response> {
     try {
-      const asked = await askedOf(request);
-      if (asked === undefined)
-        return problem(413, "BODY_TOO_LARGE", "Body too large", "The body is longer than 64 KiB.");
-      const responded = await this.#answerTo(asked);
+      const responded = await this.#answerTo(await askedOf(request));
       this.#platform.waitUntil(this.tick());
       return responseOf(responded);
     } catch (error) {
@@ -225,7 +234,7 @@ class IsolateMonitor implements Monitor, Host {
       case "logs":
         return { logs: this.#logs.read(this.#databases) };
       default:
-        return { failed: "This monitor has no strong store." };
+        return this.#strong.answer(question);
     }
   }
 
@@ -282,12 +291,11 @@ class IsolateMonitor implements Monitor, Host {
   }
 }
 
-/** The request as the routes see it; undefined when its body is too long. */
-async function askedOf(request: Request): Promise<Asked | undefined> {
+/** The request as the routes see it. */
+async function askedOf(request: Request): Promise<Asked> {
   const { pathname, search } = new URL(request.url);
-  const body = await bodyOf(request);
-  if (body === undefined) return undefined;
-  return { method: request.method, path: pathname, query: search.slice(1), headers: [...request.headers], body };
+  const { method, headers } = request;
+  return { method, path: pathname, query: search.slice(1), headers: [...headers], ...(await bodyOf(request)) };
 }
 
 function responseOf({ status, headers, body }: Responded): Response {
