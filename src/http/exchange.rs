@@ -103,10 +103,10 @@ pub enum Answer {
     Swapped(bool),
     /// The keys.
     Keys(Vec<String>),
-    /// The records, oldest first.
-    Logs(Vec<Record>),
     /// Whether it was put there; false if there is no cache.
     Cached(bool),
+    /// The records, oldest first.
+    Logs(Vec<Record>),
     /// Somebody else's answer.
     Fetched {
         /// Its status.

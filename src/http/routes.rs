@@ -42,8 +42,8 @@ const ROUTES: &[Route] = &[
     Route { root: Root::Base, path: "/health/ready", methods: Methods::Read, begin: health::readiness },
     Route { root: Root::Base, path: "/health/score", methods: Methods::Read, begin: health::score },
     Route { root: Root::Base, path: "/status", methods: Methods::Read, begin: health::overview },
-    Route { root: Root::Admin, path: "/logs", methods: Methods::Read, begin: logs::recent },
     Route { root: Root::Admin, path: "/orders/{name}", methods: Methods::ReadPut, begin: orders::order },
+    Route { root: Root::Admin, path: "/logs", methods: Methods::Read, begin: logs::recent },
 ];
 
 impl Methods {
