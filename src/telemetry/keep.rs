@@ -183,7 +183,7 @@ mod tests {
     fn a_store_that_fails_gets_them_later_and_what_waits_has_a_bound() {
         let mut store = Store::new();
         let mut monitor = Monitor::default();
-        left(&mut monitor, NOW, None, records(&vec![("error", "failed"); WAITING_MAX + 50]));
+        left(&mut monitor, NOW, None, records(&[("error", "failed"); WAITING_MAX + 50]));
         assert_eq!(monitor.telemetry_mut().keeper_mut().waiting.len(), WAITING_MAX);
         left(&mut monitor, NOW + 1_000, Some(&mut store), Vec::new());
         assert!(store.is_empty(), "it is not due yet");
