@@ -9,6 +9,7 @@ pub mod auth;
 pub mod body;
 pub mod exchange;
 pub mod health;
+mod logs;
 pub mod orders;
 pub mod routes;
 

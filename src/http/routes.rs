@@ -2,7 +2,7 @@
 
 use super::exchange::{Cx, Next};
 use super::{Problem, QUOTED_MAX, Request, Response};
-use super::{alerts, health, orders};
+use super::{alerts, health, logs, orders};
 use crate::alerts::delivery::LOOP_HEADER;
 
 /// What a request may be sent with.
@@ -50,6 +50,7 @@ const ROUTES: &[Route] = &[
     Route { root: Root::Admin, path: "/alerts/silences", methods: Methods::Post, begin: alerts::silences },
     Route { root: Root::Admin, path: "/alerts/{id}/ack", methods: Methods::Post, begin: alerts::acknowledge },
     Route { root: Root::Admin, path: "/alerts/{id}/silence", methods: Methods::Post, begin: alerts::silence },
+    Route { root: Root::Admin, path: "/logs", methods: Methods::Read, begin: logs::recent },
 ];
 
 impl Methods {

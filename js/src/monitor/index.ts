@@ -16,5 +16,11 @@ export {
   type MonitorAlerts,
 } from "./alerts.ts";
 export type { DatabaseOverview, HealthAlert, HealthDocument, MonitorMetrics, Overview } from "./documents.ts";
-export { createMonitor, getDatabaseMonitor, type Monitor, type MonitorOptions } from "./monitor.ts";
+export {
+  createMonitor,
+  getDatabaseMonitor,
+  type Monitor,
+  type MonitorOptions,
+  type MonitorTelemetry,
+} from "./monitor.ts";
 export type { Watchable, WatchedClient, WatchedControls, WatchedGuard, WatchedTenants } from "./watched.ts";

@@ -8,6 +8,7 @@ import { bodyOf } from "./body.ts";
 import type { HealthDocument, MonitorMetrics, Overview } from "./documents.ts";
 import { type Answer, type Asked, carriedOut, type Host, type Question, type Responded } from "./exchange.ts";
 import { LiveCore } from "./live-core.ts";
+import { LogReader } from "./logs.ts";
 import { fetched } from "./outgoing.ts";
 import { StrongHost } from "./strong-host.ts";
 
@@ -42,6 +43,22 @@ export interface MonitorOptions {
   adminToken?: string;
   /** Scores from which a database is well enough; by default 85 to deploy, and 80 for whoever asks for another reason. */
   healthScore?: { deploy?: number; custom?: number };
+  /** Where logs and metrics are sent. */
+  telemetry?: MonitorTelemetry;
+}
+
+/** See {@link MonitorOptions.telemetry}. */
+export interface MonitorTelemetry {
+  /**
+   * A collector that takes OTLP/HTTP: its address, to which `/v1/metrics` and `/v1/logs` are added; headers, which are never
+   * shown; milliseconds between two exports, 60,000 by default.
+   */
+  otlp?: {
+    endpoint?: string;
+    headers?: string | Readonly<Record<string, string>>;
+    intervalMs?: number;
+    serviceName?: string;
+  };
 }
 
 /** See {@link createMonitor}. Whatever it tells is this isolate's own. */
@@ -98,6 +115,7 @@ class IsolateMonitor implements Monitor, Host {
   readonly alerts: MonitorAlerts;
   readonly #core: LiveCore;
   readonly #databases: readonly Watched[];
+  readonly #logs = new LogReader();
   readonly #tenants: readonly [string, WatchedTenants][];
   readonly #strong: StrongHost;
   readonly #basePath: string;
@@ -218,7 +236,10 @@ class IsolateMonitor implements Monitor, Host {
       case "allFacts":
         return { facts: await this.#factsWith(this.#databases, question.probeAgeMaxMs) };
       case "fetch":
+      case "export":
         return fetched(question);
+      case "logs":
+        return { logs: this.#logs.read(this.#databases) };
       default:
         return this.#strong.answer(question);
     }

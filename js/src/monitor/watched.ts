@@ -6,6 +6,7 @@ import type { Controls } from "../controls.ts";
 import type { Driver } from "../driver.ts";
 import { HEALTH_CHECK } from "../operation.ts";
 import type { Status } from "../status.ts";
+import type { TelemetryControls } from "../telemetry/controls.ts";
 import type { Tenants } from "../tenants/tenants.ts";
 
 /** A client of `createClient`, or anything with Seawall's controls. */
@@ -15,7 +16,7 @@ export interface WatchedClient {
 
 /** A guard of `createGuard`, with a way to ask the database whether it is there. */
 export interface WatchedGuard {
-  readonly guard: Pick<Driver, "status" | "run">;
+  readonly guard: Pick<Driver, "status" | "run"> & Partial<Pick<Driver, "observer">>;
   /** Asks the database something small. Rejects when it is not there. */
   check(): Promise<unknown>;
   /** What kind of database it is. */
@@ -25,7 +26,7 @@ export interface WatchedGuard {
 /** The controls that a monitor needs; the others add to what it can tell. */
 export type WatchedControls = Pick<Controls, "status" | "healthCheck"> &
   Partial<
-    Pick<Controls, "config" | "databaseType"> &
+    Pick<Controls, "config" | "databaseType" | "telemetry"> &
       Pick<ClusterControls, "isCluster" | "cluster"> & { cache: CacheControls }
   >;
 
@@ -46,6 +47,8 @@ export interface Watched {
   facts(): Record<string, unknown>;
   /** Memory of the core behind it, in bytes. */
   memoryBytes(): number;
+  /** What was logged of it since the first `seen` records. */
+  logs(seen: number): ReturnType<TelemetryControls["logs"]> | undefined;
 }
 
 /** Where `protect` leaves the controls; see `controlsOfProtected`, which would bring the whole client along. */
@@ -82,6 +85,7 @@ function ofGuard(name: string, { guard, check, type = "other" }: WatchedGuard): 
     LIMIT_DEFAULT_MS,
     () => guard.status(),
     () => ({ kind: type }),
+    (seen) => guard.observer?.logger?.since(seen),
   );
 }
 
@@ -105,6 +109,7 @@ function ofControls(name: string, controls: WatchedControls): Watched {
       cache: cacheOf(controls, setting),
       cluster: clusterOf(controls, setting),
     }),
+    (seen) => controls.telemetry?.logs(seen),
   );
 }
 
@@ -114,6 +119,7 @@ function watched(
   deadlineMs: number,
   statusOf: () => Status,
   others: () => Record<string, unknown>,
+  logs: Watched["logs"],
 ): Watched {
   const limitMs = (deadlineMs > 0 ? deadlineMs : LIMIT_DEFAULT_MS) + GRACE_MS;
   return {
@@ -125,6 +131,7 @@ function watched(
       return { operations: status.running ?? 0, status, ...others() };
     },
     memoryBytes: () => statusOf().memoryBytes ?? 0,
+    logs,
   };
 }
 
