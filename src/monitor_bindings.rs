@@ -94,6 +94,21 @@ impl MonitorHandle {
         self.monitor.check_every((interval_ms >= 1.0).then_some(interval_ms as u64));
     }
 
+    /// Learns of a metric of the application's own, the JSON of `Declared`, and returns its name as it is shown.
+    ///
+    /// Throws what is wrong with it.
+    #[wasm_bindgen(js_name = declareMetric)]
+    pub fn declare_metric(&mut self, declared: &str) -> Result<String, JsError> {
+        self.monitor.metrics.business.declare(read(declared)?).map_err(|problem| JsError::new(&problem))
+    }
+
+    /// Counts a value of such a metric, the JSON of `Measured`. What cannot be counted is dropped, and counted as that.
+    pub fn measure(&mut self, measured: &str) {
+        if let Ok(measured) = read(measured) {
+            self.monitor.metrics.business.measure(&measured);
+        }
+    }
+
     fn cx(&mut self, now_ms: f64, random: &str) -> Cx<'_> {
         let now = Instant::from_host(now_ms).unwrap_or_default();
         let random = u64::from_str_radix(random, 16).unwrap_or_default();

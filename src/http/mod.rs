@@ -6,6 +6,7 @@
 pub mod accept;
 pub mod exchange;
 pub mod health;
+pub mod metrics;
 pub mod routes;
 
 use serde::{Deserialize, Serialize};

@@ -1,8 +1,8 @@
 //! The ONE table of routes.
 
 use super::exchange::{Cx, Next};
-use super::health;
 use super::{Problem, QUOTED_MAX, Request, Response};
+use super::{health, metrics};
 
 /// What a request may be sent with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,10 +21,12 @@ struct Route {
 }
 
 /// What lies where.
-const ROUTES: [Route; 3] = [
+const ROUTES: [Route; 5] = [
     Route { path: "/health", methods: Methods::Read, begin: health::document },
     Route { path: "/health/live", methods: Methods::Read, begin: health::liveness },
     Route { path: "/health/ready", methods: Methods::Read, begin: health::readiness },
+    Route { path: "/health/metrics", methods: Methods::Read, begin: metrics::text },
+    Route { path: "/platform/metrics", methods: Methods::Read, begin: metrics::text },
 ];
 
 impl Methods {
@@ -47,6 +49,7 @@ pub fn begin(request: &Request, cx: &mut Cx<'_>) -> Next {
     let base_path = cx.monitor.settings().base_path.as_str();
     let below = request.path.strip_prefix(base_path).map(|path| path.strip_suffix('/').unwrap_or(path));
     let found = below.and_then(|below| ROUTES.iter().find_map(|route| Some((route, rest_of(route.path, below)?))));
+    let route = found.as_ref().map_or("none", |(route, _)| route.path);
     let next = match found {
         None => Next::Respond(not_found(&request.path)),
         Some((route, _)) if !route.methods.has(&request.method) => {
@@ -54,7 +57,23 @@ pub fn begin(request: &Request, cx: &mut Cx<'_>) -> Next {
         }
         Some((route, rest)) => (route.begin)(request, rest, cx),
     };
-    if request.method == "HEAD" { without_body(next) } else { next }
+    let next = if request.method == "HEAD" { without_body(next) } else { next };
+    counted(route, next, cx)
+}
+
+/// The same, with its response counted.
+fn counted(route: &'static str, next: Next, cx: &mut Cx<'_>) -> Next {
+    match next {
+        Next::Respond(response) => {
+            cx.monitor.metrics.requested(route, response.status);
+            Next::Respond(response)
+        }
+        Next::Ask(question, then) => Next::ask(question, move |answer, cx| {
+            let next = then(answer, cx);
+            counted(route, next, cx)
+        }),
+        Next::Done => Next::Done,
+    }
 }
 
 /// What stands in `path` for the part in braces of `pattern`; empty if it has none; `None` if they do not match.

@@ -13,6 +13,7 @@ use checks::Checks;
 use chores::UnderWay;
 
 use crate::clock::Millis;
+use crate::metrics::Metrics;
 
 /// One isolate's memory of what it watches.
 #[derive(Debug, Default)]
@@ -20,6 +21,8 @@ pub struct Monitor {
     settings: Settings,
     under_way: UnderWay,
     checks: Checks,
+    /// What it measures.
+    pub metrics: Metrics,
 }
 
 impl Monitor {

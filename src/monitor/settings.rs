@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::clock::Millis;
+use crate::metrics;
 use crate::report::score::Gates;
 
 /// Least time between two regular checks, in milliseconds.
@@ -24,11 +25,18 @@ pub struct Settings {
     pub check_interval_ms: Option<Millis>,
     /// Scores from which a database is well enough, for each who asks.
     pub health_score: Gates,
+    /// Metrics.
+    pub metrics: metrics::Settings,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { base_path: "/api".to_owned(), check_interval_ms: None, health_score: Gates::default() }
+        Self {
+            base_path: "/api".to_owned(),
+            check_interval_ms: None,
+            health_score: Gates::default(),
+            metrics: metrics::Settings::default(),
+        }
     }
 }
 
@@ -54,6 +62,8 @@ const VARIABLES: &[Variable] = &[
     Variable { name: "MONITOR_BASE_PATH", option: "basePath", kind: Kind::Text },
     Variable { name: "MONITOR_CHECK_INTERVAL_MS", option: "checkIntervalMs", kind: Kind::Json },
     Variable { name: "HEALTH_SCORE_MIN", option: "healthScore.deploy", kind: Kind::Json },
+    Variable { name: "METRICS_ENABLED", option: "metrics.enabled", kind: Kind::Json },
+    Variable { name: "METRICS_STATS_INTERVAL_MS", option: "metrics.statsIntervalMs", kind: Kind::Json },
 ];
 
 impl Settings {
@@ -95,6 +105,9 @@ impl Settings {
         }
         if self.check_interval_ms.is_some_and(|ms| ms < CHECK_INTERVAL_MIN_MS) {
             return Err(format!("checkIntervalMs must be at least {CHECK_INTERVAL_MIN_MS}."));
+        }
+        if self.metrics.stats_interval_ms < metrics::STATS_INTERVAL_MIN_MS {
+            return Err(format!("metrics.statsIntervalMs must be at least {}.", metrics::STATS_INTERVAL_MIN_MS));
         }
         let Gates { deploy, alert, custom } = self.health_score;
         for (name, score) in [("deploy", deploy), ("alert", alert), ("custom", custom)] {

@@ -11,6 +11,7 @@ mod fleet;
 mod hrana;
 mod limit;
 mod merge;
+mod metrics;
 mod outlier;
 mod rate;
 mod resources;
