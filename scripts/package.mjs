@@ -23,9 +23,15 @@ const ENTRIES = [
   { source: "monitor/index", name: "monitor/workerd", wasm: "../monitor.wasm", external: ["cloudflare:workers"] },
   { source: "monitor/index", name: "monitor/edge-light", wasm: "../monitor.wasm?module", external: [] },
   { source: "monitor/index", name: "monitor/index", wasm: undefined, external: [] },
+  {
+    source: "telemetry/opentelemetry",
+    name: "telemetry/opentelemetry",
+    wasm: undefined,
+    external: ["@opentelemetry/api"],
+  },
 ];
 
-/** Stores of hints that are imported by themselves: `seawall/stores/<name>`. Only `file` needs what only Node has. */
+/** Stores that are imported by themselves: `seawall/stores/<name>`. Only `file` needs what only Node has. */
 const STORES = /^\.\/stores\/(.+)$/;
 
 /** Names of the stores that the package exports. @returns {string[]} */
@@ -70,6 +76,7 @@ export async function buildPackage() {
   // Node requires ES modules by itself; the file is for tools that judge by the name. Both ways lead to one instance.
   for (const folder of ["", "monitor"])
     writeFileSync(join(DIST, folder, "index.cjs"), 'module.exports = require("./index.js");\n');
+  writeFileSync(join(DIST, "telemetry/opentelemetry.cjs"), 'module.exports = require("./opentelemetry.js");\n');
   for (const file of ["README.md", "LICENSE-MIT", "LICENSE-APACHE"])
     copyFileSync(join(ROOT, file), join(ROOT, "js", file));
   await buildDeclarations();
@@ -95,7 +102,12 @@ async function buildDeclarations() {
   await runStep("type declarations", process.execPath, [compiler, "-p", join(ROOT, "js/tsconfig.build.json")], {
     cwd: ROOT,
   });
-  const reached = new Set(["index.d.ts", "monitor/index.d.ts", ...storeNames().map((name) => `store/${name}.d.ts`)]);
+  const reached = new Set([
+    "index.d.ts",
+    "monitor/index.d.ts",
+    "telemetry/opentelemetry.d.ts",
+    ...storeNames().map((name) => `store/${name}.d.ts`),
+  ]);
   for (const file of reached) {
     const text = readFileSync(join(DIST, file), "utf8");
     for (const [, path] of text.matchAll(RELATIVE_IMPORT))

@@ -13,6 +13,7 @@ compile_error!(
      method of the Worker, and the npm core carries what only operators need"
 );
 
+pub mod alerts;
 #[cfg(feature = "bindings")]
 pub mod bindings;
 pub mod clock;
@@ -27,10 +28,13 @@ pub mod monitor;
 #[cfg(feature = "monitor")]
 pub mod monitor_bindings;
 pub mod note;
+pub mod orders;
 pub mod outcome;
 pub mod policy;
 pub mod query;
+pub mod records;
 pub mod report;
 pub mod rng;
 pub mod state;
+pub mod telemetry;
 pub mod worker;

@@ -10,9 +10,10 @@ use wasm_bindgen::prelude::*;
 
 use crate::clock::Instant;
 use crate::http::Request;
-use crate::http::exchange::{Answer, Cx, Next, Then};
+use crate::http::exchange::{Answer, Cx, Next, Question, Then};
 use crate::http::routes;
 use crate::monitor::{Monitor, Settings, chores};
+use crate::report::probe::{Probe, ProbeAnswer};
 
 /// Exchanges that wait for an answer; the oldest makes room. A host that lost its request never answers.
 const EXCHANGES_MAX: usize = 1_000;
@@ -107,6 +108,80 @@ impl MonitorHandle {
         if let Ok(measured) = read(measured) {
             self.monitor.metrics.business.measure(&measured);
         }
+    }
+
+    /// Says what to do of a database's probe: 0 when the last one is young enough, -1 to send one and tell
+    /// `probeEnded`, else to ask again after so many milliseconds.
+    pub fn probe(
+        &mut self,
+        name: &str,
+        #[wasm_bindgen(js_name = ageMaxMs)] age_max_ms: f64,
+        #[wasm_bindgen(js_name = limitMs)] limit_ms: f64,
+        #[wasm_bindgen(js_name = nowMs)] now_ms: f64,
+    ) -> f64 {
+        let now = Instant::from_host(now_ms).unwrap_or_default();
+        let decide = |probe: &mut Probe| probe.decide(age_max_ms as u64, limit_ms as u64, now);
+        match self.monitor.probes().of(name).map_or(ProbeAnswer::Known, decide) {
+            ProbeAnswer::Known => 0.0,
+            ProbeAnswer::Send => -1.0,
+            ProbeAnswer::LookAgain(ms) => ms.max(1) as f64,
+        }
+    }
+
+    /// Takes in what a probe found.
+    #[wasm_bindgen(js_name = probeEnded)]
+    pub fn probe_ended(
+        &mut self,
+        name: &str,
+        #[wasm_bindgen(js_name = isConnected)] is_connected: bool,
+        #[wasm_bindgen(js_name = nowMs)] now_ms: f64,
+    ) {
+        let now = Instant::from_host(now_ms).unwrap_or_default();
+        if let Some(probe) = self.monitor.probes().of(name) {
+            probe.ended(is_connected, now);
+        }
+    }
+
+    /// What the latest probe of a database found, as JSON: `null` before there was one.
+    pub fn probed(&mut self, name: &str) -> String {
+        let found = self.monitor.probes().of(name).and_then(|probe| probe.found());
+        serde_json::to_string(&found).unwrap_or_default()
+    }
+
+    /// The document at this path for these facts, without asking for others: what is known at the moment.
+    ///
+    /// Throws when there is no such document, or `facts` are none.
+    pub fn glance(
+        &mut self,
+        path: &str,
+        facts: &str,
+        #[wasm_bindgen(js_name = nowMs)] now_ms: f64,
+    ) -> Result<String, JsError> {
+        let facts = read(facts)?;
+        let base_path = &self.monitor.settings().base_path;
+        let request = Request { method: "GET".to_owned(), path: format!("{base_path}{path}"), ..Request::default() };
+        let mut cx = self.cx(now_ms, "");
+        match routes::begin(&request, &mut cx) {
+            Next::Ask(Question::Facts { .. } | Question::AllFacts { .. }, then) => {
+                match then(Answer::Facts(facts), &mut cx) {
+                    Next::Respond(response) => Ok(response.body),
+                    Next::Ask(..) | Next::Done => Err(JsError::new("this document needs more than facts")),
+                }
+            }
+            Next::Ask(..) | Next::Respond(_) | Next::Done => Err(JsError::new("there is no such document")),
+        }
+    }
+
+    /// The memory of this instance, in bytes.
+    #[wasm_bindgen(js_name = memoryBytes)]
+    #[must_use]
+    pub fn memory_bytes(&self) -> f64 {
+        const PAGE: f64 = 65_536.0;
+        #[cfg(target_arch = "wasm32")]
+        let pages = core::arch::wasm32::memory_size::<0>() as f64;
+        #[cfg(not(target_arch = "wasm32"))]
+        let pages = 0.0;
+        pages * PAGE
     }
 
     fn cx(&mut self, now_ms: f64, random: &str) -> Cx<'_> {

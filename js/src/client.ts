@@ -2,10 +2,10 @@ import type { Client, Config as UpstreamConfig } from "./api.ts";
 import { ClientCache } from "./cache/client-cache.ts";
 import { Circuit } from "./circuit.ts";
 import { clusterControlsOf, type LateCluster } from "./cluster/controls.ts";
-import { databaseName } from "./cluster/endpoint.ts";
+import { databaseName, PRIMARY } from "./cluster/endpoint.ts";
 import type { SeawallOptions } from "./config/options.ts";
 import { pluggedIn } from "./config/plugins.ts";
-import { parseConfig } from "./config.ts";
+import { type ClientConfig, parseConfig } from "./config.ts";
 import { Consistency } from "./consistency/consistency.ts";
 import { checkConsistency } from "./consistency/settings.ts";
 import { type ClientControls, clientControlsOf } from "./consistency/view.ts";
@@ -15,6 +15,8 @@ import type { Connections } from "./operation.ts";
 import { platform as thisPlatform } from "./platform/platform.ts";
 import { RemoteClient } from "./remote-client.ts";
 import type { IgnoredSetting } from "./status.ts";
+import type { Observer } from "./telemetry/observer.ts";
+import { type Observed, observerOf } from "./telemetry/options.ts";
 import { QueryCost } from "./tenants/query-cost.ts";
 
 /** Settings of {@link createClient}: those of `@libsql/client`, and Seawall's own under one key. */
@@ -52,10 +54,13 @@ export function openClient(config: Config, platform = thisPlatform): OpenedClien
   const checked = parseConfig(config);
   const plugged = pluggedIn(config.seawall ?? {});
   checked.fetch ??= plugged.fetch;
-  const options = withConcurrency(plugged.options, config.concurrency);
+  let options = withConcurrency(plugged.options, config.concurrency);
   const database = databaseName(checked);
   // Reconnecting makes another driver; the controls follow, and so do listeners and what is forced.
   const circuit = new Circuit(database, platform);
+  const observer = observerOf(circuit, options, database, platform, observedOf(config, checked));
+  if (observer !== undefined && options.authToken !== undefined)
+    options = { ...options, authToken: learning(options.authToken, observer) };
   let driver: Driver | undefined;
   let cluster: LateCluster | undefined;
   const current = () => driver as Driver;
@@ -74,13 +79,46 @@ export function openClient(config: Config, platform = thisPlatform): OpenedClien
     return cluster?.reopened(driver) ?? driver;
   };
   const client = new RemoteClient(checked, options, consistency, openGuard, cache.cacheFor, cost);
-  const own = controlsOf(current, ignoredOf(config), "libsql");
+  const ping = () => client.ping(options.primary?.name ?? PRIMARY);
+  const own = controlsOf(current, ignoredOf(config), "libsql", ping);
   cluster = clusterControlsOf({ config, options, platform }, database, own, current, client);
   for (const { name, url, ...rest } of options.replicas ?? []) cluster.register(name, url, rest);
   const controls = { ...cluster.controls, cache };
   const seawall = clientControlsOf(controls, client, consistency, consistency.floor);
   const isBusy = () => current().isBusy() || (cluster?.isBusy() ?? false);
   return { client: Object.assign(client, { seawall }), driver: current, isBusy };
+}
+
+/** What only the client knows, of where it sends to and of what must not be told. */
+function observedOf(
+  { url, authToken }: Config,
+  { baseUrl, authorization, remoteEncryptionKey }: ClientConfig,
+): Observed {
+  const credentials = /^[a-z+.-]+:\/\/([^/?#]*)@/i.exec(url)?.[1]?.split(":") ?? [];
+  const token = /[?&]authToken=([^&]*)/.exec(url)?.[1];
+  const secrets = [authToken, authorization?.split(" ")[1], remoteEncryptionKey, token, ...credentials];
+  return {
+    system: "sqlite",
+    url: baseUrl,
+    secrets: secrets.flatMap((secret) => (secret ? [secret, decoded(secret)] : [])),
+  };
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+/** Tokens that are asked for are secrets as well, each of them. */
+function learning(read: NonNullable<SeawallOptions["authToken"]>, observer: Observer) {
+  return async () => {
+    const token = await read();
+    observer.learnSecret(token);
+    return token;
+  };
 }
 
 const NO_REPLICA = "there is no embedded replica";

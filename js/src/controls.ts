@@ -2,6 +2,7 @@
 
 import type { CircuitEventName, CircuitListener, Why } from "./circuit.ts";
 import type { SeawallOptions } from "./config/options.ts";
+import type { Times } from "./core.ts";
 import type { Driver } from "./driver.ts";
 import type { EffectiveConfig } from "./live-settings.ts";
 import type { SlowQuery } from "./slow-queries.ts";
@@ -15,6 +16,7 @@ import type {
   PoolStats,
   Status,
 } from "./status.ts";
+import { type TelemetryControls, telemetryControlsOf } from "./telemetry/controls.ts";
 import type { TierName } from "./tenants/tier.ts";
 
 /** The states of a circuit. */
@@ -67,6 +69,8 @@ export interface CircuitBreakerControls {
 
 /** Seawall's own surface of a client. */
 export interface Controls {
+  /** The kind of database, as `protect` was told; `libsql` for clients. */
+  readonly databaseType: string;
   /** State and counters of all policies in this isolate. */
   status(): Status;
   /** The pool's connections with their last changes. */
@@ -74,7 +78,14 @@ export interface Controls {
   /** The pool at a glance. */
   getPoolStats(): PoolStats;
   /** The same among all that is measured. */
-  getMetrics(): { connectionPool: PoolStats };
+  getMetrics(): { connectionPool: PoolStats & PoolTimes };
+  /**
+   * Asks the database something small under the policies, with `timeouts.healthCheck` as its deadline, and resolves to
+   * whether it answered. An open circuit answers `false` and sends nothing. Never rejects, but for what cannot be asked.
+   *
+   * @throws TypeError when nobody knows how to ask: see `ping` of `protect`.
+   */
+  healthCheck(): Promise<boolean>;
   /**
    * Sets up the connections that the settings want warm: at least `initialConnections`. Resolves when they are, or when
    * they could not be after `maxRetries`. On Workers call it within a request, best in its `waitUntil`.
@@ -131,6 +142,8 @@ export interface Controls {
    * @throws Error when the document is damaged, newer, or cannot be used; nothing has changed then.
    */
   importConfig(text: string): void;
+  /** How long things took, as counts in buckets for the metrics of `seawall/monitor`; undefined before the first operation. */
+  times(): Times | undefined;
   /** Operations that were given an `operationName` or a `tableName`, with their counts. */
   operations(): OperationStatus[];
   /**
@@ -139,6 +152,8 @@ export interface Controls {
    */
   slowQueries(limit?: number): SlowQuery[];
   readonly circuitBreaker: CircuitBreakerControls;
+  /** Traces and logs of this database. */
+  readonly telemetry: TelemetryControls;
   /** Another name for `circuitBreaker.on`. */
   on(event: CircuitEventName, listener: CircuitListener): Controls;
   /** Another name for `circuitBreaker.off`. */
@@ -147,15 +162,27 @@ export interface Controls {
   drain(deadlineMs?: number): Promise<void>;
 }
 
-/** Controls over whichever driver the client has at the moment. */
+/** What the pool's queries took in the last minute. */
+export interface PoolTimes {
+  /** Mean duration, in milliseconds; 0 without queries. */
+  avgQueryTime: number;
+}
+
+/**
+ * Controls over whichever driver the client has at the moment.
+ *
+ * @param ask Asks the database something small under the policies; rejects when it does not answer.
+ */
 export function controlsOf(
   driver: () => Driver,
   ignored: readonly IgnoredSetting[] = [],
   databaseType = "other",
+  ask?: () => Promise<unknown>,
 ): Controls {
   const circuitBreaker = breakerControlsOf(driver);
   let tier: string | undefined;
   const controls: Controls = {
+    databaseType,
     status() {
       const status = driver().status();
       return { ...status, ignored: [...ignored, ...status.ignored] };
@@ -178,7 +205,17 @@ export function controlsOf(
       const { size, available, borrowed, pending, min, max } = driver().status().pool;
       return { size, available, borrowed, pending, min, max };
     },
-    getMetrics: () => ({ connectionPool: controls.getPoolStats() }),
+    getMetrics() {
+      const avgQueryTime = driver().status().recent.averageMs;
+      return { connectionPool: { ...controls.getPoolStats(), avgQueryTime } };
+    },
+    healthCheck: async () => {
+      if (ask === undefined) throw new TypeError("healthCheck() needs `ping`, a function that asks the database");
+      return ask().then(
+        () => true,
+        () => false,
+      );
+    },
     warm: () => driver().warm(),
     cleanup: (target) => driver().cleanUp(target),
     resize({ tier: named, ...bounds }) {
@@ -187,10 +224,12 @@ export function controlsOf(
     },
     fleet: () => driver().fleet(),
     setTier: (tier) => driver().setTier(tier),
+    times: () => driver().times(),
     operations: () => driver().operations(),
     slowQueries: (limit) => driver().slow?.list(limit) ?? [],
     drain: (deadlineMs) => driver().drain(deadlineMs),
     circuitBreaker,
+    telemetry: telemetryControlsOf(() => driver().observer),
     on(event, listener) {
       circuitBreaker.on(event, listener);
       return controls;

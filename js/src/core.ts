@@ -46,6 +46,11 @@ export function coreGeneration(): number {
   return generation;
 }
 
+/** Memory of the instance, in bytes. */
+export function coreMemoryBytes(): number {
+  return unlessTrapped(() => wasm.wasmMemory().buffer.byteLength) ?? 0;
+}
+
 /** Replaces the instance, unless that was done since `seen`. Every handle must be made anew. */
 export function replaceCore(seen: number): void {
   if (seen !== generation) return;

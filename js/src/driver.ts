@@ -6,7 +6,7 @@ import { attemptOnce, TIMER_MAX_MS } from "./attempt.ts";
 import { Circuit, type Why } from "./circuit.ts";
 import type { SeawallOptions } from "./config/options.ts";
 import { Upkeep } from "./connections.ts";
-import { type CoreHandle, Place, Step, type Times } from "./core.ts";
+import { type CoreHandle, coreMemoryBytes, Place, Step, type Times } from "./core.ts";
 import { holdLease } from "./held-lease.ts";
 import { LabelledCounts } from "./labels.ts";
 import { LiveCore } from "./live-core.ts";
@@ -25,10 +25,12 @@ import type {
 import { bitsOf } from "./operation-bits.ts";
 import { type Platform, platform as thisPlatform } from "./platform/platform.ts";
 import { CALL, ShortPath } from "./short-path.ts";
-import { SlowQueries } from "./slow-queries.ts";
+import { SlowQueries, type SlowQueryListener } from "./slow-queries.ts";
 import { SharedState, sleep } from "./state.ts";
 import { type Statement, Statements } from "./statement.ts";
 import type { CleanupTarget, ConnectionStatus, FleetStatus, OperationStatus, Status } from "./status.ts";
+import type { Observer } from "./telemetry/observer.ts";
+import { observerOf } from "./telemetry/options.ts";
 import type { Capacity } from "./tenants/capacity.ts";
 import type { Left } from "./tenants/residue.ts";
 import { priorityOf, type TierName } from "./tenants/tier.ts";
@@ -52,6 +54,8 @@ export function createGuard(
   circuit: Circuit = new Circuit(database, platform),
   connections?: Connections,
 ): Driver {
+  const observer = observerOf(circuit, options, database, platform);
+  if (observer !== undefined) return new ObservedDriver(options, database, platform, circuit, connections, observer);
   return new Driver(options, database, platform, circuit, connections);
 }
 
@@ -111,11 +115,20 @@ export class Driver implements Guard {
     return this.#statements.of(sql);
   }
 
+  /** Who watches its operations, if anybody does. */
+  get observer(): Observer | undefined {
+    return undefined;
+  }
+
+  protected get onSlowQuery(): SlowQueryListener | undefined {
+    return this.#options.slowQuery?.onSlowQuery;
+  }
+
   /** Where slow statements are noted; undefined when none are. */
   get slow(): SlowQueries | undefined {
     if (this.#slow === null) {
       const thresholdMs = this.#live.ask((core) => core.slowQueryMs());
-      this.#slow = SlowQueries.above(thresholdMs, this.#platform, this.#options.slowQuery?.onSlowQuery);
+      this.#slow = SlowQueries.above(thresholdMs, this.#platform, this.onSlowQuery);
     }
     return this.#slow;
   }
@@ -235,7 +248,9 @@ export class Driver implements Guard {
 
   /** The status document. */
   status(): Status {
-    return Object.assign(this.#live.status(), { slowQueries: SlowQueries.statusOf(this.slow) });
+    const running = this.#live.running();
+    const slowQueries = SlowQueries.statusOf(this.slow);
+    return Object.assign(this.#live.status(), { running, memoryBytes: coreMemoryBytes(), slowQueries });
   }
 
   /** Connections with their histories. */
@@ -392,6 +407,49 @@ export class Driver implements Guard {
     const isUnsaid = tier !== undefined && operation.priority === undefined;
     const own = isUnsaid ? { ...operation, priority: priorityOf(tier) } : operation;
     return bitsOf(own, this.#live.policyOf(operation.retry));
+  }
+}
+
+/** A driver whose operations somebody watches. Without anybody, none of this is on their path. */
+class ObservedDriver extends Driver {
+  readonly #observer: Observer;
+
+  constructor(
+    options: SeawallOptions,
+    database: string,
+    platform: Platform,
+    circuit: Circuit,
+    connections: Connections | undefined,
+    observer: Observer,
+  ) {
+    super(options, database, platform, circuit, connections);
+    this.#observer = observer;
+  }
+
+  override get observer(): Observer {
+    return this.#observer;
+  }
+
+  protected override get onSlowQuery(): SlowQueryListener {
+    const own = super.onSlowQuery;
+    return (event) => {
+      this.observer.slow(event);
+      return own?.(event);
+    };
+  }
+
+  override run<T>(operation: Operation, attempt: Attempt<T>): Promise<T> {
+    if (operation.isObserved) return super.run(operation, attempt);
+    return this.observer.run(operation, attempt, (own, watched) => super.run(own, watched));
+  }
+
+  override call<T>(work: () => Promise<T>): Promise<T> {
+    return this.run(CALL, work);
+  }
+
+  override async lease(operation: Operation): Promise<Lease> {
+    if (operation.isObserved) return super.lease(operation);
+    return this.observer.lease(operation, (own) => super.lease(own), this);
   }
 }
 

@@ -96,6 +96,20 @@ export type {
 export { memoryStore } from "./store/memory.ts";
 export type { Store } from "./store/store.ts";
 export { type KvNamespace, workersKvStore } from "./store/workers-kv.ts";
+export type { TelemetryControls, TelemetryStatus } from "./telemetry/controls.ts";
+export type { LogLevel, LogRecord, LogSink } from "./telemetry/logger.ts";
+export type { LoggingOptions, TracingOptions } from "./telemetry/options.ts";
+export { type OtlpOptions, otlpTracer } from "./telemetry/otlp.ts";
+export type {
+  Attributes,
+  AttributeValue,
+  ExportStatus,
+  Meter,
+  SpanBeginning,
+  Tracer,
+  TraceSpan,
+} from "./telemetry/span.ts";
+export type { HeaderCarrier, TraceCarrier, TraceContext } from "./telemetry/trace-context.ts";
 export type { CapacityOptions, CapacityStatus } from "./tenants/capacity.ts";
 export type { QueryCostOptions } from "./tenants/query-cost.ts";
 export {

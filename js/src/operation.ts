@@ -3,8 +3,11 @@
 import type { RouteOptions } from "./cluster/options.ts";
 import type { OperationOptions, OperationRetry, Priority } from "./config/options.ts";
 import type { Failure } from "./errors.ts";
+import type { AnyStatement } from "./hrana/encode.ts";
 import type { Labels } from "./labels.ts";
 import type { SlowQueries } from "./slow-queries.ts";
+import type { TraceHeaders } from "./telemetry/observer.ts";
+import type { TraceCarrier, TraceContext } from "./telemetry/trace-context.ts";
 
 /** What a statement does, as far as its text tells. */
 export type StatementKind = "read" | "write" | "unknown";
@@ -48,7 +51,16 @@ export interface Operation {
   priority?: Priority | undefined;
   /** Which errors of the last attempt are handed on unchanged, whatever the policies make of them: all, or lost answers. */
   handsOnErrors?: "all" | "losses" | undefined;
+  /** What is sent, for whoever watches. */
+  statements?: readonly AnyStatement[] | undefined;
+  /** Who asked for it. */
+  trace?: TraceCarrier | undefined;
+  /** Somebody watches it already. */
+  isObserved?: boolean | undefined;
 }
+
+/** A question of ours: whether the database is there. It takes nothing of a tenant's rate. */
+export const HEALTH_CHECK: Operation = { class: "healthCheck", kind: "read", name: "healthCheck" };
 
 /** What one attempt must respect. */
 export interface AttemptContext {
@@ -58,6 +70,10 @@ export interface AttemptContext {
   readonly attempt: number;
   /** The pool's connection that it uses; 0 where there is nothing behind connections, and for the second leg of a read. */
   readonly connection: number;
+  /** Its place in a trace, while somebody watches. */
+  readonly trace?: TraceContext | undefined;
+  /** What its request tells the server of that place. */
+  readonly traceHeaders?: TraceHeaders | undefined;
 }
 
 /** What an operation does when it is its turn. */
@@ -116,7 +132,7 @@ export interface Connections {
 export function withOptions(operation: Operation, options: OperationOptions | undefined): Operation {
   if (options === undefined) return operation;
   const { timeout, signal, useCircuitBreaker, idempotent, operationName, tableName, retry, hedge, priority } = options;
-  const { tags, endpoint, region, failover } = options;
+  const { tags, endpoint, region, failover, trace } = options;
   const isRouted = (tags ?? endpoint ?? region ?? failover) !== undefined;
   const isNamed = operationName !== undefined || tableName !== undefined;
   const name = operationName ?? operation.name;
@@ -130,6 +146,7 @@ export function withOptions(operation: Operation, options: OperationOptions | un
     route: isRouted ? { tags, endpoint, region, failover } : operation.route,
     hedge: hedge ?? operation.hedge,
     priority: priority ?? operation.priority,
+    trace: trace ?? operation.trace,
     name,
     labels: isNamed ? { operation: name ?? operation.class, table: tableName ?? "" } : operation.labels,
   };

@@ -26,7 +26,14 @@ import {
 import { type Authorization, Pipeline, type RequestBuilder } from "./hrana/pipeline.ts";
 import type { PipelineResponse, StreamResult } from "./hrana/proto.ts";
 import type { Connections } from "./operation.ts";
-import { type AttemptContext, type Guard, type Operation, type StatementKind, withOptions } from "./operation.ts";
+import {
+  type AttemptContext,
+  type Guard,
+  HEALTH_CHECK,
+  type Operation,
+  type StatementKind,
+  withOptions,
+} from "./operation.ts";
 import { noRows, rowsOfAll, rowsOfOne, timed } from "./slow-queries.ts";
 import type { Ask, QueryCost } from "./tenants/query-cost.ts";
 import { kindOfAll, StreamTransaction } from "./transaction.ts";
@@ -154,14 +161,15 @@ export class RemoteClient implements Client {
     const { intMode } = this.#config;
     const kind = this.#open().kindOf(sql);
     const access = this.#access(floor, own);
-    const operation = withOptions({ class: "query", kind, name: "execute", floor: access }, own);
+    const statements = [given];
+    const operation = withOptions({ class: "query", kind, name: "execute", floor: access, statements }, own);
     const attempt = async (cx: AttemptContext) => {
       const body = await this.#sendAlone(access, kind, true, (_, index) => executeRequest(encoded, index), cx);
       const result = resultOf(body);
       loading.index = indexOfResult(result);
       return marked(executeResult(result, intMode), body.isStale);
     };
-    const noted = timed(this.#guard.slow, [given], rowsOfOne, attempt);
+    const noted = timed(this.#guard.slow, statements, rowsOfOne, attempt);
     const loading: Loading = { operation, index: "", load: (as = operation) => this.#guard.run(as, noted) };
     return loading;
   }
@@ -175,14 +183,14 @@ export class RemoteClient implements Client {
     const kind = mode === "read" ? "read" : kindOfAll(this.#open(), statements);
     if (this.#cost !== undefined) await this.#checkCost(statements);
     const access = this.#access(floor, options);
-    const operation = withOptions({ class: "batch", kind, name: "batch", floor: access }, options);
+    const operation = withOptions({ class: "batch", kind, name: "batch", floor: access, statements }, options);
     const run = () => this.#batch(access, operation, statements, { begin: mode, commit: true, migration: false });
     const cache = kind === "read" ? undefined : this.#cacheFor?.(undefined);
     return cache === undefined ? run() : cache.write(statements.map(sqlOf), operation, run);
   }
 
   async migrateOn(floor: Floor, statements: Array<InStatement>, options?: OperationOptions): Promise<Array<ResultSet>> {
-    const operation = withOptions({ class: "batch", kind: "write", name: "migrate" }, options);
+    const operation = withOptions({ class: "batch", kind: "write", name: "migrate", statements }, options);
     const access = this.#access(floor, options);
     const run = () => this.#batch(access, operation, statements, { begin: "deferred", commit: true, migration: true });
     const cache = this.#cacheFor?.(undefined);
@@ -190,7 +198,8 @@ export class RemoteClient implements Client {
   }
 
   async executeMultipleOn(floor: Floor, sql: string, options?: OperationOptions): Promise<void> {
-    const operation = withOptions({ class: "batch", kind: "write", name: "executeMultiple" }, options);
+    const statements = [sql];
+    const operation = withOptions({ class: "batch", kind: "write", name: "executeMultiple", statements }, options);
     const access = this.#access(floor, options);
     const attempt = async (cx: AttemptContext) => {
       const asks = access.asksAfterScripts;
@@ -199,7 +208,7 @@ export class RemoteClient implements Client {
       expectOk(results[0] as StreamResult, "sequence");
     };
     const guard = this.#open();
-    const run = () => guard.run(operation, timed(guard.slow, [sql], noRows, attempt));
+    const run = () => guard.run(operation, timed(guard.slow, statements, noRows, attempt));
     const cache = this.#cacheFor?.(undefined);
     return cache === undefined ? run() : cache.write(undefined, operation, run);
   }
@@ -246,6 +255,20 @@ export class RemoteClient implements Client {
     this.#guard.drain().catch(() => {});
   }
 
+  /**
+   * Asks one of the databases whether it is there; the client's own if it has no others.
+   *
+   * @throws What stood in the way.
+   */
+  async ping(endpoint: string): Promise<void> {
+    const guard = this.#open();
+    const access = this.#access(this.#consistency.floor, undefined);
+    const request = executeRequest(encodeStatement("SELECT 1"));
+    await guard.run({ ...HEALTH_CHECK, route: { endpoint, failover: false } }, async (cx) =>
+      expectOk(resultOf(await this.#sendAlone(access, "unknown", true, () => request, cx)), "execute"),
+    );
+  }
+
   /** Closes, and opens again with fresh policies and connections. */
   async reconnect(): Promise<void> {
     this.close();
@@ -286,7 +309,8 @@ export class RemoteClient implements Client {
   ): Promise<PipelineResponse> {
     const { endpoint } = cx as RoutedContext;
     const pipeline = endpoint?.pipeline ?? this.#pipeline;
-    const post: Post = (index, signal) => pipeline.send(build, true, pipeline.addressOn(cx.connection), signal, index);
+    const post: Post = (index, signal) =>
+      pipeline.send(build, true, pipeline.addressOn(cx.connection, cx.traceHeaders), signal, index);
     return access.at(endpoint).send(kind, isRepeatable, cx, post);
   }
 

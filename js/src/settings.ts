@@ -9,7 +9,16 @@ import type { Platform } from "./platform/platform.ts";
 const BREAKER_SWITCHES = ["ENABLE_CIRCUIT_BREAKER", "DB_CIRCUIT_BREAKER"];
 const ENVIRONMENTS = ["production", "preview", "staging", "development", "test"];
 /** What belongs to the host alone, beside the groups and inside of `state`. */
-const HOST_OPTIONS = ["authToken", "compression", "given", "queryCost", "replicas", "primary", "region"] as const;
+const HOST_OPTIONS = [
+  "authToken",
+  "compression",
+  "given",
+  "queryCost",
+  "replicas",
+  "primary",
+  "region",
+  "logging",
+] as const;
 const HOST_STATE_OPTIONS = ["store", "near", "colo", "prefix"] as const;
 /** A number in JSON, and perhaps letters after it. */
 const QUANTITY = /^(-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?)[a-z]*$/;
@@ -63,7 +72,9 @@ export function settingsOf(
 export function plain(options: SeawallOptions | PlainSettings): PlainSettings {
   const groups: PlainSettings = { ...options };
   for (const name of HOST_OPTIONS) delete groups[name];
-  const { state, circuitBreaker, retry, consistency, queryCache } = groups;
+  const { state, circuitBreaker, retry, consistency, queryCache, tracing } = groups;
+  // How spans are made is for the host; whether, for the list of settings.
+  if (isGroup(tracing)) groups.tracing = Object.fromEntries(Object.entries(tracing).filter(isForTheList));
   if (isGroup(queryCache)) {
     const { related: _related, ...others } = queryCache;
     groups.queryCache = others;
@@ -99,6 +110,10 @@ export function withHost(settings: PlainSettings, host: SeawallOptions): Seawall
     const functions = Object.entries(members).filter(([, member]) => typeof member === "function");
     if (functions.length > 0) options[group] = { ...(options[group] as object), ...Object.fromEntries(functions) };
   }
+  if (isGroup(host.tracing)) {
+    const own = Object.entries(host.tracing).filter((member) => !isForTheList(member));
+    if (own.length > 0) options.tracing = { ...(options.tracing as object), ...Object.fromEntries(own) };
+  }
   const related = host.queryCache?.related;
   if (related !== undefined) options.queryCache = { ...(options.queryCache as object), related };
   const database = host.consistency?.database;
@@ -108,6 +123,14 @@ export function withHost(settings: PlainSettings, host: SeawallOptions): Seawall
   for (const name of HOST_STATE_OPTIONS) if (host.state?.[name] !== undefined) state[name] = host.state[name];
   if (host.state !== undefined || Object.keys(state).length > 0) options.state = state;
   return options;
+}
+
+const TRACING_OF_HOST = new Set(
+  "endpoint headers serviceName resource sampleRatio fetch tracer meter propagate".split(" "),
+);
+
+function isForTheList([name]: [string, unknown]): boolean {
+  return !TRACING_OF_HOST.has(name);
 }
 
 /** What holds where no option says anything: variables, the preset, what the host finds out. */

@@ -4,6 +4,7 @@ import { normalText } from "./core.ts";
 import { type AnyStatement, sqlOf } from "./hrana/encode.ts";
 import type { Attempt } from "./operation.ts";
 import type { Platform } from "./platform/platform.ts";
+import type { TraceContext } from "./telemetry/trace-context.ts";
 
 /** One slow request. */
 export interface SlowQueryEvent {
@@ -16,6 +17,8 @@ export interface SlowQueryEvent {
   hasFailed: boolean;
   /** When it ended, in milliseconds since the epoch. */
   atMs: number;
+  /** Its place in a trace, where operations are traced. */
+  trace?: TraceContext;
 }
 
 /** Told of a slow request after it has ended. What it returns is awaited by nobody. */
@@ -83,7 +86,13 @@ export class SlowQueries {
   }
 
   /** Notes a request that began then and has ended, if it was slow. */
-  ended(beganMs: number, statements: readonly AnyStatement[], rows: number, hasFailed: boolean): void {
+  ended(
+    beganMs: number,
+    statements: readonly AnyStatement[],
+    rows: number,
+    hasFailed: boolean,
+    trace?: TraceContext,
+  ): void {
     const atMs = this.#platform.now();
     const durationMs = atMs - beganMs;
     if (!(durationMs > this.#thresholdMs)) return;
@@ -97,7 +106,9 @@ export class SlowQueries {
     query.lastMs = durationMs;
     query.lastAtMs = atMs;
     query.rows += rows;
-    if (this.#listener !== undefined) this.#tell(this.#listener, { text, durationMs, rows, hasFailed, atMs });
+    if (this.#listener === undefined) return;
+    const event: SlowQueryEvent = { text, durationMs, rows, hasFailed, atMs };
+    this.#tell(this.#listener, trace === undefined ? event : { ...event, trace });
   }
 
   /** Copies, the greatest total time first. */
@@ -148,7 +159,7 @@ export function timed<T>(
       hasFailed = false;
       return value;
     } finally {
-      slow.ended(beganMs, statements, rows, hasFailed);
+      slow.ended(beganMs, statements, rows, hasFailed, cx.trace);
     }
   };
 }
@@ -169,7 +180,7 @@ export function rowsOfAll(sets: readonly { rows: readonly unknown[] }[]): number
 }
 
 /** Each by itself: a literal without an end must not turn the next one inside out. Equal neighbours are one. */
-function textOf(statements: readonly AnyStatement[]): string {
+export function textOf(statements: readonly AnyStatement[]): string {
   let text = "";
   let last: string | undefined;
   for (const statement of statements) {

@@ -97,6 +97,10 @@ export interface Status {
   recent: { healthy: number; failing: number; slow: number; durationMs: number; averageMs: number };
   /** Requests that took longer than `slowQuery.threshold`; `slowQueries()` lists their statements. */
   slowQueries: SlowQueryStatus;
+  /** Operations that have begun and not ended. */
+  running: number;
+  /** Memory of the core's wasm instance, in bytes: one for all databases of the isolate. */
+  memoryBytes: number;
   /** How often the core had to be replaced after a trap. */
   coreRecoveries: number;
   /** Settings that are accepted and do nothing here. */

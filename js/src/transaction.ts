@@ -108,7 +108,7 @@ export class StreamTransaction implements Transaction {
       if (begins && outcome.beginError === undefined) this.#hasBegun = true;
       return marked(outcome.take(), this.#stream.isStale);
     };
-    const outcome = this.#run(kind, true, timed(this.#guard.slow, statements, rowsOfAll, attempt));
+    const outcome = this.#run(kind, true, timed(this.#guard.slow, statements, rowsOfAll, attempt), statements);
     if (begins) this.#begin(outcome);
     return outcome;
   }
@@ -117,11 +117,16 @@ export class StreamTransaction implements Transaction {
     this.#checkOpen("execute statements");
     if (this.#asking !== undefined) await this.#asking;
     if (this.#begun === undefined) {
-      const begin = this.#run("unknown", true, async (cx) => {
-        const build: RequestBuilder = (_, index) => executeSqlRequest(beginSql(this.#mode), index);
-        executeResult(await this.#stream.send(build, cx, { isRead: true }), this.#intMode);
-        this.#hasBegun = true;
-      });
+      const begin = this.#run(
+        "unknown",
+        true,
+        async (cx) => {
+          const build: RequestBuilder = (_, index) => executeSqlRequest(beginSql(this.#mode), index);
+          executeResult(await this.#stream.send(build, cx, { isRead: true }), this.#intMode);
+          this.#hasBegun = true;
+        },
+        [beginSql(this.#mode)],
+      );
       this.#begin(begin);
     }
     if (!this.#hasBegun) {
@@ -137,7 +142,7 @@ export class StreamTransaction implements Transaction {
     const attempt = async (cx: AttemptContext) => {
       expectOk(await this.#stream.send(() => sequenceRequest(sql), cx), "sequence");
     };
-    await this.#run("write", true, timed(this.#guard.slow, [sql], noRows, attempt));
+    await this.#run("write", true, timed(this.#guard.slow, [sql], noRows, attempt), [sql]);
   }
 
   async commit(): Promise<void> {
@@ -188,11 +193,16 @@ export class StreamTransaction implements Transaction {
 
   /** Runs the last statement and closes the stream in the same HTTP request. */
   #finish(sql: "COMMIT" | "ROLLBACK"): Promise<void> {
-    const finished = this.#run("write", sql === "ROLLBACK", async (cx) => {
-      const result = await this.#stream.send(() => executeSqlRequest(sql), cx, { closes: true });
-      executeResult(result, this.#intMode);
-      if (sql === "COMMIT" && this.#hasWritten) this.#access.wrote(result);
-    });
+    const finished = this.#run(
+      "write",
+      sql === "ROLLBACK",
+      async (cx) => {
+        const result = await this.#stream.send(() => executeSqlRequest(sql), cx, { closes: true });
+        executeResult(result, this.#intMode);
+        if (sql === "COMMIT" && this.#hasWritten) this.#access.wrote(result);
+      },
+      [sql],
+    );
     this.#isClosed = true;
     return finished
       .catch((error) => {
@@ -203,7 +213,12 @@ export class StreamTransaction implements Transaction {
   }
 
   /** `isUndoable`: a lost answer means a lost stream, which rolls back; only of a COMMIT it leaves open what happened. */
-  #run<T>(kind: StatementKind, isUndoable: boolean, attempt: (cx: AttemptContext) => Promise<T>): Promise<T> {
+  #run<T>(
+    kind: StatementKind,
+    isUndoable: boolean,
+    attempt: (cx: AttemptContext) => Promise<T>,
+    statements?: readonly AnyStatement[],
+  ): Promise<T> {
     if (this.#lease.lapsed) {
       const error = makeError(
         "LEASE_LAPSED",
@@ -223,6 +238,7 @@ export class StreamTransaction implements Transaction {
         timeoutMs,
         name: "transaction",
         connection: this.#lease.connection,
+        statements,
       },
       attempt,
     );

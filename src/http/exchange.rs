@@ -54,6 +54,18 @@ pub enum Question {
         /// What they begin with.
         prefix: String,
     },
+    /// The text under a key of the read cache, nothing if there is no cache. It may be old. [`Answer::Text`].
+    ReadCached {
+        /// Which: a key of the strong store.
+        key: String,
+    },
+    /// Puts a text into the read cache, whatever is there. [`Answer::Cached`].
+    PutCached {
+        /// Where: a key of the strong store.
+        key: String,
+        /// What is put there.
+        text: String,
+    },
     /// Sends a request to somebody else. Redirects are not followed. [`Answer::Fetched`].
     Fetch(Outgoing),
 }
@@ -86,6 +98,8 @@ pub enum Answer {
     Swapped(bool),
     /// The keys.
     Keys(Vec<String>),
+    /// Whether it was put there; false if there is no cache.
+    Cached(bool),
     /// Somebody else's answer.
     Fetched {
         /// Its status.

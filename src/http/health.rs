@@ -1,12 +1,20 @@
-//! The health routes: the document, liveness and readiness.
+//! The health routes: the document, liveness, readiness, the score, and everything at a glance.
+
+use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::accept::prefers;
 use super::exchange::{Answer, Cx, Next, Question};
 use super::{Problem, Request, Response};
-use crate::clock::Instant;
+use crate::monitor::Settings;
+use crate::report::facts::Facts;
 use crate::report::health::{Health, HealthFacts};
+use crate::report::health_json::{HealthJson, Word};
+use crate::report::overview::Overview;
 use crate::report::probe::INTERVAL_MS;
+use crate::report::score::{Gates, Score};
+use crate::report::short_number;
 use crate::report::timestamp::iso8601;
 
 #[derive(Serialize)]
@@ -24,48 +32,120 @@ struct Readiness<'a> {
 }
 
 #[derive(Serialize)]
+struct Scores<'a> {
+    scope: &'static str,
+    timestamp: String,
+    /// The worst database's.
+    score: u8,
+    critical: usize,
+    gates: AllGates,
+    databases: BTreeMap<&'a str, Score>,
+}
+
+#[derive(Serialize)]
+struct AllGates {
+    deploy: Gate,
+    alert: Gate,
+    custom: Gate,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Gate {
+    #[serde(serialize_with = "short_number")]
+    score_min: f64,
+    passes: bool,
+}
+
+#[derive(Serialize)]
 struct Unknown<'a> {
     status: &'static str,
     timestamp: String,
     error: Problem<'a>,
 }
 
-/// The whole document.
+/// Says whose the numbers are: not all of them fit into the documents, whose shapes are others'.
+const SCOPE: (&str, &str) = ("seawall-scope", "isolate");
+
+/// The whole document, in one of two shapes.
 pub(super) fn document(request: &Request, _: &str, _: &mut Cx<'_>) -> Next {
-    let wants_health_json = request.header("accept").is_some_and(|accept| accept.contains(HEALTH_JSON));
-    let content_type = if wants_health_json { HEALTH_JSON } else { "application/json" };
-    ask(move |facts, now| match facts {
+    if request.header("accept").is_some_and(|accept| prefers(accept, HEALTH_JSON, JSON)) {
+        return ask(ALL, |facts, cx| {
+            let Settings { health_score, base_path, .. } = cx.monitor.settings();
+            let health = match facts {
+                Ok(facts) => HealthJson::of(&facts, *health_score, base_path),
+                Err(error) => HealthJson::unknown(error.detail),
+            };
+            labelled(Response::json(status_of(health.status != Word::Fail), HEALTH_JSON, &health))
+        });
+    }
+    ask(FIRST, |facts, cx| match facts {
         Ok(facts) => {
-            let health = Health::of(&facts);
-            varied(Response::json(status_of(health.status.is_ready()), content_type, &health))
+            let health = HealthFacts::of(&facts).map(|facts| Health::of(&facts));
+            let is_ready = health.as_ref().is_some_and(|health| health.status.is_ready());
+            labelled(Response::json(status_of(is_ready), JSON, &health))
         }
         Err(error) => {
-            varied(Response::json(503, content_type, &Unknown { status: "unhealthy", timestamp: iso8601(now), error }))
+            labelled(Response::json(503, JSON, &Unknown { status: "unhealthy", timestamp: iso8601(cx.now), error }))
         }
     })
 }
 
 /// Whether the code runs: no I/O.
 pub(super) fn liveness(_: &Request, _: &str, cx: &mut Cx<'_>) -> Next {
-    Next::Respond(Response::json(200, "application/json", &Liveness { alive: true, timestamp: iso8601(cx.now) }))
+    Next::Respond(Response::json(200, JSON, &Liveness { alive: true, timestamp: iso8601(cx.now) }))
 }
 
 /// Whether traffic should be sent here.
 pub(super) fn readiness(_: &Request, _: &str, _: &mut Cx<'_>) -> Next {
-    ask(|facts, now| {
+    ask(FIRST, |facts, cx| {
         let (ready, error) = match facts {
-            Ok(facts) => (Health::of(&facts).status.is_ready(), None),
+            Ok(facts) => (HealthFacts::of(&facts).is_some_and(|facts| Health::of(&facts).status.is_ready()), None),
             Err(error) => (false, Some(error)),
         };
-        Response::json(status_of(ready), "application/json", &Readiness { ready, timestamp: iso8601(now), error })
+        Response::json(status_of(ready), JSON, &Readiness { ready, timestamp: iso8601(cx.now), error })
     })
 }
 
+/// The score of each database, with what lowered it, and who would be let through.
+pub(super) fn score(_: &Request, _: &str, _: &mut Cx<'_>) -> Next {
+    ask(ALL, |facts, cx| match facts {
+        Ok(facts) => {
+            let worst = Score::of_all(&facts).unwrap_or(Score { score: 0, parts: Vec::new() });
+            let Settings { health_score: Gates { deploy, custom }, alerts, .. } = cx.monitor.settings();
+            let alert = alerts.thresholds.health_score;
+            let gate = |score_min| Gate { score_min, passes: worst.passes(score_min) };
+            let document = Scores {
+                scope: SCOPE.1,
+                timestamp: iso8601(cx.now),
+                score: worst.score,
+                critical: worst.critical(),
+                gates: AllGates { deploy: gate((*deploy).into()), alert: gate(alert), custom: gate((*custom).into()) },
+                databases: facts.databases.iter().map(|it| (it.name.as_str(), Score::of(it, facts.now()))).collect(),
+            };
+            Response::json(200, JSON, &document)
+        }
+        Err(error) => error.response(),
+    })
+}
+
+/// Everything at a glance.
+pub(super) fn overview(_: &Request, _: &str, _: &mut Cx<'_>) -> Next {
+    ask(ALL, |facts, cx| match facts {
+        Ok(facts) => Response::json(200, JSON, &Overview::of(&facts, cx.monitor.instruments())),
+        Err(error) => error.response(),
+    })
+}
+
+const JSON: &str = "application/json";
 const HEALTH_JSON: &str = "application/health+json";
 
-/// Asks how the first database is, with a probe that is at most [`INTERVAL_MS`] old.
-fn ask(answer: impl FnOnce(Result<HealthFacts, Problem<'_>>, Instant) -> Response + 'static) -> Next {
-    Next::ask(Question::Facts { probe_age_max_ms: Some(INTERVAL_MS) }, |found, cx| {
+const FIRST: Question = Question::Facts { probe_age_max_ms: Some(INTERVAL_MS) };
+const ALL: Question = Question::AllFacts { probe_age_max_ms: INTERVAL_MS };
+
+/// Asks how the databases are; there is one at least.
+fn ask(question: Question, answer: impl FnOnce(Result<Facts, Problem<'_>>, &Cx<'_>) -> Response + 'static) -> Next {
+    Next::ask(question, |found, cx| {
         let unknown = |detail| Problem {
             code: "CONFIGURATION_INVALID",
             title: "Unusable settings",
@@ -73,14 +153,15 @@ fn ask(answer: impl FnOnce(Result<HealthFacts, Problem<'_>>, Instant) -> Respons
             detail,
             instance: None,
         };
-        let response = match &found {
-            Answer::Facts(facts) => match HealthFacts::of(facts) {
-                Some(health) => answer(Ok(health), cx.now),
-                None => answer(Err(unknown("No database was given to watch.")), cx.now),
-            },
+        let response = match found {
+            Answer::Facts(mut facts) if !facts.databases.is_empty() => {
+                facts.uptime_ms = cx.monitor.uptime_ms(facts.uptime_ms);
+                answer(Ok(facts), cx)
+            }
+            Answer::Facts(_) => answer(Err(unknown("No database was given to watch.")), cx),
             // Its words are the host's own, and hold no values.
-            Answer::Failed(message) => answer(Err(unknown(message)), cx.now),
-            _ => answer(Err(unknown("The host answered another question.")), cx.now),
+            Answer::Failed(message) => answer(Err(unknown(&message)), cx),
+            _ => answer(Err(unknown("The host answered another question.")), cx),
         };
         Next::Respond(response)
     })
@@ -90,14 +171,16 @@ const fn status_of(is_ready: bool) -> u16 {
     if is_ready { 200 } else { 503 }
 }
 
-fn varied(mut response: Response) -> Response {
+fn labelled(mut response: Response) -> Response {
     response.headers.push(("vary", "accept".to_owned()));
+    response.headers.push((SCOPE.0, SCOPE.1.to_owned()));
     response
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::Instant;
     use crate::http::routes::begin;
     use crate::monitor::Monitor;
     use crate::report::facts::{DatabaseFacts, Facts, ProbeFacts};
@@ -117,7 +200,7 @@ mod tests {
         let headers = accept.map(|accept| ("accept".to_owned(), accept.to_owned())).into_iter().collect();
         let request = Request { method: method.to_owned(), path: path.to_owned(), headers, ..Request::default() };
         match begin(&request, &mut cx) {
-            Next::Ask(Question::Facts { .. }, then) => match then(answer, &mut cx) {
+            Next::Ask(Question::Facts { .. } | Question::AllFacts { .. }, then) => match then(answer, &mut cx) {
                 Next::Respond(response) => response,
                 _ => panic!("it asks again"),
             },
@@ -148,6 +231,7 @@ mod tests {
         let accept = Some("application/health+json, application/json;q=0.5");
         let response = ask("GET", "/api/health", accept, Answer::Facts(facts("CLOSED", true)));
         assert_eq!(response.header("content-type"), Some("application/health+json"));
+        assert!(response.body.starts_with(r#"{"status":"pass","version":"1","#), "{}", response.body);
         assert_eq!(response.header("vary"), Some("accept"));
         assert_eq!(response.header("cache-control"), Some("no-store"));
         let response = ask("GET", "/api/health", Some("*/*"), Answer::Facts(facts("CLOSED", true)));
@@ -169,5 +253,70 @@ mod tests {
         let ready = ask("GET", "/api/health/ready", None, failed());
         assert_eq!(ready.status, 503);
         assert!(ready.body.starts_with(r#"{"ready":false,"#) && ready.body.contains("CONFIGURATION_INVALID"));
+        let draft = ask("GET", "/api/health", Some("application/health+json"), failed());
+        assert_eq!(draft.status, 503);
+        assert!(draft.body.contains(r#""status":"fail""#) && draft.body.contains("TURSO_DATABASE_URL"));
+        for path in ["/api/health/score", "/api/status"] {
+            let response = ask("GET", path, None, failed());
+            assert_eq!((response.status, response.header("content-type")), (503, Some("application/problem+json")));
+        }
+    }
+
+    #[test]
+    fn both_shapes_have_the_same_status() {
+        let accept = Some("application/health+json");
+        for (circuit, is_connected) in [("CLOSED", true), ("HALF_OPEN", true), ("OPEN", true), ("CLOSED", false)] {
+            let [own, draft] = [None, accept]
+                .map(|accept| ask("GET", "/api/health", accept, Answer::Facts(facts(circuit, is_connected))).status);
+            assert_eq!(own, draft, "{circuit} {is_connected}");
+        }
+    }
+
+    /// HLT-26: the score of each database, with what lowered it, and whether a deployment may go on.
+    #[test]
+    fn the_score_says_why_and_who_is_let_through() {
+        let of = |facts| ask("GET", "/api/health/score", None, Answer::Facts(facts)).body;
+        let well = r#"{"score":80,"parts":[{"name":"unknown","points":20,"isCritical":false}]}"#;
+        let gates = |deploy, alert, custom| {
+            format!(r#"{{"deploy":{{"scoreMin":85,"passes":{deploy}}},"alert":{{"scoreMin":70,"passes":{alert}}},"#)
+                + &format!(r#""custom":{{"scoreMin":80,"passes":{custom}}}}}"#)
+        };
+        let head = r#"{"scope":"isolate","timestamp":"2024-01-01T00:00:00.000Z","#;
+        assert_eq!(
+            of(facts("CLOSED", true)),
+            format!(
+                r#"{head}"score":80,"critical":0,"gates":{},"databases":{{"primary":{well}}}}}"#,
+                gates(false, true, true)
+            )
+        );
+        let open = of(facts("OPEN", true));
+        assert!(open.contains(r#""score":40,"critical":1"#) && open.contains(&gates(false, false, false)), "{open}");
+    }
+
+    /// HLT-08: the uptime never goes back, whatever the host's clock does.
+    #[test]
+    fn the_uptime_never_goes_back() {
+        let mut monitor = Monitor::default();
+        let mut uptime = |ms| {
+            let facts = Facts { uptime_ms: ms, ..facts("CLOSED", true) };
+            let mut cx = Cx { monitor: &mut monitor, now: Instant(1_704_067_200_000), random: 0 };
+            let Next::Ask(_, then) = document(&Request::default(), "", &mut cx) else { panic!("it does not ask") };
+            let Next::Respond(response) = then(Answer::Facts(facts), &mut cx) else { panic!("it asks again") };
+            let body: serde_json::Value = serde_json::from_str(&response.body).unwrap_or_default();
+            body["uptime"].as_u64()
+        };
+        assert_eq!([uptime(5_000), uptime(0), uptime(4_000), uptime(6_000)], [5_000, 5_000, 5_000, 6_000].map(Some));
+    }
+
+    /// Z-13: what is one isolate's says so, where the shape of the document allows it and in a header.
+    #[test]
+    fn what_is_one_isolates_says_so() {
+        let response = |path, accept| ask("GET", path, accept, Answer::Facts(facts("CLOSED", true)));
+        assert_eq!(response("/api/health", None).header("seawall-scope"), Some("isolate"));
+        let draft = response("/api/health", Some("application/health+json"));
+        assert!(draft.body.contains("the one isolate that answered"));
+        for path in ["/api/health/score", "/api/status"] {
+            assert!(response(path, None).body.starts_with(r#"{"scope":"isolate","#));
+        }
     }
 }

@@ -4,9 +4,12 @@
 //! `exchange` says how a host carries one out.
 
 pub mod accept;
+pub mod auth;
+pub mod body;
 pub mod exchange;
 pub mod health;
 pub mod metrics;
+pub mod orders;
 pub mod routes;
 
 use serde::{Deserialize, Serialize};
@@ -23,8 +26,22 @@ pub struct Request {
     pub query: String,
     /// The headers, with names in small letters.
     pub headers: Vec<(String, String)>,
-    /// The body; empty for GET and HEAD. Hosts refuse more than [`BODY_MAX`] before they begin.
+    /// The body; empty for GET and HEAD, and when there is a problem with it.
     pub body: String,
+    /// Why the host could not read the body.
+    pub body_problem: Option<BodyProblem>,
+}
+
+/// What keeps a host from reading a body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum BodyProblem {
+    /// There is more than [`BODY_MAX`]: it stops reading there.
+    TooLong,
+    /// It is not UTF-8.
+    NotText,
+    /// It ended early.
+    Unread,
 }
 
 /// Most of a request's body, in bytes.
@@ -92,6 +109,12 @@ impl Response {
             ],
             body,
         }
+    }
+
+    /// A [`Problem`] that is not about a part of what was asked.
+    #[must_use]
+    pub fn problem(status: u16, code: &'static str, title: &'static str, detail: &str) -> Self {
+        Problem { code, title, status, detail, instance: None }.response()
     }
 
     /// A response with a JSON body that nobody may keep.

@@ -2,18 +2,33 @@
 
 use super::exchange::{Cx, Next};
 use super::{Problem, QUOTED_MAX, Request, Response};
-use super::{health, metrics};
+use super::{health, metrics, orders};
 
 /// What a request may be sent with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Methods {
     /// GET and HEAD.
     Read,
+    /// GET, HEAD and PUT.
+    ReadPut,
 }
+
+/// Where a line of the table lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Root {
+    /// Below the base path, for everybody.
+    Base,
+    /// Below [`ADMIN_PATH`], for those whom [`Access`](super::auth::Access) lets in.
+    Admin,
+}
+
+/// The admin routes lie below this path, wherever the others do.
+pub const ADMIN_PATH: &str = "/admin/api";
 
 /// One line of the table.
 struct Route {
-    /// Below the base path. A part in braces stands for any one part of a path: it is handed on.
+    root: Root,
+    /// Below the root. A part in braces stands for any one part of a path: it is handed on.
     path: &'static str,
     methods: Methods,
     /// `rest` is what the path has where the table has braces.
@@ -21,18 +36,22 @@ struct Route {
 }
 
 /// What lies where.
-const ROUTES: [Route; 5] = [
-    Route { path: "/health", methods: Methods::Read, begin: health::document },
-    Route { path: "/health/live", methods: Methods::Read, begin: health::liveness },
-    Route { path: "/health/ready", methods: Methods::Read, begin: health::readiness },
-    Route { path: "/health/metrics", methods: Methods::Read, begin: metrics::text },
-    Route { path: "/platform/metrics", methods: Methods::Read, begin: metrics::text },
+const ROUTES: &[Route] = &[
+    Route { root: Root::Base, path: "/health", methods: Methods::Read, begin: health::document },
+    Route { root: Root::Base, path: "/health/live", methods: Methods::Read, begin: health::liveness },
+    Route { root: Root::Base, path: "/health/ready", methods: Methods::Read, begin: health::readiness },
+    Route { root: Root::Base, path: "/health/score", methods: Methods::Read, begin: health::score },
+    Route { root: Root::Base, path: "/status", methods: Methods::Read, begin: health::overview },
+    Route { root: Root::Admin, path: "/orders/{name}", methods: Methods::ReadPut, begin: orders::order },
+    Route { root: Root::Base, path: "/health/metrics", methods: Methods::Read, begin: metrics::text },
+    Route { root: Root::Base, path: "/platform/metrics", methods: Methods::Read, begin: metrics::text },
 ];
 
 impl Methods {
     const fn allowed(self) -> &'static str {
         match self {
             Self::Read => "GET, HEAD",
+            Self::ReadPut => "GET, HEAD, PUT",
         }
     }
 
@@ -43,37 +62,74 @@ impl Methods {
 
 /// Begins the answer to a request.
 ///
-/// A slash at the end of the request's path makes no difference.
+/// A slash at the end of the request's path makes no difference. `OPTIONS` tells the methods and allows no other origin.
 #[must_use]
 pub fn begin(request: &Request, cx: &mut Cx<'_>) -> Next {
     let base_path = cx.monitor.settings().base_path.as_str();
-    let below = request.path.strip_prefix(base_path).map(|path| path.strip_suffix('/').unwrap_or(path));
-    let found = below.and_then(|below| ROUTES.iter().find_map(|route| Some((route, rest_of(route.path, below)?))));
-    let route = found.as_ref().map_or("none", |(route, _)| route.path);
-    let next = match found {
-        None => Next::Respond(not_found(&request.path)),
-        Some((route, _)) if !route.methods.has(&request.method) => {
-            Next::Respond(method_not_allowed(route.methods.allowed()))
-        }
-        Some((route, rest)) => (route.begin)(request, rest, cx),
+    let next = match (found(Root::Base, base_path, request), below(ADMIN_PATH, &request.path)) {
+        (Some((route, rest)), _) => answered(route, rest, request, cx),
+        (None, Some(_)) => begin_admin(request, cx),
+        (None, None) => Next::Respond(not_found(&request.path)),
     };
-    let next = if request.method == "HEAD" { without_body(next) } else { next };
-    counted(route, next, cx)
+    if request.method == "HEAD" { without_body(next) } else { next }
 }
 
-/// The same, with its response counted.
-fn counted(route: &'static str, next: Next, cx: &mut Cx<'_>) -> Next {
+/// The same below [`ADMIN_PATH`], where nobody learns what is there who is not let in.
+fn begin_admin(request: &Request, cx: &mut Cx<'_>) -> Next {
+    let route = found(Root::Admin, ADMIN_PATH, request);
+    let path = route.map_or("", |(route, _)| route.path);
+    let next = match cx.monitor.settings().admin_token.actor(request) {
+        Err(refused) => Next::Respond(refused),
+        Ok(_) => match route {
+            None => Next::Respond(not_found(&request.path)),
+            Some((route, rest)) => answered(route, rest, request, cx),
+        },
+    };
+    let is_write = !Methods::Read.has(&request.method);
+    counted(next, path, is_write, cx)
+}
+
+fn answered(route: &Route, rest: &str, request: &Request, cx: &mut Cx<'_>) -> Next {
+    match request.method.as_str() {
+        "OPTIONS" => Next::Respond(options(route.methods.allowed())),
+        method if route.methods.has(method) => (route.begin)(request, rest, cx),
+        _ => Next::Respond(method_not_allowed(route.methods.allowed())),
+    }
+}
+
+/// The line of the table for a request, and what its path has where the line has braces.
+fn found<'a>(root: Root, root_path: &str, request: &'a Request) -> Option<(&'static Route, &'a str)> {
+    let path = below(root_path, &request.path)?;
+    let path = if root == Root::Base { unaliased(path) } else { path };
+    ROUTES.iter().filter(|route| route.root == root).find_map(|route| Some((route, rest_of(route.path, path)?)))
+}
+
+/// What follows `root` in `path`, without a slash at its end.
+fn below<'a>(root: &str, path: &'a str) -> Option<&'a str> {
+    let below = path.strip_prefix(root)?;
+    (below.is_empty() || below.starts_with('/')).then(|| below.strip_suffix('/').unwrap_or(below))
+}
+
+/// The same, and its response is counted.
+fn counted(next: Next, route: &'static str, is_write: bool, cx: &mut Cx<'_>) -> Next {
     match next {
         Next::Respond(response) => {
-            cx.monitor.metrics.requested(route, response.status);
+            cx.monitor.admin_requests_mut().count(route, is_write, response.status);
             Next::Respond(response)
         }
-        Next::Ask(question, then) => Next::ask(question, move |answer, cx| {
-            let next = then(answer, cx);
-            counted(route, next, cx)
-        }),
+        Next::Ask(question, then) => {
+            Next::ask(question, move |answer, cx| counted(then(answer, cx), route, is_write, cx))
+        }
         Next::Done => Next::Done,
     }
+}
+
+/// `/platform/health` and what is below it are other names of `/health` and what is below that.
+fn unaliased(path: &str) -> &str {
+    const ALIAS: &str = "/platform";
+    let is_health =
+        |path: &&str| path.strip_prefix("/health").is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    path.strip_prefix(ALIAS).filter(is_health).unwrap_or(path)
 }
 
 /// What stands in `path` for the part in braces of `pattern`; empty if it has none; `None` if they do not match.
@@ -100,6 +156,11 @@ fn not_found(path: &str) -> Response {
     let detail = "There is nothing at this path.";
     let instance = path.get(..path.floor_char_boundary(QUOTED_MAX));
     Problem { code: "NOT_FOUND", title: "Not found", status: 404, detail, instance }.response()
+}
+
+fn options(allowed: &'static str) -> Response {
+    let headers = vec![("allow", format!("{allowed}, OPTIONS")), ("cache-control", "no-store".to_owned())];
+    Response { status: 204, headers, body: String::new() }
 }
 
 fn method_not_allowed(allowed: &'static str) -> Response {
@@ -162,7 +223,7 @@ mod tests {
 
     #[test]
     fn other_methods_are_told_which_are_allowed() {
-        for method in ["POST", "PUT", "DELETE", "OPTIONS", "get", "GET, HEAD", ""] {
+        for method in ["POST", "PUT", "DELETE", "TRACE", "options", "get", "GET, HEAD", ""] {
             let response = response_to(method, "/api/health/live");
             assert_eq!((response.status, response.header("allow")), (405, Some("GET, HEAD")), "{method}");
         }
@@ -192,6 +253,37 @@ mod tests {
         assert!(asks("GET", "/internal/db/health", "/internal/db"));
         assert!(asks("GET", "/health", ""));
         assert!(matches!(begin_at("GET", "/api/health", ""), Next::Respond(Response { status: 404, .. })));
+    }
+
+    /// HLT-05: every health route has its other name, and nothing else has.
+    #[test]
+    fn the_health_routes_have_another_name() {
+        for path in ["", "/", "/live", "/ready", "/score"] {
+            let [own, other] = ["/api/health", "/api/platform/health"].map(|prefix| format!("{prefix}{path}"));
+            let kind = |path: &str| match begin_at("GET", path, "/api") {
+                Next::Respond(response) => response.body,
+                Next::Ask(question, _) => format!("{question:?}"),
+                Next::Done => String::new(),
+            };
+            assert_eq!(kind(&own), kind(&other));
+        }
+        for path in
+            ["/platform/health", "/api/platform", "/api/platform/", "/api/platform/healthy", "/api/platform/status"]
+        {
+            assert_eq!(response_to("GET", path).status, 404, "{path}");
+        }
+        assert_eq!(response_to("GET", "/api/platform/platform/health").status, 404);
+    }
+
+    #[test]
+    fn options_tells_the_methods_and_lets_no_other_origin_in() {
+        for path in ["/api/health", "/api/health/live", "/api/status"] {
+            let response = response_to("OPTIONS", path);
+            assert_eq!((response.status, response.body.as_str()), (204, ""));
+            assert_eq!(response.header("allow"), Some("GET, HEAD, OPTIONS"));
+            assert_eq!(response.header("access-control-allow-origin"), None);
+        }
+        assert_eq!(response_to("OPTIONS", "/nope").status, 404);
     }
 
     #[test]

@@ -16,8 +16,8 @@ pub fn begin(cx: &mut Cx<'_>) -> Next {
     }
     Next::ask(Question::Facts { probe_age_max_ms: None }, |answer, cx| {
         let Answer::Facts(facts) = answer else { return Next::Done };
+        let all = cx.monitor.measured(&facts);
         let metrics = &mut cx.monitor.metrics;
-        let all = metrics.all(&facts);
         let number = metrics.sender.prepare(&all, metrics.business.declared(), cx.random);
         tell(key_of(metrics.sender.name()), number, TRIES)
     })
@@ -69,7 +69,7 @@ pub fn look(
     cx: &mut Cx<'_>,
     then: impl FnOnce(Result<(), String>, &mut Cx<'_>) -> Next + 'static,
 ) -> Next {
-    let alone = cx.monitor.metrics.alone(&facts);
+    let alone = cx.monitor.picture(&facts);
     let fleet = Picture { samples: alone.samples.emptied(), scope: Scope::Fleet(1), ..alone.clone() };
     read(0, alone, fleet, cx, then)
 }

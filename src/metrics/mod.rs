@@ -30,6 +30,7 @@ use litemap::LiteMap;
 use serde::Deserialize;
 
 use crate::clock::{Instant, Millis};
+use crate::monitor::admin_requests::{AdminCount, AdminRequests};
 use crate::report::facts::Facts;
 use crate::report::score::Score;
 use business::Business;
@@ -76,8 +77,6 @@ struct Life {
 pub struct Metrics {
     /// What the application counts.
     pub business: Business,
-    /// Requests to the routes.
-    requests: Samples,
     /// The latest counts of each database, by its name.
     lives: LiteMap<String, Life>,
     /// What was counted by cores that were replaced.
@@ -90,20 +89,8 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// Counts a request to a route, which is one of the table or `none`, by class of status.
-    pub fn requested(&mut self, route: &str, status: u16) {
-        let class = match status / 100 {
-            2 => "2xx",
-            3 => "3xx",
-            4 => "4xx",
-            5 => "5xx",
-            _ => samples::OTHER,
-        };
-        self.requests.add(by::ADMIN_REQUESTS, &[route, class], &Value::Count(1.0));
-    }
-
     /// Everything that this isolate has counted since its start, and its levels. Counters that began anew go on.
-    pub fn all(&mut self, facts: &Facts) -> Samples {
+    pub fn all(&mut self, facts: &Facts, requests: &AdminRequests) -> Samples {
         let mut all = Samples::default();
         for database in facts.databases.iter().take(DATABASES_MAX) {
             let samples = collect::collect(database);
@@ -116,7 +103,11 @@ impl Metrics {
             all.merge(&samples);
         }
         all.merge(&self.ended);
-        all.merge(&self.requests);
+        for AdminCount { route, status_class, count, .. } in requests.iter() {
+            let route = if route.is_empty() { "none" } else { route };
+            let status = format!("{status_class}xx");
+            all.add(by::ADMIN_REQUESTS, &[route, &status], &Value::Count(*count as f64));
+        }
         all.merge(self.business.samples());
         for (reason, count) in [("value", self.business.dropped()), ("delta", self.sender.given_up())] {
             all.add(by::DROPPED, &[reason], &Value::Count(count as f64));
@@ -125,9 +116,9 @@ impl Metrics {
     }
 
     /// What is known of one isolate.
-    pub fn alone(&mut self, facts: &Facts) -> Picture {
+    pub fn alone(&mut self, facts: &Facts, requests: &AdminRequests) -> Picture {
         Picture {
-            samples: self.all(facts),
+            samples: self.all(facts, requests),
             declared: self.business.declared().to_vec(),
             scope: Scope::Isolate,
             primary: facts.databases.first().map(|database| database.name.clone()).unwrap_or_default(),

@@ -18,7 +18,11 @@ struct Chore {
 }
 
 /// All of them, in the order in which they begin.
-const CHORES: [Chore; 2] = [Chore { begin: super::checks::begin }, Chore { begin: crate::metrics::fleet::begin }];
+const CHORES: [Chore; 3] = [
+    Chore { begin: super::checks::begin },
+    Chore { begin: crate::alerts::delivery::begin },
+    Chore { begin: crate::metrics::fleet::begin },
+];
 
 /// How many there are: hosts begin each of 0 to `COUNT - 1`.
 pub const COUNT: usize = CHORES.len();

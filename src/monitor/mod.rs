@@ -3,17 +3,26 @@
 //! It joins the rooms that make documents and those that judge them: each has one field here of a type of its own, and
 //! one field of [`Settings`]. What only the host can do it asks for, as a route does: see `http::exchange`.
 
+pub mod admin_requests;
 mod checks;
 pub mod chores;
 pub mod settings;
 
 pub use settings::Settings;
 
+use admin_requests::AdminRequests;
 use checks::Checks;
 use chores::UnderWay;
 
+use crate::alerts::{self, Alerts};
 use crate::clock::Millis;
 use crate::metrics::Metrics;
+use crate::metrics::document::Picture;
+use crate::metrics::samples::Samples;
+use crate::orders::seen::Seen;
+use crate::report::facts::Facts;
+use crate::report::overview::Instruments;
+use crate::report::probe::Probes;
 
 /// One isolate's memory of what it watches.
 #[derive(Debug, Default)]
@@ -23,13 +32,19 @@ pub struct Monitor {
     checks: Checks,
     /// What it measures.
     pub metrics: Metrics,
+    admin_requests: AdminRequests,
+    orders: Seen,
+    probes: Probes,
+    uptime_ms: Millis,
+    alerts: Alerts,
 }
 
 impl Monitor {
     /// Watches nothing yet.
     #[must_use]
     pub fn new(settings: Settings) -> Self {
-        Self { settings, ..Self::default() }
+        let alerts = Alerts::new(&settings.alerts);
+        Self { settings, alerts, ..Self::default() }
     }
 
     /// What the host was told.
@@ -38,9 +53,68 @@ impl Monitor {
         &self.settings
     }
 
+    /// How the admin routes answered.
+    #[must_use]
+    pub const fn admin_requests(&self) -> &AdminRequests {
+        &self.admin_requests
+    }
+
+    /// Everything that was measured: what this isolate has counted since its start, and its levels.
+    pub fn measured(&mut self, facts: &Facts) -> Samples {
+        self.metrics.all(facts, &self.admin_requests)
+    }
+
+    /// The same, to be shown.
+    pub fn picture(&mut self, facts: &Facts) -> Picture {
+        self.metrics.alone(facts, &self.admin_requests)
+    }
+
+    /// How the admin routes answered, to be counted.
+    pub(crate) const fn admin_requests_mut(&mut self) -> &mut AdminRequests {
+        &mut self.admin_requests
+    }
+
+    /// What was seen of the orders.
+    pub const fn orders_mut(&mut self) -> &mut Seen {
+        &mut self.orders
+    }
+
+    /// The probes of the databases, for a host that does not keep them itself.
+    pub const fn probes(&mut self) -> &mut Probes {
+        &mut self.probes
+    }
+
+    /// The isolate's uptime, as its host has it; what was told before, if a clock has stepped back since.
+    pub fn uptime_ms(&mut self, told_ms: Millis) -> Millis {
+        self.uptime_ms = self.uptime_ms.max(told_ms);
+        self.uptime_ms
+    }
+
+    /// What of the monitor's own work is switched on.
+    #[must_use]
+    pub const fn instruments(&self) -> Instruments {
+        Instruments { metrics: false, tracing: false }
+    }
+
     /// Has all databases probed every so many milliseconds from now on, at least [`settings::CHECK_INTERVAL_MIN_MS`];
     /// `None` ends it.
     pub fn check_every(&mut self, interval_ms: Option<Millis>) {
         self.settings.check_interval_ms = interval_ms.map(|ms| ms.max(settings::CHECK_INTERVAL_MIN_MS));
+    }
+
+    /// What is kept of alerts.
+    #[must_use]
+    pub const fn alerts(&self) -> &Alerts {
+        &self.alerts
+    }
+
+    /// What is kept of alerts, to be changed.
+    pub(crate) const fn alerts_mut(&mut self) -> &mut Alerts {
+        &mut self.alerts
+    }
+
+    /// What is kept of alerts, to be changed, and what the host was told of them.
+    pub(crate) const fn alerts_and_settings(&mut self) -> (&alerts::Settings, &mut Alerts) {
+        (&self.settings.alerts, &mut self.alerts)
     }
 }

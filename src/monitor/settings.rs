@@ -5,7 +5,9 @@
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use crate::alerts;
 use crate::clock::Millis;
+use crate::http::auth::Access;
 use crate::metrics;
 use crate::report::score::Gates;
 
@@ -27,6 +29,11 @@ pub struct Settings {
     pub health_score: Gates,
     /// Metrics.
     pub metrics: metrics::Settings,
+    /// What lets into the admin routes; by default nobody is let in.
+    pub admin_token: Access,
+    /// What is worth an alert, and who is told.
+    #[serde(deserialize_with = "alerts::settings::without_values")]
+    pub alerts: alerts::Settings,
 }
 
 impl Default for Settings {
@@ -36,6 +43,8 @@ impl Default for Settings {
             check_interval_ms: None,
             health_score: Gates::default(),
             metrics: metrics::Settings::default(),
+            admin_token: Access::default(),
+            alerts: alerts::Settings::default(),
         }
     }
 }
@@ -64,6 +73,20 @@ const VARIABLES: &[Variable] = &[
     Variable { name: "HEALTH_SCORE_MIN", option: "healthScore.deploy", kind: Kind::Json },
     Variable { name: "METRICS_ENABLED", option: "metrics.enabled", kind: Kind::Json },
     Variable { name: "METRICS_STATS_INTERVAL_MS", option: "metrics.statsIntervalMs", kind: Kind::Json },
+    Variable { name: "SEAWALL_ADMIN_TOKEN", option: "adminToken", kind: Kind::Text },
+    Variable { name: "HEALTH_SCORE_CUSTOM_MIN", option: "healthScore.custom", kind: Kind::Json },
+    // All of it at once; what the others say goes before it.
+    Variable { name: "SEAWALL_ALERTS", option: "alerts", kind: Kind::Json },
+    Variable { name: "CUSTOM_WEBHOOK_URL", option: "alerts.webhookUrl", kind: Kind::Text },
+    Variable { name: "DB_ALERT_WEBHOOK_URL", option: "alerts.webhookUrl", kind: Kind::Text },
+    Variable { name: "DB_ALERT_HEALTH_SCORE_THRESHOLD", option: "alerts.thresholds.healthScore", kind: Kind::Json },
+    Variable {
+        name: "DB_ALERT_POOL_UTILIZATION_THRESHOLD",
+        option: "alerts.thresholds.poolUtilization",
+        kind: Kind::Json,
+    },
+    Variable { name: "DB_ALERT_QUERY_TIME_THRESHOLD", option: "alerts.thresholds.queryTime", kind: Kind::Json },
+    Variable { name: "DB_ALERT_ERROR_RATE_THRESHOLD", option: "alerts.thresholds.errorRate", kind: Kind::Json },
 ];
 
 impl Settings {
@@ -109,12 +132,13 @@ impl Settings {
         if self.metrics.stats_interval_ms < metrics::STATS_INTERVAL_MIN_MS {
             return Err(format!("metrics.statsIntervalMs must be at least {}.", metrics::STATS_INTERVAL_MIN_MS));
         }
-        let Gates { deploy, alert, custom } = self.health_score;
-        for (name, score) in [("deploy", deploy), ("alert", alert), ("custom", custom)] {
+        let Gates { deploy, custom } = self.health_score;
+        for (name, score) in [("deploy", deploy), ("custom", custom)] {
             if score > 100 {
                 return Err(format!("healthScore.{name} must be at most 100."));
             }
         }
+        self.alerts.receivers()?;
         Ok(self)
     }
 }

@@ -1,7 +1,7 @@
 //! What a host knows of its databases at one time: the input of every document.
 //!
-//! Counters, states and the uptime are this isolate's own, and counters run from its start. A host writes it as JSON where it cannot hand it over as it is;
-//! what a reader does not know it skips, and what a writer leaves out is zero.
+//! Counters, states and the uptime are this isolate's own, and counters run from its start. A host writes it as JSON where
+//! it cannot hand it over as it is; what a reader does not know it skips, and what a writer leaves out is zero.
 
 use serde::{Deserialize, Serialize};
 

@@ -72,10 +72,16 @@ impl HealthFacts {
     /// What is known of the first database; `None` if there is none.
     #[must_use]
     pub fn of(facts: &Facts) -> Option<Self> {
-        let DatabaseFacts { probe, operations, status, .. } = facts.databases.first()?;
+        facts.databases.first().map(|database| Self::of_one(facts, database))
+    }
+
+    /// What is known of one of the databases.
+    #[must_use]
+    pub fn of_one(facts: &Facts, database: &DatabaseFacts) -> Self {
+        let DatabaseFacts { probe, operations, status, .. } = database;
         let Status { breaker, pool, totals, recent, .. } = status;
         let timeouts = totals.by_outcome.iter().find(|(name, _)| *name == "timeout").map_or(0, |(_, count)| *count);
-        Some(Self {
+        Self {
             now: facts.now(),
             uptime_ms: facts.uptime_ms,
             is_connected: probe.is_some_and(|probe| probe.is_connected),
@@ -94,7 +100,7 @@ impl HealthFacts {
                 successes: breaker.successes,
                 requests: breaker.requests,
             },
-        })
+        }
     }
 }
 
@@ -186,6 +192,11 @@ struct Alert {
 }
 
 impl Health {
+    /// What somebody should look at, in words.
+    pub fn alerts(&self) -> impl Iterator<Item = &str> {
+        self.alerts.iter().map(|alert| alert.message.as_str())
+    }
+
     /// Judges the facts and writes them down.
     #[must_use]
     pub fn of(facts: &HealthFacts) -> Self {
@@ -264,15 +275,15 @@ const fn state_of(checks: Checks, is_open: bool) -> HealthState {
 }
 
 /// Zero of zero is zero.
-fn ratio(part: u64, whole: u64) -> f64 {
+pub(super) fn ratio(part: u64, whole: u64) -> f64 {
     if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
 }
 
-fn percent(ratio: f64) -> f64 {
+pub(super) fn percent(ratio: f64) -> f64 {
     to_tenth(ratio * 100.0)
 }
 
-fn to_tenth(number: f64) -> f64 {
+pub(super) fn to_tenth(number: f64) -> f64 {
     (number * 10.0).round() / 10.0
 }
 

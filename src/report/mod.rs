@@ -2,6 +2,8 @@
 
 pub mod facts;
 pub mod health;
+pub mod health_json;
+pub mod overview;
 pub mod probe;
 pub mod score;
 pub mod status;

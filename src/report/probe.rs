@@ -4,6 +4,8 @@
 //! found, or, before there was any, to look again in a moment on timers of their own. A probe that never comes back,
 //! because its request was cancelled, is given up after its deadline.
 
+use std::collections::BTreeMap;
+
 use super::facts::ProbeFacts;
 use crate::clock::{Instant, Millis};
 
@@ -58,6 +60,23 @@ impl Probe {
     #[must_use]
     pub const fn found(&self) -> Option<ProbeFacts> {
         self.last
+    }
+}
+
+/// The probes of several databases, by their names.
+#[derive(Clone, Debug, Default)]
+pub struct Probes(BTreeMap<String, Probe>);
+
+/// More names than this are no databases any more; what is beyond has no memory.
+pub const PROBES_MAX: usize = 1_000;
+
+impl Probes {
+    /// The probe of this name; a new one if there is none.
+    pub fn of(&mut self, name: &str) -> Option<&mut Probe> {
+        if !self.0.contains_key(name) && self.0.len() < PROBES_MAX {
+            self.0.insert(name.to_owned(), Probe::default());
+        }
+        self.0.get_mut(name)
     }
 }
 

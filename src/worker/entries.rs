@@ -2,20 +2,30 @@
 
 use std::rc::Rc;
 
+use worker::wasm_bindgen::JsValue;
 use worker::{Context, Env, Request, Response, ScheduleContext, ScheduledEvent, event};
 
-use super::caller;
 use super::exchange::Host;
 use super::isolate::{Isolate, Visit};
 use super::kv::Place;
+use super::{body, caller};
 use crate::http::{self, routes};
 
 /// Answers one HTTP request.
 #[event(fetch)]
-pub(super) async fn fetch(mut request: Request, env: Env, context: Context) -> worker::Result<Response> {
-    let asked = asked(&mut request).await?;
+pub(super) async fn fetch(request: Request, env: Env, context: Context) -> worker::Result<Response> {
+    let head = head_of(&request);
     let host = Host::new(Isolate::of(&env, &Place::of(&request)), env);
-    let work = async move { (host.carried_out(|cx| routes::begin(&asked, cx)).await, host) };
+    // The handle: the request's own `clone` would read its body twice.
+    let source = AsRef::<JsValue>::as_ref(request.inner()).clone();
+    let work = async move {
+        let (body, body_problem) = match body::read(&source).await {
+            Ok(body) => (body, None),
+            Err(problem) => (String::new(), Some(problem)),
+        };
+        let asked = http::Request { body, body_problem, ..head };
+        (host.carried_out(|cx| routes::begin(&asked, cx)).await, host)
+    };
     let Some((Some(response), host)) = caller::unless_gone(request.inner(), work).await else {
         return Err("the request was lost".into());
     };
@@ -41,17 +51,18 @@ pub(super) async fn scheduled(_event: ScheduledEvent, env: Env, context: Schedul
     _ = caller::unless_lost(work).await;
 }
 
-async fn asked(request: &mut Request) -> worker::Result<http::Request> {
+/// What a request is, but for its body.
+fn head_of(request: &Request) -> http::Request {
     // Cut by hand: the platform has made it regular, and a parser of URLs would weigh 80 KB.
     let url = request.inner().url();
     let query = url.split_once('?').map_or("", |(_, after)| after.split('#').next().unwrap_or_default());
-    Ok(http::Request {
+    http::Request {
         method: request.inner().method(),
         path: request.path(),
         query: query.to_owned(),
         headers: request.headers().entries().collect(),
-        body: String::new(),
-    })
+        ..http::Request::default()
+    }
 }
 
 fn sent(response: http::Response) -> worker::Result<Response> {

@@ -21,10 +21,14 @@ function died(error) {
   for (const end of [...running.keys()]) end(error);
 }
 
+/** How many instances there were before this one. */
+let generation = 0;
+
 function revive() {
   if (!instance.criticalError) return;
   core.__wbg_reset_state();
   instance.criticalError = false;
+  generation += 1;
 }
 
 /** Forgets what was still running when its end was due: nobody runs the `finally` of callers who left. */
@@ -64,6 +68,31 @@ function problem(error) {
       : ["INTERNAL_ERROR", "The Worker failed while it answered. Its log says why."];
   const headers = { "cache-control": "no-store" };
   return Response.json({ error: { code, message } }, { status: 500, headers });
+}
+
+/** The Durable Object that keeps orders and records: src/worker/object.rs, made anew when its instance is. */
+export class SeawallStore {
+  #state;
+  #env;
+  #object;
+  #generation;
+
+  constructor(state, env) {
+    this.#state = state;
+    this.#env = env;
+  }
+
+  fetch(request) {
+    return guarded(() => this.#current().fetch(request));
+  }
+
+  #current() {
+    if (this.#object === undefined || this.#generation !== generation) {
+      this.#object = new core.SeawallStore(this.#state, this.#env);
+      this.#generation = generation;
+    }
+    return this.#object;
+  }
 }
 
 export default {

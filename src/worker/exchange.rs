@@ -9,12 +9,16 @@ use worker::{Context, Env};
 
 use super::caller;
 use super::isolate::{Isolate, Visit, variable};
-use super::{clock, driver, upstream};
+use super::kv::{self, StoreFailed};
+use super::{clock, driver, strong, upstream};
 use crate::clock::Millis;
 use crate::http::exchange::{Answer, Cx, Next, Outgoing, Question};
 use crate::http::{Response, exchange};
 use crate::monitor::{Monitor, Settings, chores};
 use crate::report::facts::Facts;
+
+/// The read cache is not waited for any longer, in milliseconds.
+const CACHE_MS: Millis = 2_000;
 
 thread_local! {
     static MONITOR: RefCell<Monitor> = RefCell::default();
@@ -97,10 +101,24 @@ impl Host {
             // There is one database.
             Question::AllFacts { probe_age_max_ms } => self.facts(Some(probe_age_max_ms)).await,
             Question::Fetch(outgoing) => self.fetched(&outgoing).await,
-            Question::Read { .. } | Question::Swap { .. } | Question::List { .. } => {
-                Answer::Failed("This Worker has no strong store.".to_owned())
+            Question::ReadCached { key } => match self.within_limit(kv::read_cached(&self.env, &key)).await {
+                Some(Ok(text)) => Answer::Text(text),
+                Some(Err(StoreFailed)) | None => Answer::Failed("Workers KV did not answer.".to_owned()),
+            },
+            Question::PutCached { key, text } => {
+                match self.within_limit(kv::put_cached(&self.env, &key, &text)).await {
+                    Some(Ok(is_bound)) => Answer::Cached(is_bound),
+                    Some(Err(StoreFailed)) | None => Answer::Failed("Workers KV did not take it.".to_owned()),
+                }
+            }
+            question @ (Question::Read { .. } | Question::Swap { .. } | Question::List { .. }) => {
+                strong::answer(&self.env, &question).await
             }
         }
+    }
+
+    async fn within_limit<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        driver::first_of(work, clock::sleep(CACHE_MS)).await
     }
 
     async fn fetched(&self, outgoing: &Outgoing) -> Answer {

@@ -21,6 +21,10 @@ const PREFIX: &str = "seawall/v1/";
 const CACHE_TTL_S: u32 = 30;
 /// A hint that nobody renewed is forgotten after this, in seconds.
 const TTL_S: u64 = 3_600;
+/// As `js/src/monitor/strong-host.ts` has it: texts of the strong store lie beside the hints.
+const CACHE_PREFIX: &str = "seawall/";
+/// What KV was not told again for so long is read from the strong store, in seconds.
+const CACHED_S: u32 = 30 * 24 * 3_600;
 /// Where the texts near by pretend to be. Nothing is ever asked there.
 const NEAR_ORIGIN: &str = "https://seawall.invalid";
 /// Until when a text near by counts, in milliseconds since the epoch.
@@ -133,6 +137,25 @@ impl Store {
     fn near_address(&self) -> String {
         format!("{NEAR_ORIGIN}/{}", String::from(js_sys::encode_uri_component(&self.key)))
     }
+}
+
+/// The text under a key of the strong store, as KV has it: a minute old, or more. Nothing if no namespace is bound.
+pub(super) async fn read_cached(env: &Env, key: &str) -> Result<Option<String>, StoreFailed> {
+    let Some(kv) = binding(env) else { return Ok(None) };
+    let options = options(&[("type", "text".into()), ("cacheTtl", CACHE_TTL_S.into())])?;
+    Ok(ask(&kv, "get", &[&cached(key).into(), &options]).await?.as_string())
+}
+
+/// Lets KV follow the strong store; false if no namespace is bound.
+pub(super) async fn put_cached(env: &Env, key: &str, text: &str) -> Result<bool, StoreFailed> {
+    let Some(kv) = binding(env) else { return Ok(false) };
+    let options = options(&[("expirationTtl", CACHED_S.into())])?;
+    ask(&kv, "put", &[&cached(key).into(), &text.into(), &options]).await.map(|_| true)
+}
+
+/// Where KV keeps a text of the strong store.
+fn cached(key: &str) -> String {
+    [CACHE_PREFIX, key].concat()
 }
 
 /// The data centre's cache.

@@ -7,6 +7,8 @@
 pub mod driver;
 
 #[cfg(feature = "worker")]
+mod body;
+#[cfg(feature = "worker")]
 mod caller;
 #[cfg(feature = "worker")]
 mod clock;
@@ -19,6 +21,10 @@ mod isolate;
 #[cfg(feature = "worker")]
 mod kv;
 #[cfg(feature = "worker")]
+mod object;
+#[cfg(feature = "worker")]
 mod promise;
+#[cfg(feature = "worker")]
+mod strong;
 #[cfg(feature = "worker")]
 mod upstream;

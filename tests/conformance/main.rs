@@ -7,3 +7,4 @@ mod scenarios;
 mod settings;
 mod statements;
 mod steps;
+mod trace_context;

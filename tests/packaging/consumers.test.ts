@@ -90,7 +90,7 @@ it("import and require lead to one instance, which shares its state", async () =
   expect(JSON.parse(await run(process.execPath, [path], consumer.folder))).toEqual([true, true, true]);
 });
 
-it("each store of hints is imported and required by itself, and is the same function either way", async () => {
+it("each store is imported and required by itself, and is the same function either way", async () => {
   const { exports } = JSON.parse(readFileSync(join(consumer.installed, "package.json"), "utf8"));
   const paths = Object.keys(exports).filter((path) => path.startsWith("./stores/"));
   const path = write(
@@ -105,11 +105,13 @@ it("each store of hints is imported and required by itself, and is the same func
     }
     console.log(JSON.stringify(found));`,
   );
-  const names = ["cacheApi", "denoKv", "file", "libsql", "memory", "netlifyBlobs", "redis", "upstash", "workersKv"];
-  const expected = Object.fromEntries(names.map((name) => [`${name}Store`, "function"]));
+  const hints = ["cacheApi", "denoKv", "file", "libsql", "memory", "netlifyBlobs", "redis", "upstash", "workersKv"];
+  const strong = ["durableObject", "strongFile", "strongLibsql", "strongMemory", "strongRedis", "strongUpstash"];
+  const expected = Object.fromEntries([...hints, ...strong].map((name) => [`${name}Store`, "function"]));
   expect(JSON.parse(await run(process.execPath, [path], consumer.folder))).toEqual(expected);
   const main = readFileSync(join(consumer.installed, "dist/workerd.js"), "utf8");
-  for (const name of ["redisStore", "upstashStore", "libsqlStore", "node:fs"]) expect(main).not.toContain(name);
+  for (const name of ["redisStore", "upstashStore", "libsqlStore", "durableObjectStore", "strong", "node:fs"])
+    expect(main).not.toContain(name);
 });
 
 it("Node resolves the core, for those who load it by hand", async () => {
@@ -208,12 +210,18 @@ it.each(["mts", "cts"])("TypeScript checks a .%s consumer, declarations included
   const source = write(
     `consumer.${extension}`,
     `import { createClient, memoryStore, type ResultSet, ResilienceError, type SeawallClient } from "seawall";
-    import { libsqlStore } from "seawall/stores/libsql";
+    import { createMonitor } from "seawall/monitor";
+    import { durableObjectStore } from "seawall/stores/durable-object";
+    import { libsqlStore, strongLibsqlStore } from "seawall/stores/libsql";
     import { memoryStore as alone } from "seawall/stores/memory";
     import { upstashStore } from "seawall/stores/upstash";
     const client: SeawallClient = createClient({ url: "http://127.0.0.1:1", seawall: { state: { store: memoryStore() } } });
     createClient({ url: "http://127.0.0.1:1", seawall: { state: { store: alone() } } });
     createClient({ url: "http://127.0.0.1:1", seawall: { state: { store: libsqlStore({ client }) } } });
+    createMonitor({ databases: { client }, store: strongLibsqlStore({ client }), cache: alone(), adminToken: "" });
+    // @ts-expect-error: a store of hints may forget.
+    createMonitor({ databases: { client }, store: alone() });
+    export const bound = (namespace: Parameters<typeof durableObjectStore>[0]) => durableObjectStore(namespace, { name: "x" });
     // @ts-expect-error: the token is not optional.
     upstashStore({ url: "http://127.0.0.1:1" });
     export const result: Promise<ResultSet> = client.execute({ sql: "SELECT ?", args: [1] });

@@ -2,9 +2,10 @@
 import { createClient as createPlain } from "@libsql/client";
 import { createClient } from "seawall";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { libsqlStore } from "../../js/src/store/libsql.ts";
+import { libsqlStore, strongLibsqlStore } from "../../js/src/store/libsql.ts";
 import type { Store, StoreCaps } from "../../js/src/store/store.ts";
 import { freePort, type Sqld, startSqld } from "../support/sqld.mjs";
+import { strongStoreSuite } from "./strong-suite.ts";
 import { expectNoSecrets, rejection, storeSuite } from "./suite.ts";
 
 const CAPS: StoreCaps = { compareAndSet: true, writesPerSecond: undefined, ttl: "exact", list: true };
@@ -21,7 +22,28 @@ afterAll(() => server?.stop());
 describe.each([
   ["@libsql/client", createPlain, "plain_hints"],
   ["ours", createClient as unknown as typeof createPlain, undefined],
-])("libSQL through %s", (_, create, table) => {
+])("libSQL through %s", (name, create, table) => {
+  strongStoreSuite("its strong table", async () => {
+    const [one, two] = [create({ url: server.url }), create({ url: server.url })];
+    const gone = create({ url: `http://127.0.0.1:${await freePort()}`, authToken: TOKEN });
+    const options = { timeout: TIMEOUT, ...(table !== undefined && { table: "plain_strong" }) };
+    return {
+      store: strongLibsqlStore({ client: one, ...options }),
+      beside: strongLibsqlStore({ client: two, ...options }),
+      broken: strongLibsqlStore({ client: gone }),
+      refusesCrowds: name === "ours",
+      ...(name !== "ours" && {
+        program: {
+          imports: `import { createClient } from "@libsql/client/http";
+            import { strongLibsqlStore } from "../../js/src/store/libsql.ts";`,
+          store: `strongLibsqlStore({ client: createClient({ url: ${JSON.stringify(server.url)} }), ...${JSON.stringify(options)} })`,
+        },
+      }),
+      secrets: [TOKEN],
+      stop: async () => [one, two, gone].map((client) => client.close()),
+    };
+  });
+
   storeSuite("its table", CAPS, async () => {
     const [one, two] = [create({ url: server.url }), create({ url: server.url })];
     const gone = create({ url: `http://127.0.0.1:${await freePort()}`, authToken: TOKEN });

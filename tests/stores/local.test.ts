@@ -6,9 +6,10 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { build } from "esbuild";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { fileStore } from "../../js/src/store/file.ts";
-import { memoryStore } from "../../js/src/store/memory.ts";
+import { fileStore, strongFileStore } from "../../js/src/store/file.ts";
+import { memoryStore, strongMemoryStore } from "../../js/src/store/memory.ts";
 import type { StoreCaps } from "../../js/src/store/store.ts";
+import { strongStoreSuite } from "./strong-suite.ts";
 import { rejection, storeSuite } from "./suite.ts";
 
 const CAPS: StoreCaps = { compareAndSet: true, writesPerSecond: undefined, ttl: "exact", list: true };
@@ -16,6 +17,11 @@ const TIMEOUT = 30_000;
 
 storeSuite("memory", CAPS, async () => {
   const store = memoryStore();
+  return { store, beside: store, stop: async () => {} };
+});
+
+strongStoreSuite("memory, strong", async () => {
+  const store = strongMemoryStore();
   return { store, beside: store, stop: async () => {} };
 });
 
@@ -52,6 +58,22 @@ describe("file", () => {
     await writeFile(occupied, "in the way");
     const [store, beside] = [fileStore(hints, { timeout: TIMEOUT }), fileStore(hints, { timeout: TIMEOUT })];
     return { store, beside, broken: fileStore(occupied), stop: async () => {} };
+  });
+
+  strongStoreSuite("strong", async () => {
+    const [texts, occupied] = [join(fresh(), "made", "when needed"), join(folder, "another file")];
+    await writeFile(occupied, "in the way");
+    const open = () => strongFileStore(texts, { timeout: TIMEOUT });
+    return {
+      store: open(),
+      beside: open(),
+      broken: strongFileStore(occupied),
+      program: {
+        imports: 'import { strongFileStore } from "../../js/src/store/file.ts";',
+        store: `strongFileStore(${JSON.stringify(texts)}, { timeout: ${TIMEOUT} })`,
+      },
+      stop: async () => {},
+    };
   });
 
   it("processes that increment at once lose nothing, and leave nothing behind", async () => {

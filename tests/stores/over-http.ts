@@ -1,5 +1,6 @@
 // A store that lives in another runtime, asked over HTTP: one POST for each call.
 import type { Store, StoreCaps } from "../../js/src/store/store.ts";
+import type { StrongStore } from "../../js/src/store/strong.ts";
 
 /** What a runtime is asked. */
 export interface Ask {
@@ -10,7 +11,7 @@ export interface Ask {
 }
 
 /** Answers a request with one of `stores`; an error is an answer too. */
-export async function serve(request: Request, stores: Record<string, Store>): Promise<Response> {
+export async function serve(request: Request, stores: Record<string, Store | StrongStore>): Promise<Response> {
   const { store: name, method, args } = (await request.json()) as Ask;
   const store = stores[name] as unknown as Record<string, (...args: unknown[]) => Promise<unknown>> & Store;
   if (method === "caps") return Response.json({ value: store.caps });
@@ -21,14 +22,30 @@ export async function serve(request: Request, stores: Record<string, Store>): Pr
   }
 }
 
-/** The store of that name in the runtime at `url`. */
-export async function storeAt(url: string | URL, store: string): Promise<Store> {
-  const ask = async (method: string, ...args: unknown[]) => {
+/** A way to ask one store of the runtime at `url`. */
+function asker(url: string | URL, store: string): (method: string, ...args: unknown[]) => Promise<unknown> {
+  return async (method, ...args) => {
     const response = await fetch(url, { method: "POST", body: JSON.stringify({ store, method, args } satisfies Ask) });
     const { value, error } = (await response.json()) as { value?: unknown; error?: string };
     if (error !== undefined) throw new Error(error);
     return value;
   };
+}
+
+/** The strong store of that name in the runtime at `url`. */
+export function strongStoreAt(url: string | URL, store: string): StrongStore {
+  const ask = asker(url, store);
+  return {
+    name: store,
+    read: async (key) => (await ask("read", key)) as string | null,
+    swap: async (key, expected, text) => (await ask("swap", key, expected, text)) as boolean,
+    list: async (prefix) => (await ask("list", prefix)) as string[],
+  };
+}
+
+/** The store of that name in the runtime at `url`. */
+export async function storeAt(url: string | URL, store: string): Promise<Store> {
+  const ask = asker(url, store);
   // JSON has no undefined.
   const caps = { writesPerSecond: undefined, ...((await ask("caps")) as object) } as StoreCaps;
   return {

@@ -4,14 +4,16 @@ import { Redis } from "ioredis";
 import { createClient, createCluster } from "redis";
 import { createClient as createClient4 } from "redis-4";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { redisStore } from "../../js/src/store/redis.ts";
+import { redisStore, strongRedisStore } from "../../js/src/store/redis.ts";
 import type { Store, StoreCaps } from "../../js/src/store/store.ts";
-import { upstashStore } from "../../js/src/store/upstash.ts";
+import { strongUpstashStore, upstashStore } from "../../js/src/store/upstash.ts";
 import { startFaultProxy } from "../support/fault-proxy.mjs";
 import { type Redis as Server, startRedis } from "../support/redis.mjs";
 import { freePort } from "../support/sqld.mjs";
 import { startUpstashRest } from "../support/upstash-rest.mjs";
+import { type StrongHarness, strongStoreSuite } from "./strong-suite.ts";
 import { expectNoSecrets, rejection, storeSuite } from "./suite.ts";
+import { startWriter } from "./writer.ts";
 
 const PASSWORD = "p4ssw0rd-that-nobody-may-see";
 const TOKEN = "AXhkASQgN2M4t0ken-that-nobody-may-see";
@@ -48,6 +50,55 @@ describe("ioredis", () => {
   storeSuite("as it is", CAPS, start({}));
   storeSuite("with a key prefix of its own", CAPS, start({ keyPrefix: "app[1]:" }));
 
+  const program = () => ({
+    imports: `import { Redis } from "ioredis"; import { strongRedisStore } from "../../js/src/store/redis.ts";`,
+    store: `strongRedisStore(new Redis(${JSON.stringify(server.url)}), { key: "ioredis", timeout: ${TIMEOUT} })`,
+  });
+
+  strongStoreSuite("strong", async () => {
+    const clients = [ioredis(server.url), ioredis(server.url), ioredis(await nowhere())] as const;
+    const [store, beside] = clients.map((client) => strongRedisStore(client, { key: "ioredis", timeout: TIMEOUT }));
+    const stop = async () => {
+      for (const client of clients) client.disconnect();
+    };
+    const broken = strongRedisStore(clients[2], { timeout: 300 });
+    return { store, beside, broken, program: program(), secrets: [PASSWORD], stop } as StrongHarness;
+  });
+
+  it("strong: what was told of survives a crash of a server that writes before it answers", async () => {
+    const durable = await startRedis({ args: ["--appendonly", "yes", "--appendfsync", "always"] });
+    try {
+      const store = `strongRedisStore(new Redis(${JSON.stringify(durable.url)}), { timeout: 1000 })`;
+      const writer = await startWriter({ ...program(), store }, "dies");
+      const told = writer.killAfter(1_000_000).catch((error: Error) => error.message);
+      const client = ioredis(durable.url);
+      while (Number.parseInt((await strongRedisStore(client).read("dies")) ?? "0", 10) < 5) {
+        await new Promise((resolve) => setTimeout(resolve, 5));
+      }
+      await durable.kill();
+      const last = Number(/at version (\d+)/.exec((await told) as string)?.[1]);
+      await durable.start();
+      const text = (await strongRedisStore(client).read("dies")) ?? "";
+      client.disconnect();
+      expect(text).toMatch(/^(\d+):(\1,){2000}$/);
+      expect([last, last + 1]).toContain(Number.parseInt(text, 10));
+    } finally {
+      await durable.stop();
+    }
+  });
+
+  it("strong: its hash is under the client's prefix, and never expires", async () => {
+    const [prefixed, plain] = [ioredis(server.url, { keyPrefix: "app[3]:" }), ioredis(server.url)];
+    try {
+      expect(await strongRedisStore(prefixed).swap("orders/kill", null, "text")).toBe(true);
+      expect(await plain.hgetall("app[3]:seawall/strong")).toEqual({ "orders/kill": "text" });
+      expect(await plain.ttl("app[3]:seawall/strong")).toBe(-1);
+    } finally {
+      prefixed.disconnect();
+      plain.disconnect();
+    }
+  });
+
   it("puts its prefix before what is written, once", async () => {
     const [prefixed, plain] = [ioredis(server.url, { keyPrefix: "app[2]:" }), ioredis(server.url)];
     try {
@@ -83,6 +134,31 @@ describe.each([
   });
 });
 
+describe("node-redis 6, strong", () => {
+  strongStoreSuite("over TCP", async () => {
+    const clients = [server.url, server.url, await nowhere()].map((url) => createClient({ url }).on("error", () => {}));
+    const [one, two, gone] = clients as [(typeof clients)[0], (typeof clients)[0], (typeof clients)[0]];
+    await Promise.all([one.connect(), two.connect()]);
+    gone.connect().catch(() => {});
+    const stop = async () => {
+      for (const client of clients) await client.disconnect().catch(() => {});
+    };
+    const options = { key: "node-redis", timeout: TIMEOUT };
+    return {
+      store: strongRedisStore(one, options),
+      beside: strongRedisStore(two, options),
+      broken: strongRedisStore(gone, { timeout: 300 }),
+      program: {
+        imports: `import { createClient } from "redis"; import { strongRedisStore } from "../../js/src/store/redis.ts";`,
+        store: `createClient({ url: ${JSON.stringify(server.url)} }).connect()
+          .then((client) => strongRedisStore(client, ${JSON.stringify(options)}))`,
+      },
+      secrets: [PASSWORD],
+      stop,
+    };
+  });
+});
+
 describe("a cluster of node-redis", () => {
   let node: Server;
 
@@ -98,6 +174,10 @@ describe("a cluster of node-redis", () => {
     await cluster.connect();
     const gone = createCluster({ rootNodes: [{ url: await nowhere() }] }).on("error", () => {});
     const store = redisStore(cluster, { timeout: TIMEOUT });
+    // One hash lies on one server, so a strong store can list where one of hints cannot.
+    const strong = strongRedisStore(cluster, { timeout: TIMEOUT });
+    expect(await strong.swap("orders/kill", null, "text")).toBe(true);
+    expect(await strong.list("orders/")).toEqual(["orders/kill"]);
     const stop = async () => {
       await cluster.close();
       await node.stop();
@@ -155,6 +235,41 @@ describe("Upstash", () => {
       store: upstashStore(new UpstashRedis({ url: rest.url, token: TOKEN }), { timeout: TIMEOUT }),
       beside: upstashStore({ url: rest.url, token: TOKEN }, { timeout: TIMEOUT }),
       broken: upstashStore(gone),
+      secrets: [TOKEN],
+      stop: none,
+    };
+  });
+
+  strongStoreSuite("strong, through fetch", async () => {
+    const gone = `http://127.0.0.1:${await freePort()}`;
+    const options = { key: "upstash", timeout: TIMEOUT };
+    const address = { url: rest.url, token: TOKEN };
+    return {
+      store: strongUpstashStore(address, options),
+      beside: strongUpstashStore(address, options),
+      broken: strongUpstashStore({ url: gone, token: TOKEN }),
+      program: {
+        imports: 'import { strongUpstashStore } from "../../js/src/store/upstash.ts";',
+        store: `strongUpstashStore(${JSON.stringify(address)}, ${JSON.stringify(options)})`,
+      },
+      secrets: [TOKEN],
+      stop: none,
+    };
+  });
+
+  strongStoreSuite("strong, through @upstash/redis", async () => {
+    const gone = new UpstashRedis({ url: `http://127.0.0.1:${await freePort()}`, token: TOKEN, retry: false });
+    const options = { key: "upstash client", timeout: TIMEOUT };
+    const address = { url: rest.url, token: TOKEN };
+    return {
+      store: strongUpstashStore(new UpstashRedis(address), options),
+      beside: strongUpstashStore(address, options),
+      broken: strongUpstashStore(gone),
+      program: {
+        imports: `import { Redis } from "@upstash/redis";
+          import { strongUpstashStore } from "../../js/src/store/upstash.ts";`,
+        store: `strongUpstashStore(new Redis(${JSON.stringify(address)}), ${JSON.stringify(options)})`,
+      },
       secrets: [TOKEN],
       stop: none,
     };

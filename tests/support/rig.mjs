@@ -13,6 +13,7 @@ import { COMPATIBILITY_DATE, COMPATIBILITY_FLAGS } from "./workerd.mjs";
  *   bindings?: Record<string, unknown>,
  *   kvNamespaces?: Record<string, string>,
  *   serviceBindings?: Record<string, string>,
+ *   durableObjects?: Record<string, { className: string, useSQLite: boolean }>,
  *   compatibilityFlags?: string[],
  * }} TestWorker
  *
@@ -41,7 +42,7 @@ export async function startRig(workersFor, { isInspected = false } = {}) {
   const proxy = await startFaultProxy(sqld.url);
   let log = "";
   const workers = Object.entries(workersFor(proxy.url)).map(
-    ([name, { modules, bindings, kvNamespaces, serviceBindings, compatibilityFlags }]) => ({
+    ([name, { modules, bindings, kvNamespaces, serviceBindings, durableObjects, compatibilityFlags }]) => ({
       name,
       compatibilityDate: COMPATIBILITY_DATE,
       compatibilityFlags: compatibilityFlags ?? COMPATIBILITY_FLAGS,
@@ -50,6 +51,7 @@ export async function startRig(workersFor, { isInspected = false } = {}) {
       bindings: /** @type {NonNullable<import("miniflare").WorkerOptions["bindings"]>} */ (bindings ?? {}),
       kvNamespaces: kvNamespaces ?? {},
       serviceBindings: serviceBindings ?? {},
+      durableObjects: durableObjects ?? {},
       unsafeDirectSockets: [{ host: "127.0.0.1", port: 0 }],
     }),
   );

@@ -3,7 +3,7 @@
 use crate::source::{files, has_word, read, rust_code};
 
 /// Files and folders of `src/` that decide.
-pub(crate) const PURE: [&str; 23] = [
+pub(crate) const PURE: [&str; 24] = [
     "lib",
     "clock",
     "rng",
@@ -24,6 +24,7 @@ pub(crate) const PURE: [&str; 23] = [
     "alerts",
     "telemetry",
     "orders",
+    "records",
     "gateway",
     "flags",
     "rollout",

@@ -142,11 +142,19 @@ export class Cluster implements Guard {
   }
 
   run<T>(operation: Operation, attempt: Attempt<T>): Promise<T> {
+    const { observer } = this.#primary.driver;
+    if (observer !== undefined && !operation.isObserved) {
+      return observer.run(operation, attempt, (own, watched) => this.run(own, watched));
+    }
     if (operation.labels === undefined) return this.#run(operation, attempt);
     return this.#count(operation, this.#run({ ...operation, labels: undefined }, attempt));
   }
 
   async lease(operation: Operation): Promise<Lease> {
+    const { observer } = this.#primary.driver;
+    if (observer !== undefined && !operation.isObserved) {
+      return observer.lease(operation, (own) => this.lease(own), this);
+    }
     const core = this.#core();
     const { lease, endpoint, route } = await this.#route(operation, core, async (endpoint, own, route) => ({
       lease: await endpoint.driver.lease(own),

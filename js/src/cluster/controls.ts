@@ -27,6 +27,8 @@ export interface ClusterControls extends Controls {
    * @throws RangeError when there is none of this name, or for the client's own.
    */
   removeDatabase(name: string, deadlineMs?: number): Promise<void>;
+  /** Whether there is more than one database. */
+  isCluster(): boolean;
   /** Each database: whether it takes operations, how long it takes, and what it was given. */
   cluster(): ClusterStatus;
   /**
@@ -56,6 +58,8 @@ export interface LateCluster {
 /** What is told to the client when there is a cluster. */
 export interface Guarded {
   guardBy(guard: Guard): void;
+  /** Asks one of the databases whether it is there. Rejects when it is not. */
+  ping(endpoint: string): Promise<void>;
 }
 
 /** The surface, and the cluster behind it. */
@@ -84,10 +88,16 @@ export function clusterControlsOf(
     ...own,
     registerDatabase: (name, url, options = {}) => register(name, url, options),
     removeDatabase: (name, deadlineMs) => (cluster ?? alone()).remove(name, deadlineMs),
+    isCluster: () => cluster !== undefined,
     cluster: () => (cluster ?? alone()).status(),
     database(name) {
       (cluster ?? alone()).driverOf(name);
-      return controlsOf(() => (cluster ?? alone()).driverOf(name));
+      return controlsOf(
+        () => (cluster ?? alone()).driverOf(name),
+        [],
+        "libsql",
+        () => client.ping(name),
+      );
     },
     operations: () => [...own.operations(), ...(cluster?.operations() ?? [])],
     drain: (deadlineMs) => cluster?.drain(deadlineMs) ?? own.drain(deadlineMs),

@@ -12,6 +12,9 @@ import { connectionsOver } from "../remote-client.ts";
 import { openTransport } from "../transport/open.ts";
 import type { DatabaseOptions, Tags } from "./options.ts";
 
+/** What the client's own database is called in its cluster, unless its options say otherwise. */
+export const PRIMARY = "primary";
+
 /** What a client says of itself, and its other databases go by as well. */
 export interface ClientSettings {
   readonly config: Config;
@@ -21,6 +24,7 @@ export interface ClientSettings {
 
 /** The way to a database, and how far its log is known to be. */
 export interface Way {
+  readonly name: string;
   readonly pipeline: Pipeline;
   readonly seen: EndpointIndex;
 }
@@ -55,7 +59,7 @@ export function databaseName({ baseUrl }: ClientConfig): string {
 
 /** The client's own database. */
 export function ownEndpoint(settings: ClientSettings, database: string, driver: Driver): Endpoint {
-  const { name = "primary", priority = 1, region, tags = {} } = settings.options.primary ?? {};
+  const { name = PRIMARY, priority = 1, region, tags = {} } = settings.options.primary ?? {};
   const endpoint: Endpoint = {
     name,
     database,
@@ -97,7 +101,7 @@ export function otherEndpoint(settings: ClientSettings, name: string, url: strin
     const pipeline = new Pipeline(baseUrl, transport, authorize, remoteEncryptionKey, intMode);
     const driver = createGuard(policies, database, platform, circuit, connectionsOver(transport, pipeline));
     if ((connectionPool ?? options.connectionPool) !== undefined) driver.startWarm();
-    return { driver, way: { pipeline, seen: new EndpointIndex() } };
+    return { driver, way: { name, pipeline, seen: new EndpointIndex() } };
   };
   const endpoint: Endpoint = {
     name,

@@ -9,6 +9,8 @@ import type {
 } from "../cluster/options.ts";
 import type { SlowQueryListener } from "../slow-queries.ts";
 import type { Store } from "../store/store.ts";
+import type { LoggingOptions, TracingOptions } from "../telemetry/options.ts";
+import type { TraceCarrier } from "../telemetry/trace-context.ts";
 import type { QueryCostOptions } from "../tenants/query-cost.ts";
 import type { TierName } from "../tenants/tier.ts";
 import type { Plugin } from "./plugins.ts";
@@ -390,7 +392,8 @@ export interface SeawallOptions extends ManagerNames {
   /** How often a scheduled check asks the database; the deployable Worker reads it. */
   health?: { checkInterval?: Span };
   metrics?: { enabled?: boolean; statsInterval?: Span };
-  tracing?: { enabled?: boolean };
+  tracing?: TracingOptions;
+  logging?: LoggingOptions;
   queryOptimization?: { enabled?: boolean };
   /** Defaults of flags, by their names. */
   features?: Record<string, boolean>;
@@ -443,6 +446,8 @@ export interface OperationOptions {
   endpoint?: string;
   /** Databases of this region first, instead of the client's own. */
   region?: string;
+  /** The trace that it belongs to: the headers of the request that asks for it. Only where `tracing` or `logging` is on. */
+  trace?: TraceCarrier;
   /** `false`: to one database only, with all of its time. For a read that takes longer than a failover may. */
   failover?: boolean;
 }

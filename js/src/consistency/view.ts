@@ -1,4 +1,4 @@
-// A client as one request sees it: the same connections and policies, and a floor of its own.
+// A client as one request sees it: the same connections and policies, and a floor and a trace of its own.
 import type { Client, InArgs, InStatement, Replicated, ResultSet, Transaction, TransactionMode } from "../api.ts";
 import type { CacheControls } from "../cache/client-cache.ts";
 import type { SeawallClient } from "../client.ts";
@@ -6,6 +6,7 @@ import type { ClusterControls } from "../cluster/controls.ts";
 import type { OperationOptions } from "../config/options.ts";
 import type { RemoteClient } from "../remote-client.ts";
 import type { Status } from "../status.ts";
+import { type TraceCarrier, type TraceContext, traceContextOf } from "../telemetry/trace-context.ts";
 import type { Consistency, ConsistencyStatus } from "./consistency.ts";
 import type { Floor } from "./log-index.ts";
 
@@ -28,6 +29,11 @@ export interface ClientControls extends ClusterControls {
    * @throws {@link ResilienceError} `CONSISTENCY_TOKEN_INVALID` when it is garbled or of another database.
    */
   withConsistency(token: string | null | undefined): SeawallClient;
+  /**
+   * The same client for one request, whose trace its operations belong to: give it the request's headers. What is not
+   * valid in them begins a new trace. Closing it closes nothing.
+   */
+  withTrace(carrier: TraceCarrier | undefined): SeawallClient;
 }
 
 /** {@link Status}, and what became of reads that asked for earlier writes. */
@@ -41,26 +47,31 @@ export function clientControlsOf(
   client: RemoteClient,
   consistency: Consistency,
   floor: Floor,
+  trace?: TraceContext,
 ): ClientControls {
+  const view = (own: Floor, cause: TraceContext | undefined) =>
+    new RequestView(client, own, clientControlsOf(controls, client, consistency, own, cause), cause);
   return {
     ...controls,
     status: () => ({ ...controls.status(), consistency: consistency.status() }),
     consistencyToken: () => consistency.tokenOf(floor),
     withConsistency(token) {
-      const own = consistency.floorFor(token);
-      return new ConsistentView(client, own, clientControlsOf(controls, client, consistency, own));
+      return view(consistency.floorFor(token), trace);
     },
+    withTrace: (carrier) => view(floor, traceContextOf(carrier)),
   };
 }
 
-class ConsistentView implements SeawallClient {
+class RequestView implements SeawallClient {
   readonly seawall: ClientControls;
   readonly #client: RemoteClient;
   readonly #floor: Floor;
+  readonly #trace: TraceContext | undefined;
 
-  constructor(client: RemoteClient, floor: Floor, controls: ClientControls) {
+  constructor(client: RemoteClient, floor: Floor, controls: ClientControls, trace: TraceContext | undefined) {
     this.#client = client;
     this.#floor = floor;
+    this.#trace = trace;
     this.seawall = controls;
   }
 
@@ -73,7 +84,7 @@ class ConsistentView implements SeawallClient {
   }
 
   execute(statement: InStatement, args?: InArgs): Promise<ResultSet> {
-    return this.#client.executeOn(this.#floor, statement, args);
+    return this.#client.executeOn(this.#floor, this.#traced(statement, args), args);
   }
 
   batch(
@@ -81,23 +92,33 @@ class ConsistentView implements SeawallClient {
     mode?: TransactionMode,
     options?: OperationOptions,
   ): Promise<Array<ResultSet>> {
-    return this.#client.batchOn(this.#floor, statements, mode, options);
+    return this.#client.batchOn(this.#floor, statements, mode, this.#own(options));
   }
 
   migrate(statements: Array<InStatement>, options?: OperationOptions): Promise<Array<ResultSet>> {
-    return this.#client.migrateOn(this.#floor, statements, options);
+    return this.#client.migrateOn(this.#floor, statements, this.#own(options));
   }
 
   executeMultiple(sql: string, options?: OperationOptions): Promise<void> {
-    return this.#client.executeMultipleOn(this.#floor, sql, options);
+    return this.#client.executeMultipleOn(this.#floor, sql, this.#own(options));
   }
 
   transaction(mode?: TransactionMode, options?: OperationOptions): Promise<Transaction> {
-    return this.#client.transactionOn(this.#floor, mode, options);
+    return this.#client.transactionOn(this.#floor, mode, this.#own(options));
   }
 
   sync(): Promise<Replicated> {
     return this.#client.sync();
+  }
+
+  #own(options: OperationOptions | undefined): OperationOptions | undefined {
+    return this.#trace === undefined ? options : { trace: this.#trace, ...options };
+  }
+
+  #traced(statement: InStatement, args: InArgs | undefined): InStatement {
+    if (this.#trace === undefined) return statement;
+    if (typeof statement !== "string") return { ...statement, seawall: { trace: this.#trace, ...statement.seawall } };
+    return { sql: statement, ...(args === undefined ? {} : { args }), seawall: { trace: this.#trace } };
   }
 
   /** Does nothing: the connections are those of the client that it came from. */

@@ -2,6 +2,7 @@
 import type { IntMode } from "../api.ts";
 import type { LogIndex } from "../consistency/log-index.ts";
 import { attachFailure, LibsqlError, withoutStack } from "../errors.ts";
+import type { TraceHeaders } from "../telemetry/observer.ts";
 import type { Transport, WireResponse } from "../transport/transport.ts";
 import { decodePipeline, responseError } from "./decode.ts";
 import { CLOSE_REQUEST, type EncodedRequests } from "./encode.ts";
@@ -23,6 +24,8 @@ export interface StreamAddress {
   baton: string | null;
   /** The pool's connection that its requests use; 0 or undefined for whichever is free. */
   connection?: number;
+  /** Headers that tell the server which trace its requests belong to. */
+  traceHeaders?: TraceHeaders | undefined;
 }
 
 export class Pipeline {
@@ -60,8 +63,8 @@ export class Pipeline {
   }
 
   /** The same for requests of one of the pool's connections. */
-  addressOn(connection: number): StreamAddress {
-    return { baseUrl: this.#baseUrl, baton: null, connection };
+  addressOn(connection: number, traceHeaders?: TraceHeaders): StreamAddress {
+    return { baseUrl: this.#baseUrl, baton: null, connection, traceHeaders };
   }
 
   /**
@@ -111,6 +114,7 @@ export class Pipeline {
     const value = typeof authorization === "object" ? await authorization : authorization;
     if (value !== undefined) headers.authorization = headerValue(value);
     if (this.#encryptionKey !== undefined) headers["x-turso-encryption-key"] = this.#encryptionKey;
+    if (address.traceHeaders !== undefined) Object.assign(headers, address.traceHeaders);
     const separator = requests !== "" && closes ? "," : "";
     const baton = address.baton === null ? "" : `"baton":${JSON.stringify(address.baton)},`;
     const body = `{${baton}"requests":[${requests}${separator}${closes ? CLOSE_REQUEST : ""}]}`;

@@ -5,6 +5,7 @@
 import type { WaitContext } from "../consistency/consistency.ts";
 import type { LogIndex } from "../consistency/log-index.ts";
 import { LibsqlError } from "../errors.ts";
+import type { TraceHeaders } from "../telemetry/observer.ts";
 import { aborted } from "../transport/transport.ts";
 import type { EncodedRequests } from "./encode.ts";
 import type { Pipeline, RequestBuilder, StreamAddress } from "./pipeline.ts";
@@ -20,10 +21,16 @@ export type Opening = (
   post: (index: LogIndex, signal: AbortSignal) => Promise<PipelineResponse>,
 ) => Promise<PipelineResponse>;
 
+/** What a request on a stream must respect. */
+interface StreamContext extends WaitContext {
+  readonly traceHeaders?: TraceHeaders | undefined;
+}
+
 interface Entry {
   build: RequestBuilder;
   isRead: boolean;
   timeoutMs: number;
+  traceHeaders: TraceHeaders | undefined;
   /** Which of the entry's results the caller wants: the last; those before it only store SQL texts. */
   resolve(result: StreamResult): void;
   reject(error: unknown): void;
@@ -68,13 +75,13 @@ export class Stream {
    * while the request is on its way, the stream is lost: nobody knows its next baton. `isRead` says that it may be sent
    * twice, on two streams.
    */
-  send(build: RequestBuilder, cx: WaitContext, { closes = false, isRead = false } = {}): Promise<StreamResult> {
-    const { signal, timeoutMs } = cx;
+  send(build: RequestBuilder, cx: StreamContext, { closes = false, isRead = false } = {}): Promise<StreamResult> {
+    const { signal, timeoutMs, traceHeaders } = cx;
     if (this.#death !== undefined) return Promise.reject(this.#death);
     if (signal.aborted) return Promise.reject(aborted(false));
     if (closes) this.#isClosing = true;
     return new Promise((resolve, reject) => {
-      const entry: Entry = { build, isRead, timeoutMs, resolve, reject, signal, unlisten: () => {} };
+      const entry: Entry = { build, isRead, timeoutMs, traceHeaders, resolve, reject, signal, unlisten: () => {} };
       const leave = () => {
         this.#queue = this.#queue.filter((queued) => queued !== entry);
         reject(aborted(false));
@@ -131,7 +138,9 @@ export class Stream {
     let answered: PipelineResponse | undefined;
     try {
       const post = async (index: LogIndex, own: AbortSignal) => {
-        answered = await this.#pipeline.send(build, closes, this.#address, own, index);
+        // Statements that travel together are told of as parts of the first one's span.
+        const address = { ...this.#address, traceHeaders: entries[0]?.traceHeaders };
+        answered = await this.#pipeline.send(build, closes, address, own, index);
         return answered;
       };
       const isOpening = this.#address.baton === null;

@@ -9,6 +9,8 @@ export interface Asked {
   query: string;
   headers: [string, string][];
   body: string;
+  /** Why the body could not be read; it is empty then. */
+  bodyProblem?: "tooLong" | "notText" | "unread";
 }
 
 /** A response as the routes give it. */
@@ -34,6 +36,8 @@ export type Question =
   | { ask: "read"; key: string }
   | { ask: "swap"; key: string; expected: string | null; text: string | null }
   | { ask: "list"; prefix: string }
+  | { ask: "readCached"; key: string }
+  | { ask: "putCached"; key: string; text: string }
   | ({ ask: "fetch" } & Outgoing);
 
 /** What the host found out. After a swap or a fetch that failed nobody knows whether it was done. */
@@ -42,6 +46,7 @@ export type Answer =
   | { text: string | null }
   | { swapped: boolean }
   | { keys: string[] }
+  | { cached: boolean }
   | { fetched: { status: number; retryAfter: string | null } }
   | { failed: string };
 

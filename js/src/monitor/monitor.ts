@@ -1,38 +1,69 @@
 // What operators and their tools ask of an isolate: the routes of src/http, for any framework with `Request` and `Response`.
 
-import type { Controls } from "../controls.ts";
 import { type Platform, platform as thisPlatform } from "../platform/platform.ts";
+import type { Store } from "../store/store.ts";
+import type { StrongStore } from "../store/strong.ts";
+import { bodyOf } from "./body.ts";
+import type { HealthDocument, MonitorMetrics, Overview } from "./documents.ts";
 import { type Answer, type Asked, carriedOut, type Host, type Question, type Responded } from "./exchange.ts";
-import { Monitor as Core } from "./generated/monitor.js";
+import { LiveCore } from "./live-core.ts";
+import { BusinessMetrics, type MetricsTextOptions, metricsRequest, textOf } from "./metrics.ts";
 import { fetched } from "./outgoing.ts";
+import { StrongHost } from "./strong-host.ts";
 
-/** Most of a request's body, in bytes. */
-const BODY_MAX = 65_536;
+import { type Watchable, type Watched, type WatchedTenants, watchedOf } from "./watched.ts";
+
+/** The latest time that a date can be, in milliseconds. */
+const CLOCK_MAX_MS = 8.64e15;
 /** How often a timer looks whether something is due, in milliseconds. */
 const TICK_MS = 1_000;
 const CHECK_INTERVAL_MIN_MS = 1_000;
-
-/** A database to watch: what `createClient` gives, or anything with Seawall's controls and a way to ask whether it is there. */
-export interface Watched {
-  readonly seawall: Pick<Controls, "status">;
-  /** Asks the database something small. Rejects when it is not there. */
-  execute(statement: string): Promise<unknown>;
-}
+const CHECK_INTERVAL_DEFAULT_MS = 15_000;
+/** A probe that is at most so old answers `healthCheck`, as it answers the routes, in milliseconds. */
+const PROBE_AGE_MAX_MS = 1_000;
 
 /** What {@link createMonitor} is made of. */
 export interface MonitorOptions {
   /** The databases by name. The first is what the health document is about. */
-  databases: Readonly<Record<string, Watched>>;
-  /** The routes lie under this path; `/api` by default. */
+  databases: Readonly<Record<string, Watchable>>;
+  /** Tenants by a name for all of them: how many there are is shown, and nothing of any one. */
+  tenants?: Readonly<Record<string, WatchedTenants>>;
+  /** The routes lie under this path; `/api` by default, and `""` for none. */
   basePath?: string;
   /** All databases are probed about so often, in milliseconds: see {@link Monitor.startMonitoring}. */
   checkIntervalMs?: number;
+  /** Metrics: whether they are shown and told to the others (true), and about how often they are told (15,000 ms). */
+  metrics?: { enabled?: boolean; statsIntervalMs?: number };
+  /** Where orders and records are kept; without it the routes that need them answer 503. */
+  store?: StrongStore;
+  /** Follows the store, and is read where an order may be a minute old: `workersKvStore(env.SEAWALL_KV)`. */
+  cache?: Store;
+  /** What lets into the admin routes: 32 random characters or more. Without it they are closed. */
+  adminToken?: string;
+  /** Scores from which a database is well enough; by default 85 to deploy, and 80 for whoever asks for another reason. */
+  healthScore?: { deploy?: number; custom?: number };
 }
 
-/** See {@link createMonitor}. */
+/** See {@link createMonitor}. Whatever it tells is this isolate's own. */
 export interface Monitor {
   /** Answers a request to one of the routes. Never rejects. */
   handle(request: Request): Promise<Response>;
+  /** Whether the first database answers, by a probe that is at most a second old. Never rejects. */
+  healthCheck(): Promise<boolean>;
+  /** The health document, as `/api/health` has it. */
+  getHealthStatus(): Promise<HealthDocument>;
+  /** What is known of the first database at the moment, without asking it. */
+  getMetrics(): MonitorMetrics;
+  /** What is known of everything at the moment, as `/api/status` has it, without asking anybody. */
+  status(): Overview;
+  /**
+   * The metrics as text, as `/api/health/metrics` has them: for Prometheus, or as OpenMetrics.
+   *
+   * @throws RangeError for names that there are not, Error when nothing is known at the moment.
+   */
+  metricsText(options?: MetricsTextOptions): Promise<string>;
+  /** What the application counts itself, which is shown among the metrics. */
+  readonly metrics: BusinessMetrics;
   /** Does what is due in the background, and resolves when it is done. Never rejects. */
   tick(): Promise<void>;
   /**
@@ -43,6 +74,15 @@ export interface Monitor {
    * @returns Ends it.
    */
   startMonitoring(intervalMs?: number): () => void;
+  /** Ends what runs by itself. Requests are answered as before. */
+  close(): void;
+}
+
+let latest: Monitor | null = null;
+
+/** The monitor that was made last in this isolate and not closed; null if there is none. */
+export function getDatabaseMonitor(): Monitor | null {
+  return latest;
 }
 
 /**
@@ -51,43 +91,116 @@ export interface Monitor {
  * @throws TypeError or Error that names what cannot be used.
  */
 export function createMonitor(options: MonitorOptions): Monitor {
-  return new IsolateMonitor(options, thisPlatform);
+  latest = monitorOn(options, thisPlatform);
+  return latest;
+}
+
+/** The same on a platform of a test's own. */
+export function monitorOn(options: MonitorOptions, platform: Platform): Monitor {
+  return new IsolateMonitor(options, platform);
 }
 
 class IsolateMonitor implements Monitor, Host {
-  readonly #core: Core;
-  readonly #databases: [string, Watched][];
+  readonly #core: LiveCore;
+  readonly #databases: readonly Watched[];
+  readonly #tenants: readonly [string, WatchedTenants][];
+  readonly #strong: StrongHost;
+  readonly #basePath: string;
   readonly #platform: Platform;
   readonly #startedAtMs: number;
+  readonly metrics: BusinessMetrics;
   #timer: ReturnType<typeof setInterval> | undefined;
 
-  constructor({ databases, ...settings }: MonitorOptions, platform: Platform) {
-    this.#core = new Core(JSON.stringify(settings));
-    this.#databases = Object.entries(databases);
+  constructor(options: MonitorOptions, platform: Platform) {
+    const { databases, tenants = {}, store, cache, ...settings } = options;
+    const isNamed = typeof databases === "object" && databases !== null && Object.keys(databases).length > 0;
+    if (!isNamed)
+      throw new TypeError("createMonitor needs `databases`: an object with one database at least, by its name");
+    this.#strong = new StrongHost(store, cache);
+    this.#databases = Object.entries(databases).map(([name, watchable]) => watchedOf(name, watchable));
+    this.#tenants = Object.entries(tenants);
+    this.#basePath = settings.basePath ?? "/api";
+    this.#core = new LiveCore(JSON.stringify(settings));
     this.#platform = platform;
-    this.#startedAtMs = platform.now();
+    this.#startedAtMs = this.now();
+    this.metrics = new BusinessMetrics(() => this.#core.get());
+  }
+
+  async metricsText(options: MetricsTextOptions = {}): Promise<string> {
+    const path = `${this.#basePath}/health/metrics`;
+    return textOf(await this.#answerTo(metricsRequest(path, options)));
   }
 
   async handle(request: Request): Promise<Response> {
-    const asked = await askedOf(request);
-    if (asked === undefined) return new Response(null, { status: 413 });
-    const text = JSON.stringify(asked);
-    const responded = await carriedOut(this.#core, this, (nowMs, random) => this.#core.begin(text, nowMs, random));
-    this.#platform.waitUntil(this.tick());
-    return responseOf(responded as Responded);
+    try {
+      const responded = await this.#answerTo(await askedOf(request));
+      this.#platform.waitUntil(this.tick());
+      return responseOf(responded);
+    } catch (error) {
+      const isTrap = this.#core.failed(error);
+      return isTrap
+        ? problem(500, "INSTANCE_RESTARTED", "Instance restarted", "The monitor failed and was restarted. Ask again.")
+        : problem(500, "INTERNAL_ERROR", "Internal error", "The monitor failed while it answered.");
+    }
+  }
+
+  async healthCheck(): Promise<boolean> {
+    const [first] = this.#databases as [Watched, ...Watched[]];
+    try {
+      return (await this.#probed(first, PROBE_AGE_MAX_MS))?.isConnected ?? false;
+    } catch (error) {
+      this.#core.failed(error);
+      return first.check();
+    }
+  }
+
+  async getHealthStatus(): Promise<HealthDocument> {
+    const path = `${this.#basePath}/health`;
+    const { body } = await this.#answerTo({ method: "GET", path, query: "", headers: [], body: "" });
+    return JSON.parse(body) as HealthDocument;
+  }
+
+  getMetrics(): MonitorMetrics {
+    const { database } = this.#glance<HealthDocument>("/health");
+    const { databases } = this.#glance<{ databases: Record<string, { score: number }> }>("/health/score");
+    const { connectionPool, performance, reliability } = database;
+    return {
+      ...performance,
+      poolUtilization: connectionPool.utilization,
+      totalConnections: connectionPool.total,
+      activeConnections: connectionPool.active,
+      idleConnections: connectionPool.idle,
+      activeOperations: reliability.activeOperations,
+      timeouts: reliability.timeouts,
+      circuitBreakerState: reliability.circuitBreaker.state,
+      healthScore: databases[this.#databases[0]?.name ?? ""]?.score ?? 0,
+    };
+  }
+
+  status(): Overview {
+    return this.#glance("/status");
   }
 
   async tick(): Promise<void> {
-    const chores = Array.from({ length: this.#core.chores() }, (_, index) =>
-      carriedOut(this.#core, this, (nowMs, random) => this.#core.chore(index, nowMs, random)),
-    );
-    await Promise.allSettled(chores);
+    try {
+      const core = this.#core.get();
+      const chores = Array.from({ length: core.chores() }, (_, index) =>
+        carriedOut(core, this, (nowMs, random) => core.chore(index, nowMs, random)),
+      );
+      for (const ended of await Promise.allSettled(chores)) if (ended.status === "rejected") throw ended.reason;
+    } catch (error) {
+      this.#core.failed(error);
+    }
   }
 
-  startMonitoring(intervalMs = 15_000): () => void {
-    this.#core.checkEvery(Math.max(intervalMs, CHECK_INTERVAL_MIN_MS));
+  startMonitoring(intervalMs: number = CHECK_INTERVAL_DEFAULT_MS): () => void {
+    if (typeof intervalMs !== "number" || !(intervalMs >= CHECK_INTERVAL_MIN_MS && intervalMs <= 86_400_000)) {
+      throw new RangeError(`startMonitoring takes ${CHECK_INTERVAL_MIN_MS} to 86400000 ms, got ${String(intervalMs)}`);
+    }
+    this.#core.checkEvery(intervalMs);
     clearInterval(this.#timer);
     if (!this.#platform.isPolling) {
+      this.tick();
       this.#timer = setInterval(() => this.tick(), TICK_MS);
       (this.#timer as { unref?(): void }).unref?.();
     }
@@ -97,48 +210,100 @@ class IsolateMonitor implements Monitor, Host {
     };
   }
 
+  close(): void {
+    clearInterval(this.#timer);
+    this.#core.checkEvery(0);
+    if (latest === this) latest = null;
+  }
+
+  /** The host's clock; zero when it is none. */
   now(): number {
-    return this.#platform.now();
+    const ms = this.#platform.now();
+    return ms >= 0 && ms <= CLOCK_MAX_MS ? Math.floor(ms) : 0;
   }
 
   async answer(question: Question): Promise<Answer> {
-    if (question.ask === "facts" || question.ask === "allFacts") {
-      return { facts: await this.#facts(question.probeAgeMaxMs) };
+    switch (question.ask) {
+      case "facts":
+        return { facts: await this.#factsWith(this.#databases.slice(0, 1), question.probeAgeMaxMs) };
+      case "allFacts":
+        return { facts: await this.#factsWith(this.#databases, question.probeAgeMaxMs) };
+      case "fetch":
+        return fetched(question);
+      default:
+        return this.#strong.answer(question);
     }
-    if (question.ask === "fetch") return fetched(question);
-    return { failed: "This monitor has no strong store." };
   }
 
-  async #facts(probeAgeMaxMs: number | undefined): Promise<unknown> {
-    const databases = await Promise.all(
-      this.#databases.map(async ([name, watched]) => {
-        const probe = probeAgeMaxMs === undefined ? null : await this.#probe(watched);
-        return { name, probe, operations: 0, status: watched.seawall.status() };
-      }),
-    );
+  async #answerTo(asked: Asked): Promise<Responded> {
+    const core = this.#core.get();
+    const text = JSON.stringify(asked);
+    return (await carriedOut(core, this, (nowMs, random) => core.begin(text, nowMs, random))) as Responded;
+  }
+
+  /** A document of what is known at the moment. */
+  #glance<Document>(path: string): Document {
+    const facts = JSON.stringify(this.#facts());
+    try {
+      return JSON.parse(this.#core.get().glance(path, facts, this.now())) as Document;
+    } catch (error) {
+      if (!this.#core.failed(error)) throw error;
+      return JSON.parse(this.#core.get().glance(path, facts, this.now())) as Document;
+    }
+  }
+
+  async #factsWith(probed: readonly Watched[], ageMaxMs: number | undefined): Promise<unknown> {
+    if (ageMaxMs !== undefined) await Promise.all(probed.map((database) => this.#probed(database, ageMaxMs)));
+    return this.#facts();
+  }
+
+  #facts(): unknown {
     const nowMs = this.now();
-    return { nowMs, uptimeMs: nowMs - this.#startedAtMs, memoryBytes: 0, databases };
+    const databases = this.#databases.map((database) => {
+      const { name } = database;
+      return { name, probe: JSON.parse(this.#core.get().probed(name)), ...database.facts() };
+    });
+    const tenants = this.#tenants.map(([name, tenants]) => {
+      const { live, residues, evicted } = tenants.status();
+      return { name, live, residues, evicted };
+    });
+    const core = Math.max(...this.#databases.map((database) => database.memoryBytes()));
+    const memoryBytes = core + this.#core.get().memoryBytes();
+    return { nowMs, uptimeMs: Math.max(nowMs - this.#startedAtMs, 0), memoryBytes, databases, tenants };
   }
 
-  async #probe(watched: Watched): Promise<{ isConnected: boolean; atMs: number; durationMs: number }> {
-    const began = this.now();
-    const isConnected = await watched.execute("SELECT 1").then(
-      () => true,
-      () => false,
-    );
-    const atMs = this.now();
-    return { isConnected, atMs, durationMs: atMs - began };
+  /** The latest probe of a database, at most `ageMaxMs` old if it is not hanging; waits for one if there was none. */
+  async #probed({ name, limitMs, check }: Watched, ageMaxMs: number): Promise<{ isConnected: boolean } | null> {
+    for (;;) {
+      const core = this.#core.get();
+      const what = core.probe(name, ageMaxMs, limitMs, this.now());
+      if (what < 0) {
+        const isConnected = await check();
+        this.#core.get().probeEnded(name, isConnected, this.now());
+      }
+      // Whoever waits does so on a timer of its own: on Workers a promise of another request would kill it.
+      if (what <= 0) return JSON.parse(this.#core.get().probed(name));
+      await new Promise((resolve) => setTimeout(resolve, what));
+    }
   }
 }
 
-/** The request as the routes see it; undefined when its body is too long. */
-async function askedOf(request: Request): Promise<Asked | undefined> {
+/** The request as the routes see it. */
+async function askedOf(request: Request): Promise<Asked> {
   const { pathname, search } = new URL(request.url);
-  const body = await request.text();
-  if (body.length > BODY_MAX) return undefined;
-  return { method: request.method, path: pathname, query: search.slice(1), headers: [...request.headers], body };
+  const { method, headers } = request;
+  return { method, path: pathname, query: search.slice(1), headers: [...headers], ...(await bodyOf(request)) };
 }
 
 function responseOf({ status, headers, body }: Responded): Response {
   return new Response(body === "" ? null : body, { status, headers });
+}
+
+function problem(status: number, code: string, title: string, detail: string): Response {
+  const headers = {
+    "content-type": "application/problem+json",
+    "cache-control": "no-store",
+    "x-content-type-options": "nosniff",
+  };
+  return new Response(JSON.stringify({ code, title, status, detail }), { status, headers });
 }

@@ -33,6 +33,8 @@ export interface Profile {
   /** Methods and properties whose objects are protected in turn. */
   chains: readonly string[];
   facts: Facts;
+  /** A way to ask a client of this kind whether its database is there; undefined if it has none. */
+  pingOf(client: object): (() => Promise<unknown>) | undefined;
 }
 
 /** The database answered and refused this statement. */
@@ -152,6 +154,34 @@ function ofSqlite(error: unknown): Failure | undefined {
   return isOfD1 ? (/syntax error|no such/.test(message) ? STATEMENT : BROKEN) : ofAny(error);
 }
 
+/** Asks by the first of these methods that the client has. */
+function pingBy(...ways: [method: string, ...args: unknown[]][]): Profile["pingOf"] {
+  return (client) => {
+    const own = client as Record<string, ((...args: unknown[]) => unknown) | undefined>;
+    const way = ways.find(([method]) => typeof own[method] === "function");
+    return way && (async () => own[way[0]]?.(...way.slice(1)));
+  };
+}
+
+const SELECT = "SELECT 1";
+
+/** Prepared statements are asked for their first row: `get` is synchronous, `first` is D1's. */
+function pingPrepared(client: object): (() => Promise<unknown>) | undefined {
+  const { prepare } = client as { prepare?(sql: string): { first?(): unknown; get?(): unknown } };
+  if (typeof prepare !== "function") return undefined;
+  return async () => {
+    const statement = prepare.call(client, SELECT);
+    return statement.first === undefined ? statement.get?.() : statement.first();
+  };
+}
+
+/** A client is asked at its database `admin`, a database at itself. */
+function pingMongodb(client: object): (() => Promise<unknown>) | undefined {
+  const { db, command } = client as { db?(name: string): object; command?(command: object): Promise<unknown> };
+  if (typeof command === "function") return async () => command.call(client, { ping: 1 });
+  return typeof db === "function" ? async () => pingMongodb(db.call(client, "admin"))?.() : undefined;
+}
+
 const OTHER: Profile = {
   isEveryMethodGuarded: false,
   areObjectsChained: false,
@@ -159,6 +189,7 @@ const OTHER: Profile = {
   unguarded: [],
   chains: [],
   facts: ofAny,
+  pingOf: pingBy(["ping"]),
 };
 
 const PROFILES: Record<string, Profile> = {
@@ -167,13 +198,15 @@ const PROFILES: Record<string, Profile> = {
     guarded: ["execute", "batch", "migrate", "executeMultiple", "sync", "commit", "rollback"],
     chains: ["transaction"],
     facts: ofSqlite,
+    pingOf: pingBy(["execute", SELECT]),
   },
-  sqlite: { ...OTHER, facts: ofSqlite },
+  sqlite: { ...OTHER, facts: ofSqlite, pingOf: pingPrepared },
   d1: {
     ...OTHER,
     guarded: ["batch", "exec", "dump", "all", "run", "raw", "first"],
     chains: ["prepare", "bind", "withSession"],
     facts: ofSqlite,
+    pingOf: pingPrepared,
   },
   postgresql: {
     ...OTHER,
@@ -181,6 +214,7 @@ const PROFILES: Record<string, Profile> = {
     unguarded: ["end", "release"],
     chains: ["connect"],
     facts: ofPostgresql,
+    pingOf: pingBy(["query", SELECT]),
   },
   redis: {
     ...OTHER,
@@ -208,6 +242,7 @@ const PROFILES: Record<string, Profile> = {
       ...["sort", "limit", "skip", "project", "filter", "batchSize", "map", "hint", "maxTimeMS", "collation"],
     ],
     facts: ofMongodb,
+    pingOf: pingMongodb,
   },
   prisma: {
     ...OTHER,
@@ -221,6 +256,7 @@ const PROFILES: Record<string, Profile> = {
     unguarded: ["$connect", "$disconnect"],
     chains: ["$extends"],
     facts: ofPrisma,
+    pingOf: pingBy(["$queryRawUnsafe", SELECT], ["$runCommandRaw", { ping: 1 }]),
   },
 };
 

@@ -5,7 +5,7 @@ import { pluggedIn } from "../config/plugins.ts";
 import { type Controls, controlsOf } from "../controls.ts";
 import { createGuard, type Driver } from "../driver.ts";
 import type { Failure } from "../errors.ts";
-import { type Operation, withOptions } from "../operation.ts";
+import { HEALTH_CHECK, type Operation, withOptions } from "../operation.ts";
 import { type DatabaseType, type Facts, profileOf } from "./profiles.ts";
 
 /** How an object is protected. */
@@ -27,7 +27,8 @@ export interface ProtectOptions extends Omit<SeawallOptions, "authToken" | "comp
   repeatable?: readonly string[];
   /**
    * Asks whether the client still works, such as `() => redis.ping()`: before a call whose connection of the pool was idle
-   * for longer than `validationInterval`, and to set up connections ahead of demand. Only with `connectionPool.enabled`.
+   * for longer than `validationInterval`, and to set up connections ahead of demand, both with `connectionPool.enabled`
+   * only; and for `healthCheck()`, for which most types know one of their own.
    */
   ping?: () => Promise<unknown>;
   /** Says whether an error counts against the database; without it, or when it returns undefined, the type decides. */
@@ -75,7 +76,7 @@ export function protectBy<T extends object>(target: T, options: ProtectOptions, 
   if ((typeof target !== "object" && typeof target !== "function") || target === null) {
     throw new TypeError(`Only an object can be protected, got ${target === null ? "null" : typeof target}`);
   }
-  return new Protection(options, guard).wrap(target, true);
+  return new Protection(options, guard, target).wrap(target, true);
 }
 
 /** Policies as they suit a client that has a pool of its own. */
@@ -116,10 +117,9 @@ class Protection {
   /** Protected objects by what they protect, so that one object is one object still. */
   readonly #wrapped = new WeakMap<object, object>();
 
-  constructor(options: ProtectOptions, guard: Driver) {
+  constructor(options: ProtectOptions, guard: Driver, target: object) {
     const profile = profileOf(options.type ?? "other");
     this.#guard = guard;
-    this.#controls = controlsOf(() => guard, [], options.type);
     this.#methods = options.methods === undefined ? undefined : new Set(options.methods);
     this.#unguarded = new Set([
       ...EMITTER_METHODS,
@@ -133,6 +133,9 @@ class Protection {
     this.#isEveryMethodGuarded = profile.isEveryMethodGuarded;
     this.#areObjectsChained = profile.areObjectsChained;
     this.#factsOf = factsBy(options.isFailure, profile.facts);
+    const ping = options.ping ?? profile.pingOf(target);
+    const check = { ...HEALTH_CHECK, factsOf: this.#factsOf };
+    this.#controls = controlsOf(() => guard, [], options.type, ping && (() => guard.run(check, async () => ping())));
   }
 
   wrap<T extends object>(target: T, isRoot = false): T {

@@ -4,10 +4,12 @@
 // take turns by a lock file; one that its owner left behind is taken away after ten seconds.
 
 import { createHash, randomUUID } from "node:crypto";
-import { link, mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { link, mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { kindOf, timeoutOf } from "./checks.ts";
+import { underLock } from "./file-lock.ts";
 import type { Store } from "./store.ts";
+import type { StrongStore } from "./strong.ts";
 
 interface Kept {
   key: string;
@@ -28,12 +30,9 @@ const LOCK_POLL_MS = 8;
  * @throws TypeError when `folder` is no path.
  */
 export function fileStore(folder: string, options: { timeout?: number } = {}): Store {
-  if (typeof folder !== "string" || folder === "") {
-    throw new TypeError(`fileStore needs the path of a folder; it got ${kindOf(folder)}.`);
-  }
+  demandFolder(folder, "fileStore");
   const timeout = timeoutOf(options.timeout, "fileStore");
-  /** Names are hashes: keys hold characters that file systems do not take, and some of those ignore case. */
-  const pathOf = (key: string) => join(folder, `${createHash("sha256").update(key).digest("hex").slice(0, 40)}.json`);
+  const pathOf = (key: string) => join(folder, nameOf(key, ".json"));
   const find = async (key: string) => textOf(await read(pathOf(key)), key);
   return {
     name: "file",
@@ -58,6 +57,102 @@ export function fileStore(folder: string, options: { timeout?: number } = {}): S
         .sort();
     },
   };
+}
+
+/**
+ * Makes a strong store of a folder on a local disk, for the processes of one machine. It is created when the first text is
+ * put. Each text is on the disk before its swap is done.
+ *
+ * @param folder Its path. Nothing else should be in it, and no store of hints.
+ * @param options.timeout Milliseconds that a swap waits for its turn; 2000 by default.
+ * @throws TypeError when `folder` is no path.
+ */
+export function strongFileStore(folder: string, options: { timeout?: number } = {}): StrongStore {
+  demandFolder(folder, "strongFileStore");
+  const timeout = timeoutOf(options.timeout, "strongFileStore");
+  const pathOf = (key: string) => join(folder, nameOf(key, STRONG));
+  const find = async (key: string) => {
+    const kept = await readWhole(pathOf(key));
+    if (kept !== null && kept.key !== key) throw new Error(`the file store found another key in ${pathOf(key)}`);
+    return kept?.text ?? null;
+  };
+  return {
+    name: "file",
+    read: find,
+    async swap(key, expected, text) {
+      const path = pathOf(key);
+      await mkdir(folder, { recursive: true, mode: 0o700 });
+      // Who has lost already need not wait for a turn.
+      if ((await find(key)) !== expected) return false;
+      return underLock(`${path}.lock`, timeout, async () => {
+        if ((await find(key)) !== expected) return false;
+        if (text === null) await rm(path, { force: true });
+        else await writeDurably(path, JSON.stringify({ key, text } satisfies StrongText));
+        await synced(folder);
+        return true;
+      });
+    },
+    async list(prefix) {
+      const names = ((await readdir(folder).catch(nothing)) ?? []).filter((name) => name.endsWith(STRONG));
+      const found = await Promise.all(names.map((name) => readWhole(join(folder, name))));
+      return found.flatMap((kept) => (kept?.key.startsWith(prefix) ? [kept.key] : [])).sort();
+    },
+  };
+}
+
+/** What a file of the strong store holds. */
+interface StrongText {
+  key: string;
+  text: string;
+}
+
+/** The end of those files' names. */
+const STRONG = ".strong";
+
+/** What is in a file of the strong store; null when there is none. @throws Error when it is damaged. */
+async function readWhole(path: string): Promise<StrongText | null> {
+  const text = await readFile(path, "utf8").catch(nothing);
+  if (text === null) return null;
+  let kept: StrongText | undefined;
+  try {
+    kept = JSON.parse(text);
+  } catch {}
+  if (typeof kept?.key === "string" && typeof kept.text === "string") return kept;
+  throw new Error(`the file store found a damaged file, which it leaves as it is: ${path}`);
+}
+
+/** Puts a text into a file that appears whole, and is on the disk then. What a dead writer left is written over. */
+async function writeDurably(path: string, text: string): Promise<void> {
+  const fresh = `${path}.tmp`;
+  const file = await open(fresh, "w", 0o600);
+  try {
+    await file.writeFile(text);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  await rename(fresh, path);
+}
+
+/** The names in a folder are on the disk as well. Windows opens no folders, and writes names at once. */
+async function synced(folder: string): Promise<void> {
+  const names = await open(folder, "r").catch(() => null);
+  try {
+    await names?.sync().catch(() => {});
+  } finally {
+    await names?.close();
+  }
+}
+
+function demandFolder(folder: unknown, caller: string): void {
+  if (typeof folder !== "string" || folder === "") {
+    throw new TypeError(`${caller} needs the path of a folder; it got ${kindOf(folder)}.`);
+  }
+}
+
+/** Names are hashes: keys hold characters that file systems do not take, and some of those ignore case. */
+function nameOf(key: string, end: string): string {
+  return `${createHash("sha256").update(key).digest("hex").slice(0, 40)}${end}`;
 }
 
 /** What is in a file; null when there is none. Another program's file is nothing of ours either. */

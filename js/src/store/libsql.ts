@@ -6,6 +6,7 @@
 
 import { demandMethods, timeoutOf, within } from "./checks.ts";
 import type { Store } from "./store.ts";
+import type { StrongStore } from "./strong.ts";
 
 /** One statement. `seawall` is read by our own client only. */
 export interface LibsqlStatement {
@@ -23,13 +24,14 @@ export interface LibsqlClient {
 export interface LibsqlStoreOptions {
   /** Not the guarded client whose hints are stored. */
   client: LibsqlClient;
-  /** Letters, digits and `_`; `seawall_hints` by default. Created when the first statement finds it missing. */
+  /** Letters, digits and `_`; `seawall_hints` by default, `seawall_strong` for the strong store. Created when the first statement finds it missing. */
   table?: string;
   /** Milliseconds that a call may take; 2000 by default. */
   timeout?: number;
 }
 
 const TABLE = "seawall_hints";
+const STRONG_TABLE = "seawall_strong";
 
 /**
  * Makes a store of a table, which it creates when it is not there.
@@ -37,13 +39,8 @@ const TABLE = "seawall_hints";
  * @throws TypeError when the client is none, or the table's name cannot be used.
  */
 export function libsqlStore(options: LibsqlStoreOptions): Store {
-  const { client, table = TABLE } = options ?? {};
-  demandMethods(client, ["execute"], "libsqlStore", '{ client }: one of "@libsql/client"');
-  if (!/^[A-Za-z_]\w{0,62}$/.test(table)) {
-    throw new TypeError("libsqlStore: table is up to 63 letters, digits and underscores, and begins with no digit.");
-  }
-  const timeout = timeoutOf(options.timeout, "libsqlStore");
-  const rows = new Table(client, table);
+  const { table, timeout } = checked(options, TABLE, "libsqlStore");
+  const rows = new HintTable(table);
   const limited = <T>(work: Promise<T>) => within(timeout, "libsql", work);
   return {
     name: "libsql",
@@ -56,14 +53,70 @@ export function libsqlStore(options: LibsqlStoreOptions): Store {
   };
 }
 
+/**
+ * Makes a strong store of a table, which it creates when it is not there. The client must reach the primary: a replica
+ * reads what was there before.
+ *
+ * @throws TypeError when the client is none, or the table's name cannot be used.
+ */
+export function strongLibsqlStore(options: LibsqlStoreOptions): StrongStore {
+  const { table, timeout } = checked(options, STRONG_TABLE, "strongLibsqlStore");
+  const rows = new StrongTable(table);
+  const limited = <T>(work: Promise<T>) => within(timeout, "libsql", work);
+  return {
+    name: "libsql",
+    read: (key) => limited(rows.find(key)),
+    swap: (key, expected, text) => limited(rows.swap(key, expected, text)),
+    list: (prefix) => limited(rows.keys(prefix)),
+  };
+}
+
+function checked(options: LibsqlStoreOptions, name: string, caller: string): { table: Table; timeout: number } {
+  const { client, table = name } = options ?? {};
+  demandMethods(client, ["execute"], caller, '{ client }: one of "@libsql/client"');
+  if (!/^[A-Za-z_]\w{0,62}$/.test(table)) {
+    throw new TypeError(`${caller}: table is up to 63 letters, digits and underscores, and begins with no digit.`);
+  }
+  return { table: new Table(client, table), timeout: timeoutOf(options.timeout, caller) };
+}
+
+type Answer = Awaited<ReturnType<LibsqlClient["execute"]>>;
+
+/** A table that is created when it is missing. */
 class Table {
+  readonly name: string;
   readonly #client: LibsqlClient;
-  readonly #name: string;
   #isThere = false;
 
   constructor(client: LibsqlClient, name: string) {
     this.#client = client;
-    this.#name = name;
+    this.name = name;
+  }
+
+  /** Until a statement has succeeded, one that finds no table has it created, and is repeated. */
+  async run(columns: string, sql: string, args: (string | number)[]): Promise<Answer> {
+    const statement = plain(sql, args);
+    let result: Answer;
+    try {
+      result = await this.#client.execute(statement);
+    } catch (error) {
+      // Only what certainly was not done may be done again.
+      if (this.#isThere || !/no such table/i.test(String(error))) throw error;
+      await this.#client.execute(plain(`CREATE TABLE IF NOT EXISTS ${this.name} (${columns})`, []));
+      result = await this.#client.execute(statement);
+    }
+    this.#isThere = true;
+    return result;
+  }
+}
+
+class HintTable {
+  readonly #table: Table;
+  readonly #name: string;
+
+  constructor(table: Table) {
+    this.#table = table;
+    this.#name = table.name;
   }
 
   async find(key: string): Promise<string | null> {
@@ -109,24 +162,54 @@ class Table {
     return Array.from(rows as ArrayLike<{ key: string }>, ({ key }) => key);
   }
 
-  /** Until a statement has succeeded, one that fails may lack the table: it is created, and the statement repeated. */
-  async #run(sql: string, args: (string | number)[]): ReturnType<LibsqlClient["execute"]> {
-    const statement = plain(sql, args);
-    let result: Awaited<ReturnType<LibsqlClient["execute"]>>;
-    try {
-      result = await this.#client.execute(statement);
-    } catch (error) {
-      if (this.#isThere) throw error;
-      await this.#client.execute(
-        plain(
-          `CREATE TABLE IF NOT EXISTS ${this.#name} (key TEXT PRIMARY KEY, text TEXT NOT NULL, until_ms INTEGER NOT NULL)`,
-          [],
-        ),
-      );
-      result = await this.#client.execute(statement);
+  #run(sql: string, args: (string | number)[]): Promise<Answer> {
+    return this.#table.run("key TEXT PRIMARY KEY, text TEXT NOT NULL, until_ms INTEGER NOT NULL", sql, args);
+  }
+}
+
+class StrongTable {
+  readonly #table: Table;
+  readonly #name: string;
+
+  constructor(table: Table) {
+    this.#table = table;
+    this.#name = table.name;
+  }
+
+  async find(key: string): Promise<string | null> {
+    const { rows } = await this.#run(`SELECT text FROM ${this.#name} WHERE key = ?`, [key]);
+    return (rows[0] as { text: string } | undefined)?.text ?? null;
+  }
+
+  async swap(key: string, expected: string | null, text: string | null): Promise<boolean> {
+    if (expected === null && text === null) return (await this.find(key)) === null;
+    const { rowsAffected } = await this.#change(key, expected, text);
+    return rowsAffected === 1;
+  }
+
+  async keys(prefix: string): Promise<string[]> {
+    const { rows } = await this.#run(`SELECT key FROM ${this.#name} WHERE key >= ? AND substr(key, 1, length(?)) = ?`, [
+      prefix,
+      prefix,
+      prefix,
+    ]);
+    return Array.from(rows as ArrayLike<{ key: string }>, ({ key }) => key).sort();
+  }
+
+  /** One statement each, so that a crash leaves the one or the other. */
+  #change(key: string, expected: string | null, text: string | null): Promise<Answer> {
+    if (expected === null) {
+      return this.#run(`INSERT INTO ${this.#name} (key, text) VALUES (?, ?) ON CONFLICT (key) DO NOTHING`, [
+        key,
+        text ?? "",
+      ]);
     }
-    this.#isThere = true;
-    return result;
+    if (text === null) return this.#run(`DELETE FROM ${this.#name} WHERE key = ? AND text = ?`, [key, expected]);
+    return this.#run(`UPDATE ${this.#name} SET text = ? WHERE key = ? AND text = ?`, [text, key, expected]);
+  }
+
+  #run(sql: string, args: (string | number)[]): Promise<Answer> {
+    return this.#table.run("key TEXT PRIMARY KEY, text TEXT NOT NULL", sql, args);
   }
 }
 

@@ -1,6 +1,7 @@
 // A store that lives as long as the process: for tests, and for servers that share one process.
 
 import type { Store } from "./store.ts";
+import type { StrongStore } from "./strong.ts";
 
 /** Above this many keys the one that was put longest ago makes room. */
 const ENTRIES_MAX = 1_000;
@@ -32,5 +33,21 @@ export function memoryStore(): Store {
       return true;
     },
     list: async (prefix) => [...entries.keys()].filter((key) => key.startsWith(prefix) && find(key) !== null).sort(),
+  };
+}
+
+/** Makes a strong store in memory: for tests. What it holds is gone with the process. */
+export function strongMemoryStore(): StrongStore {
+  const texts = new Map<string, string>();
+  return {
+    name: "memory",
+    read: async (key) => texts.get(key) ?? null,
+    async swap(key, expected, text) {
+      if ((texts.get(key) ?? null) !== expected) return false;
+      if (text === null) texts.delete(key);
+      else texts.set(key, text);
+      return true;
+    },
+    list: async (prefix) => [...texts.keys()].filter((key) => key.startsWith(prefix)).sort(),
   };
 }

@@ -2,6 +2,7 @@
 
 import { within } from "./checks.ts";
 import type { Store } from "./store.ts";
+import type { StrongStore } from "./strong.ts";
 
 /** One way to send commands. Answers are as the protocol gives them: text or bytes, numbers, lists, null. */
 export interface RedisConnection {
@@ -70,6 +71,61 @@ export function redisCommandStore(
         return keys.map((key) => key.slice(keyPrefix.length)).sort();
       },
     }),
+  };
+}
+
+// The strong store is one hash: its server knows all of it, also in a cluster, and a list need not walk the database.
+// Scripts say what is there with "=" before it: one client reads texts as JSON, and what begins so is none.
+
+/** ARGV: the field. */
+const STRONG_READ = `
+local stored = redis.call('HGET', KEYS[1], ARGV[1])
+return stored and '=' .. stored`;
+
+/** ARGV: the field; 0 when nothing is expected; what is expected; 0 to take it away; what is put. */
+const STRONG_SWAP = `
+local stored = redis.call('HGET', KEYS[1], ARGV[1])
+if ARGV[2] == '0' then
+  if stored then return 0 end
+elseif stored ~= ARGV[3] then
+  return 0
+end
+if ARGV[4] == '0' then
+  redis.call('HDEL', KEYS[1], ARGV[1])
+else
+  redis.call('HSET', KEYS[1], ARGV[1], ARGV[5])
+end
+return 1`;
+
+/** ARGV: what the fields begin with. */
+const STRONG_LIST = `
+local found = {}
+for _, field in ipairs(redis.call('HKEYS', KEYS[1])) do
+  if string.sub(field, 1, #ARGV[1]) == ARGV[1] then found[#found + 1] = '=' .. field end
+end
+return found`;
+
+/** Where a strong store is, unless told otherwise. */
+export const STRONG_KEY = "seawall/strong";
+
+/** A strong store over a connection: one hash under `key`. `timeout` in milliseconds limits each of its calls. */
+export function strongRedisCommandStore(
+  name: string,
+  connection: Pick<RedisConnection, "eval">,
+  timeout: number,
+  key: string = STRONG_KEY,
+): StrongStore {
+  const run = (script: string, ...args: string[]) => within(timeout, name, connection.eval(script, key, args));
+  const given = (text: string | null) => (text === null ? ["0", ""] : ["1", text]);
+  return {
+    name,
+    read: async (field) => textOf(await run(STRONG_READ, field))?.slice(1) ?? null,
+    swap: async (field, expected, text) =>
+      Number(await run(STRONG_SWAP, field, ...given(expected), ...given(text))) === 1,
+    async list(prefix) {
+      const fields = (await run(STRONG_LIST, prefix)) as unknown[];
+      return fields.map((field) => (textOf(field) ?? "=").slice(1)).sort();
+    },
   };
 }
 

@@ -1,8 +1,9 @@
 // Redis over TCP, through the client that the application already has: `ioredis`, or `redis` (node-redis 4 and later).
 
 import { hasMethods, kindOf, timeoutOf } from "./checks.ts";
-import { commandsOver, redisCommandStore, type SendCommand } from "./redis-commands.ts";
+import { commandsOver, redisCommandStore, type SendCommand, strongRedisCommandStore } from "./redis-commands.ts";
 import type { Store } from "./store.ts";
+import type { StrongStore } from "./strong.ts";
 
 /** The part of a client of `ioredis` that is used: of `new Redis()` or `new Cluster()`. */
 export interface IoRedisClient {
@@ -35,6 +36,20 @@ export function redisStore(client: RedisClient, options: { timeout?: number } = 
   const timeout = timeoutOf(options.timeout, "redisStore");
   const { send, canList, keyPrefix } = wayThrough(client);
   return redisCommandStore("redis", commandsOver(send, canList), timeout, keyPrefix);
+}
+
+/**
+ * Makes a strong store of a Redis client: one hash under one key, which never expires. It is as strong as the server: one
+ * that evicts keys, or forgets writes when it restarts or fails over, is none.
+ *
+ * @param options.timeout Milliseconds that a call may take; 2000 by default.
+ * @param options.key Where the hash is; `seawall/strong` by default.
+ * @throws TypeError when `client` is neither of the two.
+ */
+export function strongRedisStore(client: RedisClient, options: { timeout?: number; key?: string } = {}): StrongStore {
+  const timeout = timeoutOf(options.timeout, "strongRedisStore");
+  const { send, canList } = wayThrough(client);
+  return strongRedisCommandStore("redis", commandsOver(send, canList), timeout, options.key);
 }
 
 function wayThrough(client: RedisClient): { send: SendCommand; canList: boolean; keyPrefix: string } {

@@ -1,8 +1,15 @@
 // Redis over HTTP as Upstash speaks it: one POST for each command. It needs nothing but `fetch`.
 
 import { hasMethods, timeoutOf } from "./checks.ts";
-import { commandsOver, type RedisConnection, redisCommandStore, SCAN_COUNT } from "./redis-commands.ts";
+import {
+  commandsOver,
+  type RedisConnection,
+  redisCommandStore,
+  SCAN_COUNT,
+  strongRedisCommandStore,
+} from "./redis-commands.ts";
 import type { Store } from "./store.ts";
+import type { StrongStore } from "./strong.ts";
 
 /** Where the database is, and what lets in. */
 export interface UpstashAddress {
@@ -36,10 +43,29 @@ return stored and '=' .. stored`;
  */
 export function upstashStore(source: UpstashAddress | UpstashRedis, options: { timeout?: number } = {}): Store {
   const timeout = timeoutOf(options.timeout, "upstashStore");
-  const connection = hasMethods(source, ["set", "eval", "scan"])
+  return redisCommandStore("upstash", connectionOf(source, timeout), timeout);
+}
+
+/**
+ * Makes a strong store of such a database: one hash under one key, which never expires. Eviction must be off.
+ *
+ * @param source Address and token, or a client of `@upstash/redis`.
+ * @param options.timeout Milliseconds that a call may take; 2000 by default.
+ * @param options.key Where the hash is; `seawall/strong` by default.
+ * @throws TypeError that says which option is wrong, and never holds the token.
+ */
+export function strongUpstashStore(
+  source: UpstashAddress | UpstashRedis,
+  options: { timeout?: number; key?: string } = {},
+): StrongStore {
+  const timeout = timeoutOf(options.timeout, "strongUpstashStore");
+  return strongRedisCommandStore("upstash", connectionOf(source, timeout), timeout, options.key);
+}
+
+function connectionOf(source: UpstashAddress | UpstashRedis, timeout: number): RedisConnection {
+  return hasMethods(source, ["set", "eval", "scan"])
     ? throughClient(source as UpstashRedis)
     : throughFetch(source as UpstashAddress, timeout);
-  return redisCommandStore("upstash", connection, timeout);
 }
 
 function throughClient(client: UpstashRedis): RedisConnection {

@@ -24,7 +24,7 @@ pub const KEYS: &[Key] = &[
         .only(WORKER),
     switch("metrics.enabled", true, "Whether metrics are kept for export.").unread(),
     span("metrics.statsInterval", 1_000, 60_000, "How often statistics are taken.").unread(),
-    switch("tracing.enabled", true, "Whether spans are recorded.").unread(),
+    switch("tracing.enabled", false, "Whether spans are made of operations.").only(NPM).restart(),
     switch("queryOptimization.enabled", true, "Whether slow statements are told with a hint.").unread(),
     Key::new(
         "alerts.webhookUrl",

@@ -1,0 +1,96 @@
+// The documents that the monitor makes, as types. They are written in src/report.
+
+import type { BreakerState } from "../status.ts";
+
+/** Something that somebody should look at. */
+export interface HealthAlert {
+  name: string;
+  severity: "warning" | "critical";
+  message: string;
+}
+
+/** `/api/health`. Counters run from the isolate's start. */
+export interface HealthDocument {
+  status: "healthy" | "degraded" | "unhealthy";
+  /** ISO 8601 in UTC with milliseconds. */
+  timestamp: string;
+  /** Milliseconds since the monitor was made. */
+  uptime: number;
+  database: {
+    connected: boolean;
+    /** Leases; `utilization` in percent. */
+    connectionPool: { total: number; active: number; idle: number; utilization: number };
+    performance: {
+      /** Mean of the last minute, in milliseconds. */
+      averageQueryTime: number;
+      slowQueries: number;
+      successfulQueries: number;
+      failedQueries: number;
+      /** Percent, to a tenth. */
+      errorRate: number;
+    };
+    reliability: {
+      circuitBreaker: { state: BreakerState; failures: number; successes: number; requests: number };
+      activeOperations: number;
+      timeouts: number;
+    };
+  };
+  checks: { connectivity: boolean; queryPerformance: boolean; poolHealth: boolean; circuitBreakerState: boolean };
+  alerts: HealthAlert[];
+}
+
+/** What `getMetrics` tells of the first database. */
+export interface MonitorMetrics {
+  averageQueryTime: number;
+  slowQueries: number;
+  successfulQueries: number;
+  failedQueries: number;
+  /** Percent, to a tenth. */
+  errorRate: number;
+  /** Percent. */
+  poolUtilization: number;
+  totalConnections: number;
+  activeConnections: number;
+  idleConnections: number;
+  activeOperations: number;
+  timeouts: number;
+  circuitBreakerState: BreakerState;
+  /** 0 to 100. */
+  healthScore: number;
+}
+
+/** `/api/status`. Utilization and rates are ratios from 0 to 1. */
+export interface Overview {
+  /** Whose numbers these are. */
+  scope: "isolate";
+  timestamp: string;
+  uptime_ms: number;
+  /** Memory of the wasm instances. */
+  memory_bytes: number;
+  config: {
+    load_balancing: boolean;
+    load_balance_strategy: string;
+    failover: boolean;
+    query_cache: boolean;
+    metrics: boolean;
+    tracing: boolean;
+  };
+  databases: Record<string, DatabaseOverview>;
+  cache_stats: { size: number; utilization: number; hit_rate: number };
+  tenants?: Record<string, { live: number; residues: number; evicted: number }>;
+}
+
+/** One database of an {@link Overview}. */
+export interface DatabaseOverview {
+  config: { type: string; min_connections: number; max_connections: number };
+  pool_stats: {
+    total_connections: number;
+    active_connections: number;
+    pool_utilization: number;
+    success_rate: number;
+  };
+  state: "healthy" | "degraded" | "unhealthy";
+  health_score: number;
+  circuit_breaker: { state: BreakerState; failures: number };
+  endpoints?: { name: string; role: string; state: string; circuit_breaker: string; pending: number }[];
+}

@@ -1,0 +1,106 @@
+// Orders through the monitor of the package: what it is given, and what an operator is told.
+import { expect, test } from "vitest";
+import { createMonitor } from "../src/monitor/monitor.ts";
+import { memoryStore, strongMemoryStore } from "../src/store/memory.ts";
+import type { Store } from "../src/store/store.ts";
+import type { StrongStore } from "../src/store/strong.ts";
+
+const TOKEN = "t0ken-of-the-operator-that-nobody-may-see";
+
+/** A database that nobody asks here. */
+const databases = { primary: { seawall: { status: () => ({}), healthCheck: async () => true } } };
+
+function operator(store?: StrongStore, cache?: Store, adminToken: string | undefined = TOKEN) {
+  const given = { ...(store && { store }), ...(cache && { cache }), ...(adminToken !== "" && { adminToken }) };
+  const monitor = createMonitor({ databases, ...given });
+  return (method: string, headers: Record<string, string> = {}, body?: BodyInit, path = "/orders/flags") =>
+    monitor.handle(
+      new Request(`https://example.com/admin/api${path}`, {
+        method,
+        headers: { authorization: `Bearer ${TOKEN}`, "content-type": "application/json", ...headers },
+        ...(body !== undefined && { body, duplex: "half" }),
+      } as RequestInit),
+    );
+}
+
+const order = (value: unknown) => JSON.stringify({ value, reason: "a test", by: "ada" });
+
+test("an order is given, read back, and replaced by who read it", async () => {
+  const ask = operator(strongMemoryStore());
+  const first = await ask("PUT", { "if-match": '"0"' }, order({ a: 1 }));
+  expect([first.status, first.headers.get("etag")]).toEqual([200, '"1"']);
+  const read = await ask("GET");
+  expect(await read.json()).toStrictEqual({
+    name: "flags",
+    version: 1,
+    updatedAt: expect.stringMatching(/^\d{4}-/),
+    by: "ada",
+    reason: "a test",
+    value: { a: 1 },
+  });
+  expect((await ask("GET", { "if-none-match": '"1"' })).status).toBe(304);
+  expect((await ask("PUT", { "if-match": '"1"' }, order({ a: 2 }))).status).toBe(200);
+  const late = await ask("PUT", { "if-match": '"1"' }, order({ a: 3 }));
+  expect(late.status).toBe(412);
+  expect(await late.json()).toMatchObject({ code: "ORDER_CHANGED", expectedVersion: 1, currentVersion: 2 });
+  expect((await ask("PUT", {}, order({}))).status).toBe(428);
+});
+
+test("H018 and H024: without the token nobody is let in, and without one configured nobody at all", async () => {
+  const ask = operator(strongMemoryStore());
+  const refused = await ask("GET", { authorization: "Bearer wrong" });
+  expect([refused.status, refused.headers.get("www-authenticate")]).toEqual([401, "Bearer"]);
+  expect((await operator(strongMemoryStore(), undefined, "")("GET")).status).toBe(503);
+  expect(
+    (await operator(strongMemoryStore(), undefined, "short")("GET", { authorization: "Bearer short" })).status,
+  ).toBe(503);
+});
+
+test("H058 and H060: a body that is too long, or encoded, is refused", async () => {
+  const ask = operator(strongMemoryStore());
+  const headers = { "if-match": "*" };
+  expect((await ask("PUT", headers, "a".repeat(65_537))).status).toBe(413);
+  expect((await ask("PUT", { ...headers, "content-encoding": "gzip" }, order({}))).status).toBe(415);
+  expect((await ask("PUT", headers, new Uint8Array([0xff]))).status).toBe(400);
+  expect((await ask("PUT", headers, order({}))).status).toBe(200);
+});
+
+test("the cache follows, and is read where somebody asks for it", async () => {
+  const cache = memoryStore();
+  const store = strongMemoryStore();
+  const ask = operator(store, cache);
+  await ask("PUT", { "if-match": "*" }, order({ a: 1 }));
+  expect(await cache.get("seawall/orders/flags")).toBe(await store.read("orders/flags"));
+  const elsewhere = operator({ ...store, read: () => Promise.reject(new Error("gone")) }, cache);
+  const cached = await elsewhere("GET", {}, undefined, "/orders/flags?cached=true");
+  // It has never asked the strong store, and cannot; what the cache has is all that there is.
+  expect([cached.status, ((await cached.json()) as { version: number }).version]).toEqual([200, 1]);
+  expect((await elsewhere("GET")).status).toBe(503);
+});
+
+test("a cache that fails costs nobody an order", async () => {
+  const broken = () => Promise.reject(new Error("KV PUT failed: 429 Too Many Requests"));
+  const cache: Store = { ...memoryStore(), get: broken, put: broken };
+  const ask = operator(strongMemoryStore(), cache);
+  expect((await ask("PUT", { "if-match": "*" }, order({ a: 1 }))).status).toBe(200);
+  const read = await ask("GET", {}, undefined, "/orders/flags?cached=true");
+  expect(((await read.json()) as { version: number }).version).toBe(1);
+});
+
+test("without a store the routes say what is missing", async () => {
+  const response = await operator()("GET");
+  expect(response.status).toBe(503);
+  expect(await response.json()).toMatchObject({
+    code: "STORE_UNAVAILABLE",
+    detail: expect.stringContaining("give createMonitor a store"),
+  });
+});
+
+test("what is no strong store is named when the monitor is made", () => {
+  for (const store of [memoryStore(), null, 7, {}]) {
+    expect(() => createMonitor({ databases, store: store as never })).toThrow("store must be a strong store");
+  }
+  for (const cache of [null, 7, {}]) {
+    expect(() => createMonitor({ databases, cache: cache as never })).toThrow("cache must be a store of hints");
+  }
+});

@@ -1,0 +1,102 @@
+//! Bodies of requests, which are JSON and not long.
+
+use serde_json::Value;
+
+use super::{BODY_MAX, Request, Response};
+use crate::orders::json::{self, Problem};
+
+/// Reads a request's body.
+///
+/// # Errors
+///
+/// The response that refuses it: 413 when it is too long, 415 when it is encoded or said to be something else, 400 when
+/// it is no JSON, and 422 when readers of it would not agree; see [`json::read`].
+pub fn json(request: &Request) -> Result<Value, Response> {
+    use super::BodyProblem::{NotText, TooLong, Unread};
+    if request.header("content-encoding").is_some_and(|encoding| !encoding.eq_ignore_ascii_case("identity")) {
+        let detail = "Encoded bodies are not taken. Send it without content-encoding.";
+        let mut response = Response::problem(415, "UNSUPPORTED_ENCODING", "Unsupported encoding", detail);
+        response.headers.push(("accept-encoding", "identity".to_owned()));
+        return Err(response);
+    }
+    match request.body_problem {
+        None if request.body.len() <= BODY_MAX => {}
+        None | Some(TooLong) => {
+            let detail = format!("A body has at most {BODY_MAX} bytes.");
+            return Err(Response::problem(413, "BODY_TOO_LONG", "Body too long", &detail));
+        }
+        Some(NotText) => return Err(malformed("The body is not UTF-8.")),
+        Some(Unread) => return Err(malformed("The body ended early.")),
+    }
+    let media_type =
+        request.header("content-type").and_then(|value| value.split(';').next()).unwrap_or_default().trim();
+    if !media_type.eq_ignore_ascii_case("application/json") {
+        let detail = "The body must be JSON. Send `Content-Type: application/json`.";
+        return Err(Response::problem(415, "UNSUPPORTED_MEDIA_TYPE", "Unsupported media type", detail));
+    }
+    json::read(&request.body).map_err(|problem| match problem {
+        Problem::Malformed(problem) => malformed(&format!("The body is no JSON: {problem}.")),
+        Problem::Unusable(problem) => {
+            Response::problem(422, "BODY_UNUSABLE", "Unusable body", &format!("The body cannot be taken: {problem}."))
+        }
+    })
+}
+
+fn malformed(detail: &str) -> Response {
+    Response::problem(400, "BODY_MALFORMED", "Malformed body", detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::BodyProblem;
+    use super::*;
+
+    fn request(body: &str) -> Request {
+        let headers = vec![("content-type".to_owned(), "application/json; charset=utf-8".to_owned())];
+        Request { headers, body: body.to_owned(), ..Request::default() }
+    }
+
+    fn refused(request: &Request) -> (u16, String) {
+        let response = json(request).unwrap_err();
+        (response.status, response.body)
+    }
+
+    /// H058: more than the limit is refused, whether the host counted or not.
+    #[test]
+    fn a_body_that_is_too_long_is_refused() {
+        let at_limit = format!("\"{}\"", "a".repeat(BODY_MAX - 2));
+        assert!(json(&request(&at_limit)).is_ok());
+        assert_eq!(refused(&request(&format!("{at_limit} "))).0, 413);
+        let cut = Request { body_problem: Some(BodyProblem::TooLong), ..request("") };
+        assert_eq!(refused(&cut).0, 413);
+    }
+
+    /// H060: an encoded body is refused and never decoded.
+    #[test]
+    fn an_encoded_body_is_refused() {
+        for encoding in ["gzip", "br", "deflate, gzip", "identity, gzip", "x", ""] {
+            let mut request = request("{}");
+            request.headers.push(("content-encoding".to_owned(), encoding.to_owned()));
+            assert_eq!(refused(&request).0, 415, "{encoding}");
+        }
+        let mut request = request("{}");
+        request.headers.push(("content-encoding".to_owned(), "identity".to_owned()));
+        assert!(json(&request).is_ok());
+    }
+
+    #[test]
+    fn what_is_no_json_is_refused() {
+        for body in ["", "{", "{} {}"] {
+            assert_eq!(refused(&request(body)).0, 400, "{body}");
+        }
+        assert_eq!(refused(&request(r#"{"a":1,"a":2}"#)).0, 422);
+        for (problem, status) in [(BodyProblem::NotText, 400), (BodyProblem::Unread, 400)] {
+            assert_eq!(refused(&Request { body_problem: Some(problem), ..request("") }).0, status);
+        }
+        for media_type in ["text/plain", "application/x-www-form-urlencoded", "application/json2", ""] {
+            let headers = vec![("content-type".to_owned(), media_type.to_owned())];
+            assert_eq!(refused(&Request { headers, ..request("{}") }).0, 415, "{media_type}");
+        }
+        assert_eq!(refused(&Request { headers: vec![], ..request("{}") }).0, 415);
+    }
+}

@@ -1,0 +1,320 @@
+//! The routes of orders: who reads one learns its version, and who writes one says which version it replaces.
+//!
+//! A write is three questions: read, compare and set, tell the read cache. Another writer may come between the first two:
+//! the second then says so (409). Its answer may be lost: what is there is read again, and only if that does not tell
+//! the outcome is it unknown. A writer may die before the third: readers ask the strong store from time to time.
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::auth::Actor;
+use super::exchange::{Answer, Cx, Next, Question};
+use super::{Problem, Request, Response, body};
+use crate::orders::Name;
+use crate::orders::order::Order;
+use crate::orders::seen::Found;
+use crate::orders::write::{Condition, Proposal, Refusal, Swap, check, decide, tag};
+use crate::report::timestamp::iso8601;
+
+/// A read cache is told again of an order that came in between, so many times at most.
+const PUTS_MAX: u32 = 3;
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Document<'a> {
+    name: &'static str,
+    /// 0 while there is no order.
+    version: u64,
+    updated_at: Option<String>,
+    by: Option<&'a str>,
+    reason: Option<&'a str>,
+    value: Option<&'a Value>,
+}
+
+/// A problem document with both versions.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Conflict<'a> {
+    #[serde(flatten)]
+    problem: Problem<'a>,
+    expected_version: Option<u64>,
+    current_version: Option<u64>,
+}
+
+/// Answers GET and PUT of one order.
+pub(super) fn order(request: &Request, rest: &str, _: &mut Cx<'_>) -> Next {
+    let Some(name) = Name::of(rest) else {
+        let detail = "There is no such order. There are config, flags, kill and phase.";
+        return Next::Respond(Response::problem(404, "NOT_FOUND", "Not found", detail));
+    };
+    if request.method == "PUT" { replace(request, name) } else { show(request, name) }
+}
+
+fn show(request: &Request, name: Name) -> Next {
+    let is_cached_enough = request.query.split('&').any(|pair| pair == "cached=true");
+    let known = request.header("if-none-match").and_then(Condition::read);
+    let respond = move |order: Option<&Order>| {
+        let version = order.map_or(0, |order| order.version);
+        let mut response = shown(name, order);
+        if known.as_ref().is_some_and(|known| {
+            *known == Condition::Any && version > 0 || *known != Condition::Any && known.holds(version)
+        }) {
+            response.status = 304;
+            response.body.clear();
+        }
+        Next::Respond(response)
+    };
+    if is_cached_enough {
+        return recall(name, move |found, cx| match found {
+            Ok(()) => respond(cx.monitor.orders_mut().newest(name)),
+            Err(response) => Next::Respond(response),
+        });
+    }
+    Next::ask(Question::Read { key: name.key() }, move |answer, cx| match read(name, answer, cx) {
+        Ok(order) => respond(order.as_ref()),
+        Err(response) => Next::Respond(response),
+    })
+}
+
+/// The order in the strong store's answer.
+fn read(name: Name, answer: Answer, cx: &mut Cx<'_>) -> Result<Option<Order>, Response> {
+    let text = match answer {
+        Answer::Text(text) => text,
+        Answer::Failed(problem) => return Err(unavailable(&problem)),
+        _ => return Err(unavailable("The host answered another question.")),
+    };
+    let order = text.as_deref().map(|text| Order::read(name, text)).transpose();
+    cx.monitor.orders_mut().look(name, text.as_deref());
+    cx.monitor.orders_mut().verified(name, cx.now);
+    order.map_err(|damage| damaged(&damage.to_string()))
+}
+
+/// Finds out the newest of an order by way of the read cache, and leaves it in what the monitor has seen.
+///
+/// The strong store is asked when the cache has nothing, something older than was seen here, or was not checked for a
+/// while; a cache that lags behind it is then told. `then` gets the response that refuses when nothing is known.
+pub fn recall(name: Name, then: impl FnOnce(Result<(), Response>, &mut Cx<'_>) -> Next + 'static) -> Next {
+    Next::ask(Question::ReadCached { key: name.key() }, move |answer, cx| {
+        let cached = match answer {
+            Answer::Text(text) => text,
+            _ => None,
+        };
+        let found = cx.monitor.orders_mut().look(name, cached.as_deref());
+        if found == Found::Newest && !cx.monitor.orders_mut().is_verification_due(name, cx.now) {
+            return then(Ok(()), cx);
+        }
+        Next::ask(Question::Read { key: name.key() }, move |answer, cx| {
+            let text = match &answer {
+                Answer::Text(text) => text.clone(),
+                _ => None,
+            };
+            let read = read(name, answer, cx).map(drop);
+            match (read, cx.monitor.orders_mut().newest(name).is_some()) {
+                (Ok(()), _) => match text.filter(|text| cached.as_ref() != Some(text)) {
+                    Some(text) => put_cached(name, text, PUTS_MAX, move |cx| then(Ok(()), cx)),
+                    None => then(Ok(()), cx),
+                },
+                // The newest that was seen still holds for all that is known here.
+                (Err(_), true) => then(Ok(()), cx),
+                (Err(response), false) => then(Err(response), cx),
+            }
+        })
+    })
+}
+
+/// Tells the read cache, then looks whether a newer order came in between: its writer may have told the cache before.
+///
+/// So whoever writes into the cache last has seen afterwards that it was the newest.
+fn put_cached(name: Name, text: String, puts: u32, then: impl FnOnce(&mut Cx<'_>) -> Next + 'static) -> Next {
+    let question = Question::PutCached { key: name.key(), text: text.clone() };
+    Next::ask(question, move |answer, cx| {
+        if puts <= 1 || !matches!(answer, Answer::Cached(true)) {
+            return then(cx);
+        }
+        Next::ask(Question::Read { key: name.key() }, move |answer, cx| match answer {
+            Answer::Text(Some(newer)) if newer != text && Order::read(name, &newer).is_ok() => {
+                // Not as a step of its own recursion: each level is a box of its own.
+                put_cached(name, newer, puts - 1, then)
+            }
+            _ => then(cx),
+        })
+    })
+}
+
+fn replace(request: &Request, name: Name) -> Next {
+    match proposal(request, name) {
+        Err(response) => Next::Respond(response),
+        Ok(proposal) => Next::ask(Question::Read { key: name.key() }, move |answer, cx| {
+            let current = match answer {
+                Answer::Text(text) => text,
+                Answer::Failed(problem) => return Next::Respond(unavailable(&problem)),
+                _ => return Next::Respond(unavailable("The host answered another question.")),
+            };
+            let expected = expected_version(&proposal.condition);
+            match decide(current.as_deref(), proposal, cx.now, cx.random) {
+                Err(refusal) => Next::Respond(refused(&refusal, expected)),
+                Ok(swap) => write(name, swap),
+            }
+        }),
+    }
+}
+
+/// What the request wants to hold.
+fn proposal(request: &Request, name: Name) -> Result<Proposal, Response> {
+    let Some(header) = request.header("if-match") else {
+        let detail =
+            "Send `If-Match` with the ETag that GET gave, `\"0\"` for the first order, or `*` for whatever is there.";
+        return Err(Response::problem(428, "PRECONDITION_REQUIRED", "Precondition required", detail));
+    };
+    let Some(condition) = Condition::read(header) else {
+        let detail = "If-Match is `*`, or up to 16 ETags in quotes with commas between them.";
+        return Err(Response::problem(400, "PRECONDITION_MALFORMED", "Malformed precondition", detail));
+    };
+    let unusable = |detail: &str| Response::problem(422, "ORDER_UNUSABLE", "Unusable order", detail);
+    let Value::Object(mut members) = body::json(request)? else {
+        return Err(unusable("The body is {\"value\": {…}, \"reason\": \"…\"}, and \"by\" if you like."));
+    };
+    let Some(value) = members.remove("value") else { return Err(unusable("The body has no \"value\".")) };
+    let mut text = |member: &str, default: Option<&str>| match (members.remove(member), default) {
+        (Some(Value::String(text)), _) => Ok(text),
+        (None, Some(default)) => Ok(default.to_owned()),
+        _ => Err(unusable(&format!("\"{member}\" must be a text."))),
+    };
+    let reason = text("reason", None)?;
+    let by = text("by", Some(ACTOR.0))?;
+    if let Some((unknown, _)) = members.iter().next() {
+        let quoted = &unknown[..unknown.floor_char_boundary(super::QUOTED_MAX)];
+        return Err(unusable(&format!("The body has only value, reason and by; it got {quoted:?}.")));
+    }
+    let proposal = Proposal { name, condition, value, by, reason };
+    match check(&proposal) {
+        Ok(()) => Ok(proposal),
+        Err(refusal) => Err(refused(&refusal, None)),
+    }
+}
+
+/// Who writes, as long as there is one token.
+const ACTOR: Actor = Actor("admin");
+
+fn write(name: Name, swap: Swap) -> Next {
+    let question = Question::Swap { key: name.key(), expected: swap.expected.clone(), text: Some(swap.text.clone()) };
+    Next::ask(question, move |answer, cx| match answer {
+        Answer::Swapped(true) => written(name, swap, cx),
+        Answer::Swapped(false) => look_again(name, swap, None),
+        Answer::Failed(problem) => look_again(name, swap, Some(problem)),
+        _ => look_again(name, swap, Some("The host answered another question.".to_owned())),
+    })
+}
+
+/// After a swap that was not done, or of which nobody knows: what is there says which.
+fn look_again(name: Name, swap: Swap, failure: Option<String>) -> Next {
+    Next::ask(Question::Read { key: name.key() }, move |answer, cx| {
+        let text = match &answer {
+            Answer::Text(text) => text.clone(),
+            _ => None,
+        };
+        let found = read(name, answer, cx);
+        match (failure, found) {
+            // Also after a swap that was not done: a client of the store that repeats what got lost says so the second time.
+            (_, Ok(_)) if text.as_ref() == Some(&swap.text) => written(name, swap, cx),
+            (None, found) => {
+                let current = found.ok().map(|order| order.map_or(0, |order| order.version));
+                let detail = "Another writer came first. Read the order again, and decide anew.";
+                Next::Respond(conflict(
+                    409,
+                    "ORDER_CONFLICT",
+                    "Conflict",
+                    detail,
+                    Some(swap.order.version - 1),
+                    current,
+                ))
+            }
+            (Some(failure), found) => {
+                let current = found.ok().map(|order| order.map_or(0, |order| order.version));
+                let expected = Some(swap.order.version - 1);
+                let detail =
+                    format!("Whether the order was written is unknown. Read it before you send it again. {failure}");
+                Next::Respond(conflict(503, "OUTCOME_UNKNOWN", "Outcome unknown", &detail, expected, current))
+            }
+        }
+    })
+}
+
+fn written(name: Name, swap: Swap, cx: &mut Cx<'_>) -> Next {
+    cx.monitor.orders_mut().look(name, Some(&swap.text));
+    cx.monitor.orders_mut().verified(name, cx.now);
+    let response = shown(name, Some(&swap.order));
+    put_cached(name, swap.text, PUTS_MAX, |_| Next::Respond(response))
+}
+
+fn shown(name: Name, order: Option<&Order>) -> Response {
+    let document = Document {
+        name: name.text(),
+        version: order.map_or(0, |order| order.version),
+        updated_at: order.map(|order| iso8601(order.updated_at)),
+        by: order.map(|order| order.by.as_str()),
+        reason: order.map(|order| order.reason.as_str()),
+        value: order.map(|order| &order.value),
+    };
+    let mut response = Response::json(200, "application/json", &document);
+    response.headers.push(("etag", tag(document.version)));
+    response
+}
+
+/// The one version that a condition names, for the problem document.
+fn expected_version(condition: &Condition) -> Option<u64> {
+    match condition {
+        Condition::Versions(versions) => versions.first().copied(),
+        Condition::Any => None,
+    }
+}
+
+fn refused(refusal: &Refusal, expected: Option<u64>) -> Response {
+    match refusal {
+        Refusal::Version { current } => {
+            let detail = "The order has another version. Read it again, and decide anew.";
+            conflict(412, "ORDER_CHANGED", "Precondition failed", detail, expected, Some(*current))
+        }
+        Refusal::Damaged(damage) => damaged(&damage.to_string()),
+        Refusal::Exhausted => {
+            Response::problem(507, "ORDER_EXHAUSTED", "Exhausted", "The version cannot rise any more.")
+        }
+        Refusal::Unusable(problem) => Response::problem(
+            422,
+            "ORDER_UNUSABLE",
+            "Unusable order",
+            &format!("The order cannot be taken: {problem}."),
+        ),
+    }
+}
+
+fn conflict(
+    status: u16,
+    code: &'static str,
+    title: &'static str,
+    detail: &str,
+    expected_version: Option<u64>,
+    current_version: Option<u64>,
+) -> Response {
+    let problem = Problem { code, title, status, detail, instance: None };
+    let document = Conflict { problem, expected_version, current_version };
+    let mut response = Response::json(status, super::PROBLEM_JSON, &document);
+    if let Some(version) = current_version {
+        response.headers.push(("etag", tag(version)));
+    }
+    response
+}
+
+fn damaged(damage: &str) -> Response {
+    let detail =
+        format!("What the store holds is no order that can be used: {damage}. Nothing was changed. Restore it.");
+    Response::problem(500, "ORDER_DAMAGED", "Damaged order", &detail)
+}
+
+fn unavailable(problem: &str) -> Response {
+    let detail = format!("The strong store did not answer. {problem}");
+    Response::problem(503, "STORE_UNAVAILABLE", "Store unavailable", &detail)
+}
+
+#[cfg(test)]
+mod tests;

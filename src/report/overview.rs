@@ -1,0 +1,298 @@
+//! Everything at a glance, for people, dashboards and programs that know a database manager's `get_status()`: what is
+//! switched on, each database with its pool, and the query caches as one.
+//!
+//! Utilization and rates are ratios from 0 to 1. All of it is one isolate's, which `scope` says.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::facts::{CacheFacts, DatabaseFacts, Facts};
+use super::health::{Health, HealthFacts, HealthState, ratio};
+use super::score::Score;
+use super::short_number;
+use super::timestamp::iso8601;
+use crate::clock::Millis;
+
+/// The document. Its names have underscores, because those who know it know it so.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Overview {
+    /// `isolate`.
+    scope: &'static str,
+    timestamp: String,
+    uptime_ms: Millis,
+    memory_bytes: u64,
+    config: Switches,
+    databases: BTreeMap<String, Database>,
+    cache_stats: CacheStats,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    tenants: BTreeMap<String, Tenants>,
+}
+
+/// What the monitor itself has switched on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Instruments {
+    /// Metrics are served.
+    pub metrics: bool,
+    /// Traces are made.
+    pub tracing: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+struct Switches {
+    load_balancing: bool,
+    load_balance_strategy: String,
+    failover: bool,
+    query_cache: bool,
+    metrics: bool,
+    tracing: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+struct Database {
+    config: DatabaseConfig,
+    pool_stats: PoolStats,
+    state: HealthState,
+    health_score: u8,
+    circuit_breaker: CircuitBreaker,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    endpoints: Vec<Endpoint>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+struct DatabaseConfig {
+    #[serde(rename = "type")]
+    kind: String,
+    min_connections: u32,
+    max_connections: u32,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+struct PoolStats {
+    total_connections: u32,
+    active_connections: u32,
+    #[serde(serialize_with = "short_number")]
+    pool_utilization: f64,
+    #[serde(serialize_with = "short_number")]
+    success_rate: f64,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+struct CircuitBreaker {
+    state: String,
+    failures: u32,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+struct Endpoint {
+    name: String,
+    role: String,
+    state: String,
+    circuit_breaker: String,
+    pending: u32,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+struct CacheStats {
+    size: u64,
+    #[serde(serialize_with = "short_number")]
+    utilization: f64,
+    #[serde(serialize_with = "short_number")]
+    hit_rate: f64,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+struct Tenants {
+    live: u64,
+    residues: u64,
+    evicted: u64,
+}
+
+impl Overview {
+    /// What is known of everything.
+    #[must_use]
+    pub fn of(facts: &Facts, instruments: Instruments) -> Self {
+        let databases = &facts.databases;
+        let clusters = || databases.iter().filter_map(|database| database.cluster.as_ref());
+        let caches = || databases.iter().filter_map(|database| database.cache);
+        let strategy = clusters().map(|cluster| cluster.strategy.as_str()).find(|strategy| *strategy != "off");
+        Self {
+            scope: "isolate",
+            timestamp: iso8601(facts.now()),
+            uptime_ms: facts.uptime_ms,
+            memory_bytes: facts.memory_bytes,
+            config: Switches {
+                load_balancing: strategy.is_some(),
+                load_balance_strategy: strategy.unwrap_or("off").to_owned(),
+                failover: clusters().any(|cluster| cluster.does_fail_over),
+                query_cache: caches().next().is_some(),
+                metrics: instruments.metrics,
+                tracing: instruments.tracing,
+            },
+            databases: databases.iter().map(|it| (it.name.clone(), Database::of(facts, it))).collect(),
+            cache_stats: CacheStats::of(caches()),
+            tenants: facts
+                .tenants
+                .iter()
+                .map(|it| {
+                    let tenants = Tenants { live: it.live, residues: it.residues, evicted: it.evicted };
+                    (it.name.clone(), tenants)
+                })
+                .collect(),
+        }
+    }
+}
+
+impl Database {
+    fn of(facts: &Facts, database: &DatabaseFacts) -> Self {
+        let DatabaseFacts { status, kind, cluster, .. } = database;
+        let (pool, totals) = (&status.pool, &status.totals);
+        let attempts = totals.successful.saturating_add(totals.failed);
+        let success = if attempts == 0 { 1.0 } else { ratio(totals.successful, attempts) };
+        Self {
+            config: DatabaseConfig { kind: kind.clone(), min_connections: pool.min, max_connections: pool.max },
+            pool_stats: PoolStats {
+                total_connections: pool.max,
+                active_connections: pool.borrowed,
+                pool_utilization: to_thousandth(ratio(u64::from(pool.borrowed), u64::from(pool.max))),
+                success_rate: to_thousandth(success),
+            },
+            state: Health::of(&HealthFacts::of_one(facts, database)).status,
+            health_score: Score::of(database, facts.now()).score,
+            circuit_breaker: CircuitBreaker {
+                state: status.breaker.state.to_string(),
+                failures: status.breaker.failures,
+            },
+            endpoints: cluster
+                .iter()
+                .flat_map(|cluster| &cluster.endpoints)
+                .map(|endpoint| Endpoint {
+                    name: endpoint.name.clone(),
+                    role: endpoint.role.clone(),
+                    state: endpoint.state.clone(),
+                    circuit_breaker: endpoint.breaker.clone(),
+                    pending: endpoint.pending,
+                })
+                .collect(),
+        }
+    }
+}
+
+impl CacheStats {
+    /// Several caches as one. Without a read nothing was hit.
+    fn of(caches: impl Iterator<Item = CacheFacts>) -> Self {
+        let (mut size, mut room, mut served, mut missed) = (0_u64, 0_u64, 0_u64, 0_u64);
+        for cache in caches {
+            size = size.saturating_add(cache.entries);
+            room = room.saturating_add(cache.entries_max);
+            served = served.saturating_add(cache.hits).saturating_add(cache.stale);
+            missed = missed.saturating_add(cache.misses);
+        }
+        let reads = served.saturating_add(missed);
+        Self { size, utilization: to_thousandth(ratio(size, room)), hit_rate: to_thousandth(ratio(served, reads)) }
+    }
+}
+
+fn to_thousandth(number: f64) -> f64 {
+    (number * 1_000.0).round() / 1_000.0
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::report::facts::{ClusterFacts, EndpointFacts, ProbeFacts, TenantsFacts};
+    use crate::report::status::{BreakerStatus, PoolStatus, Status, Totals};
+
+    /// HLT-28: the overview has the shape that callers of `get_status()` know, with the numbers of their example.
+    #[test]
+    fn the_overview_reads_as_documented() {
+        let status = Status {
+            pool: PoolStatus { min: 2, max: 20, borrowed: 5, ..PoolStatus::default() },
+            totals: Totals { successful: 999, failed: 1, ..Totals::default() },
+            breaker: BreakerStatus { state: "CLOSED".into(), ..BreakerStatus::default() },
+            ..Status::default()
+        };
+        let endpoint = EndpointFacts { name: "near".into(), role: "replica".into(), ..EndpointFacts::default() };
+        let primary = DatabaseFacts {
+            name: "primary".to_owned(),
+            kind: "libsql".to_owned(),
+            probe: Some(ProbeFacts { is_connected: true, at_ms: 1_704_067_200_000, duration_ms: 1 }),
+            status,
+            cache: Some(CacheFacts {
+                entries: 1_500,
+                entries_max: 10_000,
+                hits: 80,
+                stale: 5,
+                misses: 15,
+                ..CacheFacts::default()
+            }),
+            cluster: Some(ClusterFacts {
+                strategy: "performance".to_owned(),
+                does_fail_over: true,
+                endpoints: vec![EndpointFacts {
+                    state: "healthy".to_owned(),
+                    breaker: "CLOSED".to_owned(),
+                    pending: 1,
+                    ..endpoint
+                }],
+            }),
+            ..DatabaseFacts::default()
+        };
+        let tenants = TenantsFacts { name: "projects".to_owned(), live: 3, residues: 2, evicted: 1 };
+        let facts = Facts {
+            now_ms: 1_704_067_200_000,
+            uptime_ms: 5,
+            memory_bytes: 65_536,
+            databases: vec![primary],
+            tenants: vec![tenants],
+        };
+        let overview = Overview::of(&facts, Instruments { metrics: true, tracing: false });
+        let expected = json!({
+            "scope": "isolate",
+            "timestamp": "2024-01-01T00:00:00.000Z",
+            "uptime_ms": 5,
+            "memory_bytes": 65_536,
+            "config": {
+                "load_balancing": true, "load_balance_strategy": "performance", "failover": true, "query_cache": true,
+                "metrics": true, "tracing": false
+            },
+            "databases": {
+                "primary": {
+                    "config": { "type": "libsql", "min_connections": 2, "max_connections": 20 },
+                    "pool_stats": {
+                        "total_connections": 20, "active_connections": 5, "pool_utilization": 0.25, "success_rate": 0.999
+                    },
+                    "state": "healthy",
+                    "health_score": 100,
+                    "circuit_breaker": { "state": "CLOSED", "failures": 0 },
+                    "endpoints": [
+                        { "name": "near", "role": "replica", "state": "healthy", "circuit_breaker": "CLOSED", "pending": 1 }
+                    ]
+                }
+            },
+            "cache_stats": { "size": 1500, "utilization": 0.15, "hit_rate": 0.85 },
+            "tenants": { "projects": { "live": 3, "residues": 2, "evicted": 1 } }
+        });
+        assert_eq!(serde_json::to_value(overview).unwrap_or_default(), expected);
+    }
+
+    #[test]
+    fn caches_add_up_and_without_any_there_is_nothing() {
+        let cache =
+            |entries, hits, misses| CacheFacts { entries, entries_max: 10, hits, misses, ..CacheFacts::default() };
+        let both = CacheStats::of([cache(5, 9, 1), cache(0, 0, 10)].into_iter());
+        assert_eq!(both, CacheStats { size: 5, utilization: 0.25, hit_rate: 0.45 });
+        let none = CacheStats::of(std::iter::empty());
+        assert_eq!(none, CacheStats { size: 0, utilization: 0.0, hit_rate: 0.0 });
+    }
+
+    #[test]
+    fn a_database_that_was_not_asked_has_failed_nothing() {
+        let facts = Facts { databases: vec![DatabaseFacts::default()], ..Facts::default() };
+        let overview = serde_json::to_value(Overview::of(&facts, Instruments::default())).unwrap_or_default();
+        assert_eq!(overview["databases"][""]["pool_stats"]["success_rate"], 1);
+        assert_eq!(overview["config"]["load_balance_strategy"], "off");
+    }
+}

@@ -1,0 +1,42 @@
+//! Reads a request's body up to a bound, so that one without an end costs no more than one at the bound.
+
+use worker::js_sys::{Reflect, Uint8Array};
+use worker::wasm_bindgen::{JsCast, JsValue};
+
+use super::promise::{call, settled};
+use crate::http::{BODY_MAX, BodyProblem};
+
+/// The body of `request`, or why there is none.
+pub(super) async fn read(request: &JsValue) -> Result<String, BodyProblem> {
+    let stream = Reflect::get(request, &"body".into()).unwrap_or_default();
+    if !stream.is_object() {
+        return Ok(String::new());
+    }
+    let reader = call(&stream, "getReader", &[]).map_err(|_| BodyProblem::Unread)?;
+    let bytes = read_all(&reader).await;
+    if bytes.is_err() {
+        // What is still to come is not waited for.
+        _ = call(&reader, "cancel", &[]);
+    }
+    String::from_utf8(bytes?).map_err(|_| BodyProblem::NotText)
+}
+
+async fn read_all(reader: &JsValue) -> Result<Vec<u8>, BodyProblem> {
+    let mut bytes = Vec::new();
+    loop {
+        let chunk = next(reader).await.map_err(|_| BodyProblem::Unread)?;
+        let Some(chunk) = chunk else { return Ok(bytes) };
+        if bytes.len() + chunk.length() as usize > BODY_MAX {
+            return Err(BodyProblem::TooLong);
+        }
+        bytes.extend(chunk.to_vec());
+    }
+}
+
+async fn next(reader: &JsValue) -> Result<Option<Uint8Array>, JsValue> {
+    let read = settled(call(reader, "read", &[])?).await?;
+    if Reflect::get(&read, &"done".into())?.is_truthy() {
+        return Ok(None);
+    }
+    Reflect::get(&read, &"value".into())?.dyn_into().map(Some)
+}

@@ -1,0 +1,71 @@
+// A process that writes version after version into a strong store, until it is killed.
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { build } from "esbuild";
+
+/** How such a process reaches the store. */
+export interface WriterProgram {
+  /** Imports of the program, by paths below tests/stores. */
+  imports: string;
+  /** An expression that is the store, or the promise of it. */
+  store: string;
+}
+
+const TOLD_LIMIT_MS = 30_000;
+
+export interface Writer {
+  /** Kills the process at once when it has told of this version or a later one; gives the last that it told of. */
+  killAfter(version: number): Promise<number>;
+}
+
+/** Starts a process that writes to `key`: `1:1,1,…`, `2:2,2,…`; each is told of when its swap is done. */
+export async function startWriter({ imports, store }: WriterProgram, key: string): Promise<Writer> {
+  const folder = await mkdtemp(join(tmpdir(), "seawall-writer-"));
+  const outfile = join(folder, "writer.mjs");
+  await build({
+    stdin: {
+      contents: `
+        ${imports}
+        import { writeSync } from "node:fs";
+        const key = ${JSON.stringify(key)};
+        const store = await ${store};
+        for (;;) {
+          const text = await store.read(key);
+          const version = Number.parseInt(text ?? "0", 10) + 1;
+          const next = version + ":" + (version + ",").repeat(2000);
+          if (await store.swap(key, text, next)) writeSync(1, version + "\\n");
+        }`,
+      resolveDir: import.meta.dirname,
+      loader: "ts",
+    },
+    outfile,
+    bundle: true,
+    format: "esm",
+    platform: "node",
+    banner: { js: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);' },
+    logLevel: "error",
+  });
+  const child = spawn(process.execPath, [outfile], { stdio: ["ignore", "pipe", "pipe"] });
+  return { killAfter: (version) => killAfter(child, version).finally(() => rm(folder, { recursive: true })) };
+}
+
+async function killAfter(child: ChildProcess, version: number): Promise<number> {
+  let told = "";
+  let log = "";
+  child.stderr?.on("data", (chunk) => {
+    log = (log + chunk).slice(-4_000);
+  });
+  const last = () => Number(told.split("\n").at(-2) ?? 0);
+  const ended = new Promise<void>((resolve) => child.once("close", () => resolve()));
+  const limit = setTimeout(() => child.kill("SIGKILL"), TOLD_LIMIT_MS);
+  child.stdout?.on("data", (chunk) => {
+    told += chunk;
+    if (last() >= version) child.kill("SIGKILL");
+  });
+  await ended;
+  clearTimeout(limit);
+  if (last() < version) throw new Error(`the writer ended at version ${last()}:\n${log}`);
+  return last();
+}
