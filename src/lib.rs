@@ -23,6 +23,7 @@ pub mod engine;
 pub mod error;
 pub mod hrana;
 pub mod http;
+pub mod metrics;
 pub mod monitor;
 #[cfg(feature = "monitor")]
 pub mod monitor_bindings;

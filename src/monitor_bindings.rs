@@ -102,6 +102,21 @@ impl MonitorHandle {
         self.monitor.check_every((interval_ms >= 1.0).then_some(interval_ms as u64));
     }
 
+    /// Learns of a metric of the application's own, the JSON of `Declared`, and returns its name as it is shown.
+    ///
+    /// Throws what is wrong with it.
+    #[wasm_bindgen(js_name = declareMetric)]
+    pub fn declare_metric(&mut self, declared: &str) -> Result<String, JsError> {
+        self.monitor.metrics.business.declare(read(declared)?).map_err(|problem| JsError::new(&problem))
+    }
+
+    /// Counts a value of such a metric, the JSON of `Measured`. What cannot be counted is dropped, and counted as that.
+    pub fn measure(&mut self, measured: &str) {
+        if let Ok(measured) = read(measured) {
+            self.monitor.metrics.business.measure(&measured);
+        }
+    }
+
     /// Says what to do of a database's probe: 0 when the last one is young enough, -1 to send one and tell
     /// `probeEnded`, else to ask again after so many milliseconds.
     pub fn probe(

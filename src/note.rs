@@ -3,12 +3,15 @@
 //! A frequent note only moves a counter. A rare one is also kept, with its time, in a bounded ring until the host
 //! takes it for its log.
 
+pub mod times;
+
 use std::collections::VecDeque;
 
 use crate::clock::{Instant, Millis};
 use crate::error::{CODES, Code};
 use crate::outcome::{OUTCOMES, Outcome};
 use crate::policy::breaker::{Change, State};
+use times::{Row, Times};
 
 /// Rare notes kept until the host takes them; the oldest make room.
 pub const EVENTS_MAX: usize = 128;
@@ -16,12 +19,10 @@ pub const EVENTS_MAX: usize = 128;
 /// Something that happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Note {
-    /// An attempt ended, after so long.
+    /// An attempt ended.
     AttemptEnded {
         /// How.
         outcome: Outcome,
-        /// From the step to the report.
-        duration_ms: Millis,
         /// Whether that was longer than the slow limit.
         is_slow: bool,
     },
@@ -65,8 +66,6 @@ pub struct Tally {
     pub outcomes: [u64; OUTCOMES.len()],
     /// Calls that a policy ended, in the order of [`CODES`].
     pub refusals: [u64; CODES.len()],
-    /// Sum of the durations of ended attempts, in milliseconds.
-    pub duration_ms: u64,
     /// Attempts that took longer than the slow limit.
     pub slow: u64,
     /// Calls that had to wait for a lease.
@@ -123,6 +122,7 @@ impl Tally {
 #[derive(Clone, Debug, Default)]
 pub struct Notes {
     tally: Tally,
+    times: Times,
     events: VecDeque<(Instant, Note)>,
     dropped: u64,
 }
@@ -130,19 +130,29 @@ pub struct Notes {
 impl Notes {
     /// Counts a [`Note::AttemptEnded`]: [`Notes::push`] for what every call notes.
     #[inline]
-    pub fn attempt_ended(&mut self, outcome: Outcome, duration_ms: Millis, is_slow: bool) {
+    pub fn attempt_ended(&mut self, outcome: Outcome, is_slow: bool) {
         let tally = &mut self.tally;
         tally.outcomes[outcome as usize] += 1;
-        tally.duration_ms += duration_ms;
         tally.slow += u64::from(is_slow);
+    }
+
+    /// Counts how long something took.
+    #[inline]
+    pub fn took(&mut self, row: Row, ms: Millis) {
+        self.times.took(row, ms);
+    }
+
+    /// Counts a retry, by how the attempt before ended.
+    pub fn retried_after(&mut self, outcome: Outcome) {
+        self.times.retried(outcome);
     }
 
     /// Counts a note, and keeps it if it is rare.
     pub fn push(&mut self, note: Note, now: Instant) {
         let tally = &mut self.tally;
         match note {
-            Note::AttemptEnded { outcome, duration_ms, is_slow } => {
-                self.attempt_ended(outcome, duration_ms, is_slow);
+            Note::AttemptEnded { outcome, is_slow } => {
+                self.attempt_ended(outcome, is_slow);
                 return;
             }
             Note::Refused(code) => {
@@ -166,7 +176,10 @@ impl Notes {
                 return;
             }
             Note::RetryBudgetSpent => tally.retries_denied += 1,
-            Note::CircuitChanged { .. } => tally.circuit_changes += 1,
+            Note::CircuitChanged { from, to, .. } => {
+                tally.circuit_changes += 1;
+                self.times.changed(from, to);
+            }
             Note::LeaseLapsed => tally.leases_lapsed += 1,
             Note::TransitionRefused => tally.transitions_refused += 1,
             Note::HintMerged => tally.hints_merged += 1,
@@ -184,6 +197,12 @@ impl Notes {
     #[must_use]
     pub const fn tally(&self) -> &Tally {
         &self.tally
+    }
+
+    /// How long things took.
+    #[must_use]
+    pub const fn times(&self) -> &Times {
+        &self.times
     }
 
     /// Whether rare notes wait to be taken.
@@ -215,7 +234,7 @@ mod tests {
     #[test]
     fn frequent_notes_are_counted_and_rare_ones_kept_within_a_bound() {
         let mut notes = Notes::default();
-        notes.push(Note::AttemptEnded { outcome: Outcome::Busy, duration_ms: 7, is_slow: true }, Instant(1));
+        notes.push(Note::AttemptEnded { outcome: Outcome::Busy, is_slow: true }, Instant(1));
         for at in 0..200 {
             notes.push(Note::LeaseLapsed, Instant(at));
         }

@@ -2,6 +2,7 @@
 
 import type { CircuitEventName, CircuitListener, Why } from "./circuit.ts";
 import type { SeawallOptions } from "./config/options.ts";
+import type { Times } from "./core.ts";
 import type { Driver } from "./driver.ts";
 import type { EffectiveConfig } from "./live-settings.ts";
 import type { SlowQuery } from "./slow-queries.ts";
@@ -141,6 +142,8 @@ export interface Controls {
    * @throws Error when the document is damaged, newer, or cannot be used; nothing has changed then.
    */
   importConfig(text: string): void;
+  /** How long things took, as counts in buckets for the metrics of `seawall/monitor`; undefined before the first operation. */
+  times(): Times | undefined;
   /** Operations that were given an `operationName` or a `tableName`, with their counts. */
   operations(): OperationStatus[];
   /**
@@ -221,6 +224,7 @@ export function controlsOf(
     },
     fleet: () => driver().fleet(),
     setTier: (tier) => driver().setTier(tier),
+    times: () => driver().times(),
     operations: () => driver().operations(),
     slowQueries: (limit) => driver().slow?.list(limit) ?? [],
     drain: (deadlineMs) => driver().drain(deadlineMs),

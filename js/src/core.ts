@@ -19,6 +19,7 @@ export const Place = {
   State: 5,
   ChangedAtMs: 6,
   HedgeMs: 7,
+  TimesAt: 8,
 } as const;
 /** What `succeed` and `look` ask the host to look at. */
 export const Look = { Waiter: 1, Store: 2, Notes: 4, Pool: 8 } as const;
@@ -27,7 +28,16 @@ export const Ending = { AsReported: 0, OutcomeUnknown: 1, DeadlineExceeded: 2, R
 /** Outcomes that the driver reports without an answer of the server. */
 export const OutcomeClass = { Success: 0, Timeout: 2, Aborted: 11 } as const;
 
-const REGISTER_LENGTH = 8;
+const REGISTER_LENGTH = 9;
+/** Rows of `note::times`, and numbers in all of them and behind: circuit changes and retries. */
+const TIMES_ROWS = 8;
+const TIMES_COUNTS = TIMES_ROWS * 51 + 9 + 12;
+
+/** How long things took, in buckets that only the monitor knows to read. */
+export interface Times {
+  sumsMs: number[];
+  counts: number[];
+}
 
 let generation = 0;
 
@@ -344,6 +354,15 @@ export class CoreHandle {
       this.trapped(error, 0);
       return "";
     }
+  }
+
+  /** How long things took: the counts of `note::times` in src, as they lie in memory. */
+  times(): Times {
+    const at = this.read(Place.TimesAt);
+    const { buffer } = wasm.wasmMemory();
+    const sumsMs = Array.from(new BigUint64Array(buffer, at, TIMES_ROWS), Number);
+    const counts = Array.from(new Uint32Array(buffer, at + TIMES_ROWS * 8, TIMES_COUNTS));
+    return { sumsMs, counts };
   }
 
   /** A trap leaves the instance unusable for everybody: it is replaced before anything else is asked of it. */

@@ -6,7 +6,7 @@ import { attemptOnce, TIMER_MAX_MS } from "./attempt.ts";
 import { Circuit, type Why } from "./circuit.ts";
 import type { SeawallOptions } from "./config/options.ts";
 import { Upkeep } from "./connections.ts";
-import { type CoreHandle, coreMemoryBytes, Place, Step } from "./core.ts";
+import { type CoreHandle, coreMemoryBytes, Place, Step, type Times } from "./core.ts";
 import { holdLease } from "./held-lease.ts";
 import { LabelledCounts } from "./labels.ts";
 import { LiveCore } from "./live-core.ts";
@@ -239,6 +239,11 @@ export class Driver implements Guard {
   /** Gives its memory back, after {@link Driver.close} and when nothing runs. */
   free(): void {
     this.#live.free();
+  }
+
+  /** How long things took, for metrics; undefined while nothing was asked of the database. */
+  times(): Times | undefined {
+    return this.#live.handle?.times();
   }
 
   /** The status document. */

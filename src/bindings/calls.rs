@@ -55,9 +55,11 @@ impl Core {
         })
     }
 
-    /// Address of the register in `wasmMemory()`, in bytes: 8 numbers of 64 bits.
+    /// Address of the register in `wasmMemory()`, in bytes: 9 numbers of 64 bits. The last is the address of the counts of
+    /// durations, which lie there as `note::times` says.
     #[wasm_bindgen(js_name = registerAddress)]
-    pub fn register_address(&self) -> usize {
+    pub fn register_address(&mut self) -> usize {
+        self.register.put_times_at(self.engine.notes().times().address());
         self.register.address()
     }
 

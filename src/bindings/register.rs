@@ -32,8 +32,10 @@ mod place {
     pub(super) const CHANGED_AT_MS: usize = 6;
     /// Attempt: ask for a second leg after so many milliseconds, 0 for never.
     pub(super) const HEDGE_MS: usize = 7;
+    /// Where the counts of durations are, in bytes.
+    pub(super) const TIMES_AT: usize = 8;
     /// Number of places.
-    pub(super) const COUNT: usize = 8;
+    pub(super) const COUNT: usize = 9;
 }
 
 /// The row of numbers in wasm memory, which the host reads right after a call.
@@ -49,6 +51,11 @@ impl Register {
     /// Notes when the change happened that is handed out.
     pub(super) fn put_changed_at(&mut self, at: Instant) {
         self.0[place::CHANGED_AT_MS] = at.to_host();
+    }
+
+    /// Notes where the counts of durations are.
+    pub(super) fn put_times_at(&mut self, address: usize) {
+        self.0[place::TIMES_AT] = address as f64;
     }
 
     /// Notes how long a set-up may take.

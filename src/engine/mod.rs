@@ -31,6 +31,7 @@ pub mod step;
 use crate::clock::{Instant, Millis};
 use crate::config::Config;
 use crate::error::Code;
+use crate::note::times::Row;
 use crate::note::{Note, Notes};
 use crate::outcome::{Effect, Evidence, Judgement, Outcome};
 use crate::policy::breaker::{Admission, Breaker, BreakerAnswer, State};
@@ -167,6 +168,7 @@ impl Engine {
         self.observe_rare(judgement.outcome, admission, lease, since, now);
         match self.retry(&call, judgement, now) {
             RetryAnswer::After(delay_ms) => {
+                self.notes.retried_after(judgement.outcome);
                 let until = now.plus(delay_ms);
                 call.doing = Doing::BackingOff;
                 call.acquire_by = until.plus(self.config.pool.acquire_timeout_ms).min(call.deadline);
@@ -355,7 +357,8 @@ impl Engine {
         }
         if self.config.is_monitoring_on {
             let is_slow = self.breaker.is_slow(duration_ms);
-            self.notes.attempt_ended(outcome, duration_ms, is_slow);
+            self.notes.attempt_ended(outcome, is_slow);
+            self.notes.took(Row::of_attempt(outcome, lease.is_some()), duration_ms);
             self.health.record(evidence, is_slow, duration_ms, now);
         }
     }

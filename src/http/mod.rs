@@ -10,6 +10,7 @@ pub mod body;
 pub mod exchange;
 pub mod health;
 mod logs;
+pub mod metrics;
 pub mod orders;
 pub mod routes;
 

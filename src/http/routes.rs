@@ -2,7 +2,7 @@
 
 use super::exchange::{Cx, Next};
 use super::{Problem, QUOTED_MAX, Request, Response};
-use super::{alerts, health, logs, orders};
+use super::{alerts, health, logs, metrics, orders};
 use crate::alerts::delivery::LOOP_HEADER;
 
 /// What a request may be sent with.
@@ -51,6 +51,8 @@ const ROUTES: &[Route] = &[
     Route { root: Root::Admin, path: "/alerts/silences", methods: Methods::Post, begin: alerts::silences },
     Route { root: Root::Admin, path: "/alerts/{id}/ack", methods: Methods::Post, begin: alerts::acknowledge },
     Route { root: Root::Admin, path: "/alerts/{id}/silence", methods: Methods::Post, begin: alerts::silence },
+    Route { root: Root::Base, path: "/health/metrics", methods: Methods::Read, begin: metrics::text },
+    Route { root: Root::Base, path: "/platform/metrics", methods: Methods::Read, begin: metrics::text },
 ];
 
 impl Methods {

@@ -17,7 +17,11 @@ use chores::UnderWay;
 use crate::alerts::{self, Alerts};
 use crate::clock::Millis;
 use crate::http::exchange::Answer;
+use crate::metrics::Metrics;
+use crate::metrics::document::Picture;
+use crate::metrics::samples::Samples;
 use crate::orders::seen::Seen;
+use crate::report::facts::Facts;
 use crate::report::probe::Probes;
 use crate::telemetry::Telemetry;
 
@@ -27,6 +31,8 @@ pub struct Monitor {
     settings: Settings,
     under_way: UnderWay,
     checks: Checks,
+    /// What it measures.
+    pub metrics: Metrics,
     admin_requests: AdminRequests,
     orders: Seen,
     probes: Probes,
@@ -55,6 +61,16 @@ impl Monitor {
         &self.admin_requests
     }
 
+    /// Everything that was measured: what this isolate has counted since its start, and its levels.
+    pub fn measured(&mut self, facts: &Facts) -> Samples {
+        self.metrics.all(facts, &self.admin_requests)
+    }
+
+    /// The same, to be shown.
+    pub fn picture(&mut self, facts: &Facts) -> Picture {
+        self.metrics.alone(facts, &self.admin_requests)
+    }
+
     /// How the admin routes answered, to be counted.
     pub(crate) const fn admin_requests_mut(&mut self) -> &mut AdminRequests {
         &mut self.admin_requests
@@ -79,7 +95,7 @@ impl Monitor {
     /// Whether metrics are served.
     #[must_use]
     pub const fn is_metered(&self) -> bool {
-        false
+        self.settings.metrics.enabled
     }
 
     /// Has all databases probed every so many milliseconds from now on, at least [`settings::CHECK_INTERVAL_MIN_MS`];

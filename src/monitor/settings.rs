@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use crate::alerts;
 use crate::clock::Millis;
 use crate::http::auth::Access;
+use crate::metrics;
 use crate::report::score::Gates;
 use crate::telemetry;
 
@@ -27,6 +28,8 @@ pub struct Settings {
     pub check_interval_ms: Option<Millis>,
     /// Scores from which a database is well enough, for each who asks.
     pub health_score: Gates,
+    /// Metrics.
+    pub metrics: metrics::Settings,
     /// What lets into the admin routes; by default nobody is let in.
     pub admin_token: Access,
     /// What is worth an alert, and who is told.
@@ -42,6 +45,7 @@ impl Default for Settings {
             base_path: "/api".to_owned(),
             check_interval_ms: None,
             health_score: Gates::default(),
+            metrics: metrics::Settings::default(),
             admin_token: Access::default(),
             alerts: alerts::Settings::default(),
             telemetry: telemetry::Settings::default(),
@@ -71,6 +75,8 @@ const VARIABLES: &[Variable] = &[
     Variable { name: "MONITOR_BASE_PATH", option: "basePath", kind: Kind::Text },
     Variable { name: "MONITOR_CHECK_INTERVAL_MS", option: "checkIntervalMs", kind: Kind::Json },
     Variable { name: "HEALTH_SCORE_MIN", option: "healthScore.deploy", kind: Kind::Json },
+    Variable { name: "METRICS_ENABLED", option: "metrics.enabled", kind: Kind::Json },
+    Variable { name: "METRICS_STATS_INTERVAL_MS", option: "metrics.statsIntervalMs", kind: Kind::Json },
     Variable { name: "SEAWALL_ADMIN_TOKEN", option: "adminToken", kind: Kind::Text },
     Variable { name: "LOG_LEVEL", option: "telemetry.logLevel", kind: Kind::Text },
     Variable { name: "OTEL_EXPORTER_OTLP_ENDPOINT", option: "telemetry.otlp.endpoint", kind: Kind::Text },
@@ -131,6 +137,9 @@ impl Settings {
         }
         if self.check_interval_ms.is_some_and(|ms| ms < CHECK_INTERVAL_MIN_MS) {
             return Err(format!("checkIntervalMs must be at least {CHECK_INTERVAL_MIN_MS}."));
+        }
+        if self.metrics.stats_interval_ms < metrics::STATS_INTERVAL_MIN_MS {
+            return Err(format!("metrics.statsIntervalMs must be at least {}.", metrics::STATS_INTERVAL_MIN_MS));
         }
         let Gates { deploy, custom } = self.health_score;
         for (name, score) in [("deploy", deploy), ("custom", custom)] {

@@ -163,7 +163,7 @@ impl LeasePool {
             self.make_room(cx);
         }
         let is_free = self.in_use < self.sizing.limit;
-        if is_free && (self.queue.is_empty() || self.is_next(priority, ticket, cx.now)) {
+        if is_free && (self.queue.is_empty() || self.is_next(priority, ticket, cx)) {
             return self.grant(cx);
         }
         self.wait(call, priority, ticket, acquire_by, cx)

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::status::Status;
 use crate::clock::{Instant, Millis};
+use crate::note::times::Times;
 
 /// One isolate at one time.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
@@ -44,6 +45,46 @@ pub struct DatabaseFacts {
     pub cache: Option<CacheFacts>,
     /// Its endpoints, if it has several.
     pub cluster: Option<ClusterFacts>,
+    /// How often its counters began anew, because the core that held them was replaced.
+    pub generation: u32,
+    /// How long things took.
+    pub times: TimesFacts,
+    /// Operations that their callers named; at most 100 pairs of names.
+    pub operations_named: Vec<NamedFacts>,
+}
+
+/// How long things took, as the counts of `note::times` lie in memory.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct TimesFacts {
+    /// Sums by row, in milliseconds.
+    pub sums_ms: Vec<u64>,
+    /// Counts of the rows by bucket, then of the circuit's changes, then of retries.
+    pub counts: Vec<u32>,
+}
+
+impl TimesFacts {
+    /// The same of an engine.
+    #[must_use]
+    pub fn of(times: &Times) -> Self {
+        Self { sums_ms: times.sums_ms().to_vec(), counts: times.counts().to_vec() }
+    }
+}
+
+/// Operations of one name on one table.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct NamedFacts {
+    /// What callers called it.
+    pub operation: String,
+    /// The table that they named, or nothing.
+    pub table: String,
+    /// How many there were.
+    pub calls: u64,
+    /// Of those, the ones that gave no value.
+    pub failures: u64,
+    /// How long they took in all, in milliseconds.
+    pub duration_ms: u64,
 }
 
 /// The query cache of a database.

@@ -19,7 +19,7 @@ use crate::engine::step::CallId;
 use crate::hrana::proto::{PipelineRequest, PipelineResponse};
 use crate::outcome::{Judgement, judge};
 use crate::query::{Class, Kind, Query};
-use crate::report::facts::DatabaseFacts;
+use crate::report::facts::{DatabaseFacts, TimesFacts};
 use crate::report::probe::{Probe, ProbeAnswer};
 use crate::report::status::Status;
 use crate::telemetry::events;
@@ -158,6 +158,7 @@ impl Visit {
             operations: u32::try_from(engine.running_at(now)).unwrap_or(u32::MAX),
             status: Status::of(engine, now),
             kind: "libsql".to_owned(),
+            times: TimesFacts::of(engine.notes().times()),
             ..DatabaseFacts::default()
         })
     }

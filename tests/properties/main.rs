@@ -12,6 +12,7 @@ mod fleet;
 mod hrana;
 mod limit;
 mod merge;
+mod metrics;
 mod orders;
 mod outlier;
 mod rate;

@@ -16,6 +16,16 @@ export {
   type MonitorAlerts,
 } from "./alerts.ts";
 export type { DatabaseOverview, HealthAlert, HealthDocument, MonitorMetrics, Overview } from "./documents.ts";
+export type {
+  BusinessMetrics,
+  Counter,
+  Gauge,
+  Histogram,
+  HistogramOptions,
+  LabelValues,
+  MetricOptions,
+  MetricsTextOptions,
+} from "./metrics.ts";
 export {
   createMonitor,
   getDatabaseMonitor,

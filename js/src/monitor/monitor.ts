@@ -9,9 +9,9 @@ import type { HealthDocument, MonitorMetrics, Overview } from "./documents.ts";
 import { type Answer, type Asked, carriedOut, type Host, type Question, type Responded } from "./exchange.ts";
 import { LiveCore } from "./live-core.ts";
 import { LogReader } from "./logs.ts";
+import { BusinessMetrics, type MetricsTextOptions, metricsRequest, textOf } from "./metrics.ts";
 import { fetched } from "./outgoing.ts";
 import { StrongHost } from "./strong-host.ts";
-
 import { type Watchable, type Watched, type WatchedTenants, watchedOf } from "./watched.ts";
 
 /** The latest time that a date can be, in milliseconds. */
@@ -35,6 +35,8 @@ export interface MonitorOptions {
   checkIntervalMs?: number;
   /** What is worth an alert, and who is told. */
   alerts?: AlertsOptions;
+  /** Metrics: whether they are shown and told to the others (true), and about how often they are told (15,000 ms). */
+  metrics?: { enabled?: boolean; statsIntervalMs?: number };
   /** Where orders and records are kept; without it the routes that need them answer 503. */
   store?: StrongStore;
   /** Follows the store, and is read where an order may be a minute old: `workersKvStore(env.SEAWALL_KV)`. */
@@ -75,6 +77,14 @@ export interface Monitor {
   getMetrics(): MonitorMetrics;
   /** What is known of everything at the moment, as `/api/status` has it, without asking anybody. */
   status(): Overview;
+  /**
+   * The metrics as text, as `/api/health/metrics` has them: for Prometheus, or as OpenMetrics.
+   *
+   * @throws RangeError for names that there are not, Error when nothing is known at the moment.
+   */
+  metricsText(options?: MetricsTextOptions): Promise<string>;
+  /** What the application counts itself, which is shown among the metrics. */
+  readonly metrics: BusinessMetrics;
   /** Does what is due in the background, and resolves when it is done. Never rejects. */
   tick(): Promise<void>;
   /**
@@ -121,6 +131,7 @@ class IsolateMonitor implements Monitor, Host {
   readonly #basePath: string;
   readonly #platform: Platform;
   readonly #startedAtMs: number;
+  readonly metrics: BusinessMetrics;
   #timer: ReturnType<typeof setInterval> | undefined;
 
   constructor(options: MonitorOptions, platform: Platform) {
@@ -135,8 +146,14 @@ class IsolateMonitor implements Monitor, Host {
     this.#core = new LiveCore(JSON.stringify(settings));
     this.#platform = platform;
     this.#startedAtMs = this.now();
+    this.metrics = new BusinessMetrics(() => this.#core.get());
     this.alerts = alertsOf(this.#core, this);
     if (settings.checkIntervalMs !== undefined) this.startMonitoring(settings.checkIntervalMs);
+  }
+
+  async metricsText(options: MetricsTextOptions = {}): Promise<string> {
+    const path = `${this.#basePath}/health/metrics`;
+    return textOf(await this.#answerTo(metricsRequest(path, options)));
   }
 
   async handle(request: Request): Promise<Response> {

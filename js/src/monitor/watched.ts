@@ -16,7 +16,7 @@ export interface WatchedClient {
 
 /** A guard of `createGuard`, with a way to ask the database whether it is there. */
 export interface WatchedGuard {
-  readonly guard: Pick<Driver, "status" | "run"> & Partial<Pick<Driver, "observer">>;
+  readonly guard: Pick<Driver, "status" | "run"> & Partial<Pick<Driver, "observer" | "times" | "operations">>;
   /** Asks the database something small. Rejects when it is not there. */
   check(): Promise<unknown>;
   /** What kind of database it is. */
@@ -26,7 +26,7 @@ export interface WatchedGuard {
 /** The controls that a monitor needs; the others add to what it can tell. */
 export type WatchedControls = Pick<Controls, "status" | "healthCheck"> &
   Partial<
-    Pick<Controls, "config" | "databaseType" | "telemetry"> &
+    Pick<Controls, "config" | "databaseType" | "telemetry" | "times" | "operations"> &
       Pick<ClusterControls, "isCluster" | "cluster"> & { cache: CacheControls }
   >;
 
@@ -82,7 +82,7 @@ function ofGuard(name: string, { guard, check, type = "other" }: WatchedGuard): 
     ask,
     LIMIT_DEFAULT_MS,
     () => guard.status(),
-    () => ({ kind: type }),
+    () => ({ kind: type, times: guard.times?.(), operationsNamed: guard.operations?.() }),
     (seen) => guard.observer?.logger?.since(seen),
   );
 }
@@ -107,6 +107,8 @@ function ofControls(name: string, controls: WatchedControls): Watched {
       cache: cacheOf(controls, setting),
       cluster: clusterOf(controls, setting),
       isTraced: controls.telemetry?.isTracing() ?? false,
+      times: controls.times?.(),
+      operationsNamed: controls.operations?.(),
     }),
     (seen) => controls.telemetry?.logs(seen),
   );
@@ -127,7 +129,7 @@ function watched(
     check: () => within(limitMs, ask),
     facts() {
       const status = statusOf();
-      return { operations: status.running ?? 0, status, ...others() };
+      return { operations: status.running ?? 0, status, generation: status.coreRecoveries ?? 0, ...others() };
     },
     logs,
   };

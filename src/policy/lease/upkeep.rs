@@ -4,6 +4,7 @@
 use super::{ConnectionState, Cx, LeasePool, Reason, Slot};
 use crate::clock::Instant;
 use crate::note::Note;
+use crate::note::times::Row;
 use crate::policy::connection::Connection;
 
 /// On the way to a lease, idle connections are looked for this often, in milliseconds.
@@ -156,6 +157,7 @@ impl LeasePool {
         let Some(index) = self.slots.iter().position(is_it) else { return };
         if is_well {
             let slot = &mut self.slots[index];
+            cx.notes.took(Row::SetUp, cx.now.since(slot.connection.created_at()));
             Self::advance(slot, ConnectionState::Ready, Reason::SetUp, self.config.is_enforced, cx);
             self.lives.warmed += 1;
             self.warming.failures = 0;

@@ -3,6 +3,7 @@
 use super::queue::Waiter;
 use super::{Cx, LeaseAnswer, LeasePool, Note, Order, Priority, Ticket};
 use crate::clock::{Instant, Millis};
+use crate::note::times::Row;
 
 /// A waiter may be this much later than it was told, in milliseconds.
 const LATENESS_MAX_MS: Millis = 250;
@@ -13,11 +14,15 @@ const POLL_MAX_MS: Millis = 50;
 impl LeasePool {
     /// Whether the asker's turn has come, while others wait as well. It then leaves the queue.
     #[cold]
-    pub(super) fn is_next(&mut self, priority: Priority, ticket: Option<Ticket>, now: Instant) -> bool {
+    pub(super) fn is_next(&mut self, priority: Priority, ticket: Option<Ticket>, cx: &mut Cx<'_>) -> bool {
+        let now = cx.now;
         self.turn(now);
         let free = self.sizing.limit - self.in_use;
         let is_next = self.queue.ahead_of(ticket, priority, free, now) < free;
         if is_next {
+            if let Some(waiter) = ticket.and_then(|ticket| self.queue.get(ticket)) {
+                cx.notes.took(Row::Waited, now.since(waiter.since));
+            }
             self.queue.serve(ticket);
             self.turn(now);
         }
