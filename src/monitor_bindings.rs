@@ -16,8 +16,9 @@ use crate::http::routes;
 use crate::monitor::{Monitor, Settings, chores};
 use crate::report::probe::{Probe, ProbeAnswer};
 
-/// Exchanges that wait for an answer; the oldest makes room. A host that lost its request never answers.
-const EXCHANGES_MAX: usize = 1_000;
+/// Exchanges that wait for an answer: a thousand requests, and all background work beside them; the oldest makes room. A
+/// host that lost its request never answers.
+const EXCHANGES_MAX: usize = 1_000 + chores::COUNT;
 
 /// The monitor of one isolate.
 #[wasm_bindgen(js_name = Monitor)]
