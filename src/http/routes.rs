@@ -46,11 +46,11 @@ const ROUTES: &[Route] = &[
     Route { root: Root::Base, path: "/health/score", methods: Methods::Read, begin: health::score },
     Route { root: Root::Base, path: "/status", methods: Methods::Read, begin: health::overview },
     Route { root: Root::Admin, path: "/orders/{name}", methods: Methods::ReadPut, begin: orders::order },
+    Route { root: Root::Admin, path: "/logs", methods: Methods::Read, begin: logs::recent },
     Route { root: Root::Admin, path: "/alerts", methods: Methods::Read, begin: alerts::list },
     Route { root: Root::Admin, path: "/alerts/silences", methods: Methods::Post, begin: alerts::silences },
     Route { root: Root::Admin, path: "/alerts/{id}/ack", methods: Methods::Post, begin: alerts::acknowledge },
     Route { root: Root::Admin, path: "/alerts/{id}/silence", methods: Methods::Post, begin: alerts::silence },
-    Route { root: Root::Admin, path: "/logs", methods: Methods::Read, begin: logs::recent },
 ];
 
 impl Methods {

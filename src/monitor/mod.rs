@@ -18,7 +18,6 @@ use crate::alerts::{self, Alerts};
 use crate::clock::Millis;
 use crate::http::exchange::Answer;
 use crate::orders::seen::Seen;
-use crate::report::overview::Instruments;
 use crate::report::probe::Probes;
 use crate::telemetry::Telemetry;
 
@@ -77,10 +76,10 @@ impl Monitor {
         self.uptime_ms
     }
 
-    /// What of the monitor's own work is switched on.
+    /// Whether metrics are served.
     #[must_use]
-    pub const fn instruments(&self) -> Instruments {
-        Instruments { metrics: false, tracing: false }
+    pub const fn is_metered(&self) -> bool {
+        false
     }
 
     /// Has all databases probed every so many milliseconds from now on, at least [`settings::CHECK_INTERVAL_MIN_MS`];

@@ -44,9 +44,7 @@ export interface Watched {
   /** A check that has not ended after so many milliseconds never will. */
   readonly limitMs: number;
   /** What is known of it, as `DatabaseFacts` in src/report/facts.rs has it, but for its name and probe. */
-  facts(): Record<string, unknown>;
-  /** Memory of the core behind it, in bytes. */
-  memoryBytes(): number;
+  facts(): { status: Status } & Record<string, unknown>;
   /** What was logged of it since the first `seen` records. */
   logs(seen: number): ReturnType<TelemetryControls["logs"]> | undefined;
 }
@@ -108,6 +106,7 @@ function ofControls(name: string, controls: WatchedControls): Watched {
       kind: controls.databaseType ?? "libsql",
       cache: cacheOf(controls, setting),
       cluster: clusterOf(controls, setting),
+      isTraced: controls.telemetry?.isTracing() ?? false,
     }),
     (seen) => controls.telemetry?.logs(seen),
   );
@@ -130,7 +129,6 @@ function watched(
       const status = statusOf();
       return { operations: status.running ?? 0, status, ...others() };
     },
-    memoryBytes: () => statusOf().memoryBytes ?? 0,
     logs,
   };
 }
