@@ -10,6 +10,7 @@ use wasm_bindgen::prelude::*;
 
 use crate::clock::Instant;
 use crate::http::Request;
+use crate::http::alerts::{self, Order};
 use crate::http::exchange::{Answer, Cx, Next, Question, Then};
 use crate::http::routes;
 use crate::monitor::{Monitor, Settings, chores};
@@ -75,6 +76,12 @@ impl MonitorHandle {
         let then = self.waiting.exchanges.remove(&id).ok_or_else(|| JsError::new("nothing waits for this answer"))?;
         let next = then(answer, &mut self.cx(now_ms, random));
         Ok(self.step(next))
+    }
+
+    /// Begins an order about alerts, the JSON of [`Order`], and returns its first step as JSON. Throws when it is none.
+    pub fn alerts(&mut self, order: &str) -> Result<String, JsError> {
+        let order: Order = read(order)?;
+        Ok(self.step(alerts::begin(order)))
     }
 
     /// How many pieces of background work there are.

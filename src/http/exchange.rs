@@ -19,6 +19,7 @@ use super::Response;
 use crate::clock::{Instant, Millis};
 use crate::monitor::Monitor;
 use crate::report::facts::Facts;
+use crate::telemetry::logs::Record;
 
 /// What the host is asked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -68,18 +69,22 @@ pub enum Question {
     },
     /// Sends a request to somebody else. Redirects are not followed. [`Answer::Fetched`].
     Fetch(Outgoing),
+    /// The same, with headers that are settings. [`Answer::Fetched`].
+    Export(Outgoing<String>),
+    /// What was logged since the last time. [`Answer::Logs`].
+    Logs,
 }
 
-/// A request to somebody else.
+/// A request to somebody else. `Name` is what names of headers are: of ours, or text.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Outgoing {
+pub struct Outgoing<Name = &'static str> {
     /// Where to.
     pub url: String,
     /// The method, in capitals.
     pub method: &'static str,
     /// The headers, with names in small letters.
-    pub headers: Vec<(&'static str, String)>,
+    pub headers: Vec<(Name, String)>,
     /// The body.
     pub body: String,
     /// It is given up after so many milliseconds.
@@ -100,6 +105,8 @@ pub enum Answer {
     Keys(Vec<String>),
     /// Whether it was put there; false if there is no cache.
     Cached(bool),
+    /// The records, oldest first.
+    Logs(Vec<Record>),
     /// Somebody else's answer.
     Fetched {
         /// Its status.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::accept::prefers;
+use super::alerts;
 use super::exchange::{Answer, Cx, Next, Question};
 use super::{Problem, Request, Response};
 use crate::monitor::Settings;
@@ -81,7 +82,10 @@ pub(super) fn document(request: &Request, _: &str, _: &mut Cx<'_>) -> Next {
     }
     ask(FIRST, |facts, cx| match facts {
         Ok(facts) => {
-            let health = HealthFacts::of(&facts).map(|facts| Health::of(&facts));
+            let mut health = HealthFacts::of(&facts).map(|facts| Health::of(&facts));
+            if let (Some(health), Some(first)) = (&mut health, facts.databases.first()) {
+                alerts::add_to(health, &first.name, cx.monitor.alerts());
+            }
             let is_ready = health.as_ref().is_some_and(|health| health.status.is_ready());
             labelled(Response::json(status_of(is_ready), JSON, &health))
         }

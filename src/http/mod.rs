@@ -4,10 +4,12 @@
 //! `exchange` says how a host carries one out.
 
 pub mod accept;
+pub mod alerts;
 pub mod auth;
 pub mod body;
 pub mod exchange;
 pub mod health;
+mod logs;
 pub mod metrics;
 pub mod orders;
 pub mod routes;

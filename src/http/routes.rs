@@ -2,7 +2,8 @@
 
 use super::exchange::{Cx, Next};
 use super::{Problem, QUOTED_MAX, Request, Response};
-use super::{health, metrics, orders};
+use super::{alerts, health, logs, metrics, orders};
+use crate::alerts::delivery::LOOP_HEADER;
 
 /// What a request may be sent with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,6 +12,8 @@ enum Methods {
     Read,
     /// GET, HEAD and PUT.
     ReadPut,
+    /// POST.
+    Post,
 }
 
 /// Where a line of the table lies.
@@ -45,6 +48,11 @@ const ROUTES: &[Route] = &[
     Route { root: Root::Admin, path: "/orders/{name}", methods: Methods::ReadPut, begin: orders::order },
     Route { root: Root::Base, path: "/health/metrics", methods: Methods::Read, begin: metrics::text },
     Route { root: Root::Base, path: "/platform/metrics", methods: Methods::Read, begin: metrics::text },
+    Route { root: Root::Admin, path: "/logs", methods: Methods::Read, begin: logs::recent },
+    Route { root: Root::Admin, path: "/alerts", methods: Methods::Read, begin: alerts::list },
+    Route { root: Root::Admin, path: "/alerts/silences", methods: Methods::Post, begin: alerts::silences },
+    Route { root: Root::Admin, path: "/alerts/{id}/ack", methods: Methods::Post, begin: alerts::acknowledge },
+    Route { root: Root::Admin, path: "/alerts/{id}/silence", methods: Methods::Post, begin: alerts::silence },
 ];
 
 impl Methods {
@@ -52,6 +60,7 @@ impl Methods {
         match self {
             Self::Read => "GET, HEAD",
             Self::ReadPut => "GET, HEAD, PUT",
+            Self::Post => "POST",
         }
     }
 
@@ -65,6 +74,11 @@ impl Methods {
 /// A slash at the end of the request's path makes no difference. `OPTIONS` tells the methods and allows no other origin.
 #[must_use]
 pub fn begin(request: &Request, cx: &mut Cx<'_>) -> Next {
+    // An alert that comes back here would be one about its own delivery.
+    if request.header(LOOP_HEADER).is_some() {
+        let detail = "An alert of Seawall was sent to Seawall itself. Give its sink another address.";
+        return Next::Respond(Response::problem(508, "LOOP_DETECTED", "Loop detected", detail));
+    }
     let base_path = cx.monitor.settings().base_path.as_str();
     let next = match (found(Root::Base, base_path, request), below(ADMIN_PATH, &request.path)) {
         (Some((route, rest)), _) => answered(route, rest, request, cx),
@@ -228,6 +242,21 @@ mod tests {
             assert_eq!((response.status, response.header("allow")), (405, Some("GET, HEAD")), "{method}");
         }
         assert_eq!(response_to("POST", "/nope").status, 404);
+    }
+
+    /// H124: an alert that was sent to the service itself goes no further.
+    #[test]
+    fn an_alert_that_comes_back_goes_no_further() {
+        let mut monitor = Monitor::default();
+        let mut cx = Cx { monitor: &mut monitor, now: Instant(1_704_067_200_000), random: 0 };
+        let headers = vec![(LOOP_HEADER.to_owned(), "1".to_owned())];
+        for path in ["/api/health", "/admin/api/alerts", "/"] {
+            let (path, headers) = (path.to_owned(), headers.clone());
+            let Next::Respond(response) = begin(&Request { path, headers, ..Request::default() }, &mut cx) else {
+                panic!("it goes on");
+            };
+            assert_eq!(response.status, 508);
+        }
     }
 
     #[test]

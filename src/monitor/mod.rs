@@ -16,6 +16,7 @@ use chores::UnderWay;
 
 use crate::alerts::{self, Alerts};
 use crate::clock::Millis;
+use crate::http::exchange::Answer;
 use crate::metrics::Metrics;
 use crate::metrics::document::Picture;
 use crate::metrics::samples::Samples;
@@ -23,6 +24,7 @@ use crate::orders::seen::Seen;
 use crate::report::facts::Facts;
 use crate::report::overview::Instruments;
 use crate::report::probe::Probes;
+use crate::telemetry::Telemetry;
 
 /// One isolate's memory of what it watches.
 #[derive(Debug, Default)]
@@ -37,6 +39,7 @@ pub struct Monitor {
     probes: Probes,
     uptime_ms: Millis,
     alerts: Alerts,
+    telemetry: Telemetry,
 }
 
 impl Monitor {
@@ -116,5 +119,23 @@ impl Monitor {
     /// What is kept of alerts, to be changed, and what the host was told of them.
     pub(crate) const fn alerts_and_settings(&mut self) -> (&alerts::Settings, &mut Alerts) {
         (&self.settings.alerts, &mut self.alerts)
+    }
+
+    /// What is kept of telemetry.
+    #[must_use]
+    pub const fn telemetry(&self) -> &Telemetry {
+        &self.telemetry
+    }
+
+    /// What is kept of telemetry, to be changed.
+    pub(crate) const fn telemetry_mut(&mut self) -> &mut Telemetry {
+        &mut self.telemetry
+    }
+
+    /// Keeps the records of an answer; any other answer holds none.
+    pub(crate) fn take_in(&mut self, answer: Answer) {
+        if let Answer::Logs(records) = answer {
+            self.telemetry.take_in(records, &self.settings.telemetry);
+        }
     }
 }

@@ -10,6 +10,7 @@ use crate::clock::Millis;
 use crate::http::auth::Access;
 use crate::metrics;
 use crate::report::score::Gates;
+use crate::telemetry;
 
 /// Least time between two regular checks, in milliseconds.
 pub const CHECK_INTERVAL_MIN_MS: Millis = 1_000;
@@ -34,6 +35,8 @@ pub struct Settings {
     /// What is worth an alert, and who is told.
     #[serde(deserialize_with = "alerts::settings::without_values")]
     pub alerts: alerts::Settings,
+    /// Where logs and metrics are sent.
+    pub telemetry: telemetry::Settings,
 }
 
 impl Default for Settings {
@@ -45,6 +48,7 @@ impl Default for Settings {
             metrics: metrics::Settings::default(),
             admin_token: Access::default(),
             alerts: alerts::Settings::default(),
+            telemetry: telemetry::Settings::default(),
         }
     }
 }
@@ -74,6 +78,11 @@ const VARIABLES: &[Variable] = &[
     Variable { name: "METRICS_ENABLED", option: "metrics.enabled", kind: Kind::Json },
     Variable { name: "METRICS_STATS_INTERVAL_MS", option: "metrics.statsIntervalMs", kind: Kind::Json },
     Variable { name: "SEAWALL_ADMIN_TOKEN", option: "adminToken", kind: Kind::Text },
+    Variable { name: "LOG_LEVEL", option: "telemetry.logLevel", kind: Kind::Text },
+    Variable { name: "OTEL_EXPORTER_OTLP_ENDPOINT", option: "telemetry.otlp.endpoint", kind: Kind::Text },
+    Variable { name: "OTEL_EXPORTER_OTLP_HEADERS", option: "telemetry.otlp.headers", kind: Kind::Text },
+    Variable { name: "OTEL_METRIC_EXPORT_INTERVAL", option: "telemetry.otlp.intervalMs", kind: Kind::Json },
+    Variable { name: "OTEL_SERVICE_NAME", option: "telemetry.otlp.serviceName", kind: Kind::Text },
     Variable { name: "HEALTH_SCORE_CUSTOM_MIN", option: "healthScore.custom", kind: Kind::Json },
     // All of it at once; what the others say goes before it.
     Variable { name: "SEAWALL_ALERTS", option: "alerts", kind: Kind::Json },
@@ -139,7 +148,7 @@ impl Settings {
             }
         }
         self.alerts.receivers()?;
-        Ok(self)
+        self.telemetry.problem().map_or(Ok(self), Err)
     }
 }
 

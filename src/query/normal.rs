@@ -5,7 +5,7 @@
 //! comments are gone. What SQLite refuses is `?` as well, since it may be a literal that lacks its end.
 //!
 //! SQLite takes a name in double quotes that names nothing for a text. So one that is no plain word, or stands right
-//! behind an operator without a dot after it, is `?`.
+//! behind an operator or in `VALUES` without a dot after it, is `?`.
 
 use super::names::{has, is_keyword};
 use super::token::{Sort, Token, Tokens, is_name};
@@ -25,6 +25,7 @@ pub fn normal_text(sql: &str) -> String {
     let mut tokens = Tokens::new(sql.as_bytes());
     let mut before: Option<Token<'_>> = None;
     let mut is_separated = false;
+    let mut is_in_values = false;
     while let Some(token) = tokens.next() {
         if token.is(b';') {
             is_separated = !text.is_empty();
@@ -34,9 +35,10 @@ pub fn normal_text(sql: &str) -> String {
         let word: &[u8] = match token.sort {
             Sort::Word => {
                 name = token.name();
+                is_in_values = has("values", &name) || is_in_values && !has("on returning select", &name);
                 &name
             }
-            Sort::Quoted if is_plain(&token.name()) && !is_compared(token, before, tokens) => {
+            Sort::Quoted if is_plain(&token.name()) && !is_text(token, before, is_in_values, tokens) => {
                 name = token.name();
                 &name
             }
@@ -90,12 +92,12 @@ fn last_word(text: &[u8]) -> &[u8] {
 }
 
 /// Whether a name in double quotes stands where a text would.
-fn is_compared(token: Token<'_>, before: Option<Token<'_>>, after: Tokens<'_>) -> bool {
+fn is_text(token: Token<'_>, before: Option<Token<'_>>, is_in_values: bool, after: Tokens<'_>) -> bool {
     let follows_operator = before.is_some_and(|before| {
         before.sort == Sort::Sign && !b"(),.;".contains(before.text.first().unwrap_or(&0))
             || has("like glob match is", &before.name())
     });
-    token.text.first() == Some(&b'"') && follows_operator && !after.sees(b'.')
+    token.text.first() == Some(&b'"') && (follows_operator || is_in_values) && !after.sees(b'.')
 }
 
 /// Whether a name could stand without quotes, if it were no keyword.
@@ -121,6 +123,11 @@ mod tests {
             ("SELECT 1; SELECT 2 ;", "select ?; select ?"),
             ("SELECT 'secret", "select ?"),
             ("SELECT * FROM t WHERE a = \"secret\" AND b LIKE \"x\"", "select * from t where a = ? and b like ?"),
+            ("INSERT INTO t VALUES (1, \"secret\", null, \"x\")", "insert into t values (?, null, ?)"),
+            (
+                "INSERT INTO t VALUES (\"a\") ON CONFLICT (\"id\") DO UPDATE SET b = excluded.\"b\" RETURNING \"id\"",
+                "insert into t values (?) on conflict (id) do update set b = excluded.b returning id",
+            ),
             ("SELECT * FROM t JOIN \"u\" ON \"t\".\"id\" = \"u\".\"id\"", "select * from t join u on t.id = u.id"),
             ("SELECT [my table].a, \"it's\" FROM [my table]", "select ?.a, ? from ?"),
             ("/* only a comment */", ""),

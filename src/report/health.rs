@@ -186,7 +186,7 @@ struct Checks {
 /// Something that somebody should look at.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 struct Alert {
-    name: &'static str,
+    name: Cow<'static, str>,
     severity: &'static str,
     message: String,
 }
@@ -195,6 +195,13 @@ impl Health {
     /// What somebody should look at, in words.
     pub fn alerts(&self) -> impl Iterator<Item = &str> {
         self.alerts.iter().map(|alert| alert.message.as_str())
+    }
+
+    /// Adds something that somebody should look at, unless there is something of its name.
+    pub fn add(&mut self, name: &str, severity: &'static str, message: String) {
+        if !self.alerts.iter().any(|alert| alert.name == name) {
+            self.alerts.push(Alert { name: Cow::Owned(name.to_owned()), severity, message });
+        }
     }
 
     /// Judges the facts and writes them down.
@@ -214,7 +221,7 @@ impl Health {
         let mut alerts = Vec::new();
         let mut alert = |is_raised: bool, name, severity, message: &dyn Fn() -> String| {
             if is_raised {
-                alerts.push(Alert { name, severity, message: message() });
+                alerts.push(Alert { name: Cow::Borrowed(name), severity, message: message() });
             }
         };
         let is_open = facts.circuit.state == "OPEN";

@@ -1,3 +1,49 @@
 //! What is told of single operations and events: trace context, log records, and their way to a collector.
 
+pub mod events;
+pub mod export;
+pub mod logs;
+pub mod otlp;
+pub mod settings;
 pub mod trace_context;
+
+pub use settings::Settings;
+
+use export::Exporter;
+use logs::{Record, Ring};
+
+/// What an isolate keeps of it.
+#[derive(Debug, Default)]
+pub struct Telemetry {
+    recent: Ring,
+    exporter: Exporter,
+}
+
+impl Telemetry {
+    /// Keeps records, and has them exported if `settings` say where to.
+    pub fn take_in(&mut self, records: Vec<Record>, settings: &Settings) {
+        for record in records {
+            if settings.otlp.is_on() {
+                self.exporter.take_in(record.clone());
+            }
+            self.recent.push(record);
+        }
+    }
+
+    /// The last records of this isolate.
+    #[must_use]
+    pub const fn recent(&self) -> &Ring {
+        &self.recent
+    }
+
+    /// What waits to be exported.
+    pub(crate) const fn exporter_mut(&mut self) -> &mut Exporter {
+        &mut self.exporter
+    }
+
+    /// What became of what was to be exported.
+    #[must_use]
+    pub const fn exporter(&self) -> &Exporter {
+        &self.exporter
+    }
+}

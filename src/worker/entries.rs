@@ -10,12 +10,14 @@ use super::isolate::{Isolate, Visit};
 use super::kv::Place;
 use super::{body, caller};
 use crate::http::{self, routes};
+use crate::telemetry::trace_context::TraceContext;
 
 /// Answers one HTTP request.
 #[event(fetch)]
 pub(super) async fn fetch(request: Request, env: Env, context: Context) -> worker::Result<Response> {
     let head = head_of(&request);
     let host = Host::new(Isolate::of(&env, &Place::of(&request)), env);
+    let trace = TraceContext::of(|name| head.header(name));
     // The handle: the request's own `clone` would read its body twice.
     let source = AsRef::<JsValue>::as_ref(request.inner()).clone();
     let work = async move {
@@ -29,6 +31,7 @@ pub(super) async fn fetch(request: Request, env: Env, context: Context) -> worke
     let Some((Some(response), host)) = caller::unless_gone(request.inner(), work).await else {
         return Err("the request was lost".into());
     };
+    host.tell(trace.as_ref());
     host.share_after(&context);
     Rc::new(host).start_chores(|work| context.wait_until(work));
     sent(response)
@@ -47,6 +50,7 @@ pub(super) async fn scheduled(_event: ScheduledEvent, env: Env, context: Schedul
         if visit.wants_store() {
             visit.share().await;
         }
+        host.tell(None);
     };
     _ = caller::unless_lost(work).await;
 }

@@ -5,7 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
 
-use worker::{Context, Env};
+use worker::{Context, Env, console_debug, console_error, console_log, console_warn};
 
 use super::caller;
 use super::isolate::{Isolate, Visit, variable};
@@ -16,6 +16,8 @@ use crate::http::exchange::{Answer, Cx, Next, Outgoing, Question};
 use crate::http::{Response, exchange};
 use crate::monitor::{Monitor, Settings, chores};
 use crate::report::facts::Facts;
+use crate::telemetry::logs::{Level, Record};
+use crate::telemetry::trace_context::TraceContext;
 
 /// The read cache is not waited for any longer, in milliseconds.
 const CACHE_MS: Millis = 2_000;
@@ -95,12 +97,32 @@ impl Host {
         }
     }
 
+    /// Writes what has happened into the console, and hands it to the monitor. `trace` is that of the request, if it has one.
+    pub(super) fn tell(&self, trace: Option<&TraceContext>) {
+        let Ok(isolate) = &self.isolate else { return };
+        let records = isolate.take_records(trace);
+        if records.is_empty() {
+            return;
+        }
+        with_cx(|cx| {
+            let least = cx.monitor.settings().telemetry.log_level;
+            let told: Vec<Record> = records.into_iter().filter(|record| record.level >= least).collect();
+            for record in &told {
+                print(record);
+            }
+            cx.monitor.take_in(Answer::Logs(told));
+        });
+    }
+
     async fn answer(&self, question: Question) -> Answer {
         match question {
             Question::Facts { probe_age_max_ms } => self.facts(probe_age_max_ms).await,
             // There is one database.
             Question::AllFacts { probe_age_max_ms } => self.facts(Some(probe_age_max_ms)).await,
             Question::Fetch(outgoing) => self.fetched(&outgoing).await,
+            Question::Export(outgoing) => self.fetched(&outgoing).await,
+            // They are handed over when they are made.
+            Question::Logs => Answer::Logs(Vec::new()),
             Question::ReadCached { key } => match self.within_limit(kv::read_cached(&self.env, &key)).await {
                 Some(Ok(text)) => Answer::Text(text),
                 Some(Err(StoreFailed)) | None => Answer::Failed("Workers KV did not answer.".to_owned()),
@@ -121,7 +143,7 @@ impl Host {
         driver::first_of(work, clock::sleep(CACHE_MS)).await
     }
 
-    async fn fetched(&self, outgoing: &Outgoing) -> Answer {
+    async fn fetched<Name: AsRef<str>>(&self, outgoing: &Outgoing<Name>) -> Answer {
         match driver::first_of(upstream::deliver(outgoing), clock::sleep(outgoing.timeout_ms)).await {
             Some(Some((status, retry_after))) => Answer::Fetched { status, retry_after },
             Some(None) => Answer::Failed("It could not be reached.".to_owned()),
@@ -154,6 +176,16 @@ impl Host {
 fn with_cx<T>(work: impl FnOnce(&mut exchange::Cx<'_>) -> T) -> T {
     let (now, random) = (clock::now(), clock::seed());
     MONITOR.with_borrow_mut(|monitor| work(&mut Cx { monitor, now, random }))
+}
+
+fn print(record: &Record) {
+    let line = record.line();
+    match record.level {
+        Level::Debug => console_debug!("{line}"),
+        Level::Info => console_log!("{line}"),
+        Level::Warn => console_warn!("{line}"),
+        Level::Error => console_error!("{line}"),
+    }
 }
 
 fn memory_bytes() -> u64 {

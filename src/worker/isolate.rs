@@ -4,6 +4,7 @@ use std::cell::{Cell, OnceCell, RefCell};
 use std::future::Future;
 use std::rc::Rc;
 
+use serde_json::json;
 use worker::Env;
 use worker::js_sys::Reflect;
 
@@ -21,6 +22,9 @@ use crate::query::{Class, Kind, Query};
 use crate::report::facts::{DatabaseFacts, TimesFacts};
 use crate::report::probe::{Probe, ProbeAnswer};
 use crate::report::status::Status;
+use crate::telemetry::events;
+use crate::telemetry::logs::{Level, Record};
+use crate::telemetry::trace_context::TraceContext;
 
 /// A cold isolate waits at most this long for what others know, in milliseconds.
 const COLD_READ_MS: Millis = 100;
@@ -41,6 +45,8 @@ pub(super) struct Isolate {
     has_near: bool,
     /// Where it is: the first request that knows tells the others.
     colo: OnceCell<String>,
+    /// When the latest probe ended of which the log knows.
+    told_at_ms: Cell<u64>,
 }
 
 impl Isolate {
@@ -58,7 +64,37 @@ impl Isolate {
         let has_near = place.has_cache && kv::is_bound(env);
         let settings = variables::read(|name| variable(env, name), has_near)?;
         let engine = Engine::new(settings.checked.config.clone(), clock::seed(), clock::now());
-        Ok(Self { settings, engine: RefCell::new(engine), probe: Cell::default(), has_near, colo: OnceCell::new() })
+        Ok(Self {
+            settings,
+            engine: RefCell::new(engine),
+            probe: Cell::default(),
+            has_near,
+            colo: OnceCell::new(),
+            told_at_ms: Cell::default(),
+        })
+    }
+}
+
+impl Isolate {
+    /// What has happened since the last time, as log records.
+    pub(super) fn take_records(&self, trace: Option<&TraceContext>) -> Vec<Record> {
+        let database = &self.settings.address.name;
+        let (events, dropped) = self.engine.borrow_mut().notes_mut().take_events();
+        let mut records: Vec<Record> =
+            events.into_iter().filter_map(|(at, note)| events::record_of(note, at, database, trace)).collect();
+        if dropped > 0 {
+            let more = json!({ "count": dropped });
+            records.push(events::record(Level::Warn, "events dropped", clock::now(), database, trace, more));
+        }
+        if let Some(probe) = self.probe.get().found()
+            && self.told_at_ms.replace(probe.at_ms) != probe.at_ms
+        {
+            let (level, msg) =
+                if probe.is_connected { (Level::Debug, "probe answered") } else { (Level::Error, "probe failed") };
+            let more = json!({ "durationMs": probe.duration_ms });
+            records.push(events::record(level, msg, Instant(probe.at_ms), database, trace, more));
+        }
+        records
     }
 }
 

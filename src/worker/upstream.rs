@@ -64,7 +64,7 @@ pub(super) async fn send(
 /// Sends a request to somebody else; its status and its `retry-after`, or `None` without an answer.
 ///
 /// Redirects are not followed, and no body is read: dropping the future, at the latest at the end, takes the request back.
-pub(super) async fn deliver(outgoing: &Outgoing) -> Option<(u16, Option<String>)> {
+pub(super) async fn deliver<Name: AsRef<str>>(outgoing: &Outgoing<Name>) -> Option<(u16, Option<String>)> {
     let request = outgoing_request(outgoing).ok()?;
     let abort = AbortOnDrop::new().ok()?;
     let response = settled(abort.fetch(&request).ok()?).await.ok()?;
@@ -73,10 +73,10 @@ pub(super) async fn deliver(outgoing: &Outgoing) -> Option<(u16, Option<String>)
     Some((status_of(&response), retry_after))
 }
 
-fn outgoing_request(outgoing: &Outgoing) -> worker::Result<Request> {
+fn outgoing_request<Name: AsRef<str>>(outgoing: &Outgoing<Name>) -> worker::Result<Request> {
     let headers = Headers::new();
     for (name, value) in &outgoing.headers {
-        headers.set(name, value)?;
+        headers.set(name.as_ref(), value)?;
     }
     let mut init = RequestInit::new();
     let body = (!outgoing.body.is_empty()).then(|| outgoing.body.as_str().into());

@@ -48,9 +48,12 @@ it("every path that package.json names is there", () => {
 
 it("installs nothing else", () => {
   const manifest = JSON.parse(readFileSync(join(consumer.installed, "package.json"), "utf8"));
-  for (const kind of ["dependencies", "peerDependencies", "optionalDependencies", "bundledDependencies"]) {
+  for (const kind of ["dependencies", "optionalDependencies", "bundledDependencies"]) {
     expect(manifest[kind] ?? {}).toEqual({});
   }
+  // Of an application that has it, `seawall/opentelemetry` uses its own; nobody gets it for our sake.
+  expect(manifest.peerDependencies).toEqual({ "@opentelemetry/api": expect.any(String) });
+  expect(manifest.peerDependenciesMeta).toEqual({ "@opentelemetry/api": { optional: true } });
   expect(manifest.scripts ?? {}).toEqual({});
   expect(readdirSync(join(consumer.folder, "node_modules")).filter((name) => !name.startsWith("."))).toEqual([
     "seawall",

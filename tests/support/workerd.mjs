@@ -6,7 +6,7 @@ import { build } from "esbuild";
 
 export const COMPATIBILITY_DATE = "2026-04-01";
 /** As wrangler.toml has them. */
-export const COMPATIBILITY_FLAGS = ["enable_request_signal"];
+export const COMPATIBILITY_FLAGS = ["enable_request_signal", "global_fetch_strictly_public"];
 
 /**
  * Bundles a Worker and what it imports; the packages choose their `workerd` entries.

@@ -81,6 +81,7 @@ export class Cluster implements Guard {
     checkDatabase(own, options);
     this.#members.checkNew(own);
     const endpoint = otherEndpoint(this.#settings, own, url, options);
+    this.#primary.driver.observer?.adopt(endpoint.driver.observer, options.authToken);
     const handle = this.#handle;
     const index = handle?.isAlive
       ? handle.add(endpoint.isWritable, endpoint.priority, this.#now())

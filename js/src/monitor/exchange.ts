@@ -1,6 +1,7 @@
 // Carries an exchange out: the twin of src/worker/exchange.rs. The monitor asks, this answers; see src/http/exchange.rs.
 
 import type { Monitor as Core } from "./generated/monitor.js";
+import type { CoreRecord } from "./logs.ts";
 
 /** A request as the routes see it. */
 export interface Asked {
@@ -38,7 +39,8 @@ export type Question =
   | { ask: "list"; prefix: string }
   | { ask: "readCached"; key: string }
   | { ask: "putCached"; key: string; text: string }
-  | ({ ask: "fetch" } & Outgoing);
+  | ({ ask: "fetch" | "export" } & Outgoing)
+  | { ask: "logs" };
 
 /** What the host found out. After a swap or a fetch that failed nobody knows whether it was done. */
 export type Answer =
@@ -47,6 +49,7 @@ export type Answer =
   | { swapped: boolean }
   | { keys: string[] }
   | { cached: boolean }
+  | { logs: CoreRecord[] }
   | { fetched: { status: number; retryAfter: string | null } }
   | { failed: string };
 

@@ -1,6 +1,20 @@
 // What `seawall/monitor` exports.
+
 export type { Store } from "../store/store.ts";
 export type { StrongStore } from "../store/strong.ts";
+export {
+  type Alert,
+  type AlertList,
+  type AlertMatcher,
+  AlertOrderError,
+  type AlertSeverity,
+  type AlertSink,
+  type AlertSinkKind,
+  type AlertsOptions,
+  type AlertThresholds,
+  type BurnRateRule,
+  type MonitorAlerts,
+} from "./alerts.ts";
 export type { DatabaseOverview, HealthAlert, HealthDocument, MonitorMetrics, Overview } from "./documents.ts";
 export type {
   BusinessMetrics,
@@ -12,5 +26,11 @@ export type {
   MetricOptions,
   MetricsTextOptions,
 } from "./metrics.ts";
-export { createMonitor, getDatabaseMonitor, type Monitor, type MonitorOptions } from "./monitor.ts";
+export {
+  createMonitor,
+  getDatabaseMonitor,
+  type Monitor,
+  type MonitorOptions,
+  type MonitorTelemetry,
+} from "./monitor.ts";
 export type { Watchable, WatchedClient, WatchedControls, WatchedGuard, WatchedTenants } from "./watched.ts";

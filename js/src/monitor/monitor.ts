@@ -3,10 +3,12 @@
 import { type Platform, platform as thisPlatform } from "../platform/platform.ts";
 import type { Store } from "../store/store.ts";
 import type { StrongStore } from "../store/strong.ts";
+import { type AlertsOptions, alertsOf, type MonitorAlerts } from "./alerts.ts";
 import { bodyOf } from "./body.ts";
 import type { HealthDocument, MonitorMetrics, Overview } from "./documents.ts";
 import { type Answer, type Asked, carriedOut, type Host, type Question, type Responded } from "./exchange.ts";
 import { LiveCore } from "./live-core.ts";
+import { LogReader } from "./logs.ts";
 import { BusinessMetrics, type MetricsTextOptions, metricsRequest, textOf } from "./metrics.ts";
 import { fetched } from "./outgoing.ts";
 import { StrongHost } from "./strong-host.ts";
@@ -34,6 +36,8 @@ export interface MonitorOptions {
   checkIntervalMs?: number;
   /** Metrics: whether they are shown and told to the others (true), and about how often they are told (15,000 ms). */
   metrics?: { enabled?: boolean; statsIntervalMs?: number };
+  /** What is worth an alert, and who is told. */
+  alerts?: AlertsOptions;
   /** Where orders and records are kept; without it the routes that need them answer 503. */
   store?: StrongStore;
   /** Follows the store, and is read where an order may be a minute old: `workersKvStore(env.SEAWALL_KV)`. */
@@ -42,10 +46,28 @@ export interface MonitorOptions {
   adminToken?: string;
   /** Scores from which a database is well enough; by default 85 to deploy, and 80 for whoever asks for another reason. */
   healthScore?: { deploy?: number; custom?: number };
+  /** Where logs and metrics are sent. */
+  telemetry?: MonitorTelemetry;
+}
+
+/** See {@link MonitorOptions.telemetry}. */
+export interface MonitorTelemetry {
+  /**
+   * A collector that takes OTLP/HTTP: its address, to which `/v1/metrics` and `/v1/logs` are added; headers, which are never
+   * shown; milliseconds between two exports, 60,000 by default.
+   */
+  otlp?: {
+    endpoint?: string;
+    headers?: string | Readonly<Record<string, string>>;
+    intervalMs?: number;
+    serviceName?: string;
+  };
 }
 
 /** See {@link createMonitor}. Whatever it tells is this isolate's own. */
 export interface Monitor {
+  /** What is worth looking at, and what operators say to it. */
+  readonly alerts: MonitorAlerts;
   /** Answers a request to one of the routes. Never rejects. */
   handle(request: Request): Promise<Response>;
   /** Whether the first database answers, by a probe that is at most a second old. Never rejects. */
@@ -101,8 +123,10 @@ export function monitorOn(options: MonitorOptions, platform: Platform): Monitor 
 }
 
 class IsolateMonitor implements Monitor, Host {
+  readonly alerts: MonitorAlerts;
   readonly #core: LiveCore;
   readonly #databases: readonly Watched[];
+  readonly #logs = new LogReader();
   readonly #tenants: readonly [string, WatchedTenants][];
   readonly #strong: StrongHost;
   readonly #basePath: string;
@@ -123,6 +147,7 @@ class IsolateMonitor implements Monitor, Host {
     this.#core = new LiveCore(JSON.stringify(settings));
     this.#platform = platform;
     this.#startedAtMs = this.now();
+    this.alerts = alertsOf(this.#core, this);
     this.metrics = new BusinessMetrics(() => this.#core.get());
   }
 
@@ -229,7 +254,10 @@ class IsolateMonitor implements Monitor, Host {
       case "allFacts":
         return { facts: await this.#factsWith(this.#databases, question.probeAgeMaxMs) };
       case "fetch":
+      case "export":
         return fetched(question);
+      case "logs":
+        return { logs: this.#logs.read(this.#databases) };
       default:
         return this.#strong.answer(question);
     }

@@ -6,6 +6,7 @@ import type { Controls } from "../controls.ts";
 import type { Driver } from "../driver.ts";
 import { HEALTH_CHECK } from "../operation.ts";
 import type { Status } from "../status.ts";
+import type { TelemetryControls } from "../telemetry/controls.ts";
 import type { Tenants } from "../tenants/tenants.ts";
 
 /** A client of `createClient`, or anything with Seawall's controls. */
@@ -15,7 +16,7 @@ export interface WatchedClient {
 
 /** A guard of `createGuard`, with a way to ask the database whether it is there. */
 export interface WatchedGuard {
-  readonly guard: Pick<Driver, "status" | "run"> & Partial<Pick<Driver, "times" | "operations">>;
+  readonly guard: Pick<Driver, "status" | "run"> & Partial<Pick<Driver, "observer" | "times" | "operations">>;
   /** Asks the database something small. Rejects when it is not there. */
   check(): Promise<unknown>;
   /** What kind of database it is. */
@@ -25,7 +26,7 @@ export interface WatchedGuard {
 /** The controls that a monitor needs; the others add to what it can tell. */
 export type WatchedControls = Pick<Controls, "status" | "healthCheck"> &
   Partial<
-    Pick<Controls, "config" | "databaseType" | "times" | "operations"> &
+    Pick<Controls, "config" | "databaseType" | "times" | "operations" | "telemetry"> &
       Pick<ClusterControls, "isCluster" | "cluster"> & { cache: CacheControls }
   >;
 
@@ -46,6 +47,8 @@ export interface Watched {
   facts(): Record<string, unknown>;
   /** Memory of the core behind it, in bytes. */
   memoryBytes(): number;
+  /** What was logged of it since the first `seen` records. */
+  logs(seen: number): ReturnType<TelemetryControls["logs"]> | undefined;
 }
 
 /** Where `protect` leaves the controls; see `controlsOfProtected`, which would bring the whole client along. */
@@ -82,6 +85,7 @@ function ofGuard(name: string, { guard, check, type = "other" }: WatchedGuard): 
     LIMIT_DEFAULT_MS,
     () => guard.status(),
     () => ({ kind: type, times: guard.times?.(), operationsNamed: guard.operations?.() }),
+    (seen) => guard.observer?.logger?.since(seen),
   );
 }
 
@@ -107,6 +111,7 @@ function ofControls(name: string, controls: WatchedControls): Watched {
       times: controls.times?.(),
       operationsNamed: controls.operations?.(),
     }),
+    (seen) => controls.telemetry?.logs(seen),
   );
 }
 
@@ -116,6 +121,7 @@ function watched(
   deadlineMs: number,
   statusOf: () => Status,
   others: () => Record<string, unknown>,
+  logs: Watched["logs"],
 ): Watched {
   const limitMs = (deadlineMs > 0 ? deadlineMs : LIMIT_DEFAULT_MS) + GRACE_MS;
   return {
@@ -127,6 +133,7 @@ function watched(
       return { operations: status.running ?? 0, status, generation: status.coreRecoveries ?? 0, ...others() };
     },
     memoryBytes: () => statusOf().memoryBytes ?? 0,
+    logs,
   };
 }
 

@@ -18,7 +18,7 @@ export interface TelemetryControls {
   flush(): Promise<void>;
   status(): TelemetryStatus;
   /**
-   * The last 500 records of this isolate, oldest first; of them those after the first `seen` that there ever were. `seen`
+   * The last 200 records of this isolate, oldest first; of them those after the first `seen` that there ever were. `seen`
    * of the answer is what to ask with the next time.
    */
   logs(seen?: number): { records: LogRecord[]; seen: number };

@@ -6,7 +6,7 @@
 import type { Platform } from "../platform/platform.ts";
 import type { ExportStatus } from "./span.ts";
 
-/** Items that wait at most; the next ones are dropped and counted. */
+/** Items that wait or are being sent, at most; the next ones are dropped and counted. */
 const QUEUE_MAX = 2_048;
 /** Items of one request to the collector. */
 const BATCH_MAX = 512;
@@ -19,16 +19,25 @@ const BACKOFF_MS = 500;
 /** A collector that asks for a longer pause is not asked again. */
 const RETRY_AFTER_MAX_MS = 10_000;
 const TIMEOUT_MS = 10_000;
+/** What is being sent for so long was lost with its request. */
+const LOST_MS = 60_000;
 
 /** Sends one batch. */
 export type Send<T> = (batch: readonly T[], signal: AbortSignal) => Promise<Response>;
+
+/** A batch that is being sent. */
+interface Sending {
+  readonly ended: Promise<void>;
+  readonly count: number;
+  readonly beganMs: number;
+}
 
 /** Items on their way to a collector. */
 export class ExportQueue<T> {
   readonly #platform: Platform;
   readonly #send: Send<T>;
   #items: T[] = [];
-  #sending = new Set<Promise<void>>();
+  readonly #sending = new Set<Sending>();
   /** When a timer of ours will have fired at the latest; 0 when none is set. */
   #dueMs = 0;
   #sent = 0;
@@ -41,20 +50,22 @@ export class ExportQueue<T> {
 
   /** Takes an item in, and sees to it that it is sent in a while. Never throws. */
   push(item: T): void {
-    if (this.#items.length >= QUEUE_MAX) {
+    const now = this.#platform.now();
+    if (this.#items.length + this.#inFlight(now) >= QUEUE_MAX) {
       this.#dropped += 1;
       return;
     }
     this.#items.push(item);
-    const now = this.#platform.now();
-    if (this.#items.length >= BATCH_MAX) this.#background(this.#sendAll());
-    else if (now > this.#dueMs) this.#schedule(now);
+    // Of a clock that stepped back, nothing is due for long.
+    const isScheduled = now <= this.#dueMs && this.#dueMs - now <= DELAY_MS + DELAY_GRACE_MS;
+    if (this.#items.length >= BATCH_MAX) this.#platform.waitUntil(this.#sendAll());
+    else if (!isScheduled) this.#schedule(now);
   }
 
   /** Sends everything now. Resolves when it has been, or has been given up; never rejects. */
   async flush(): Promise<void> {
     // Another request's promises are not waited for where that may not be.
-    const others = this.#platform.isPolling ? [] : [...this.#sending];
+    const others = this.#platform.isPolling ? [] : [...this.#sending].map(({ ended }) => ended);
     await Promise.all([this.#sendAll(), ...others]);
   }
 
@@ -75,16 +86,23 @@ export class ExportQueue<T> {
     this.#platform.waitUntil(later);
   }
 
-  #background(work: Promise<void>): void {
-    this.#platform.waitUntil(work);
+  #inFlight(now: number): number {
+    let count = 0;
+    for (const sending of this.#sending) {
+      if (Math.abs(now - sending.beganMs) > LOST_MS) this.#sending.delete(sending);
+      else count += sending.count;
+    }
+    return count;
   }
 
   async #sendAll(): Promise<void> {
     const batches: Promise<void>[] = [];
     while (this.#items.length > 0) {
-      const sending = this.#deliver(this.#items.splice(0, BATCH_MAX));
+      const batch = this.#items.splice(0, BATCH_MAX);
+      const ended = this.#deliver(batch);
+      const sending = { ended, count: batch.length, beganMs: this.#platform.now() };
       this.#sending.add(sending);
-      batches.push(sending.finally(() => this.#sending.delete(sending)));
+      batches.push(ended.finally(() => this.#sending.delete(sending)));
     }
     await Promise.all(batches);
   }

@@ -25,7 +25,7 @@ export interface LogRecord {
 export type LogSink = (record: LogRecord) => unknown;
 
 /** Records that are kept for whoever asks; the oldest make room. */
-export const RECENT_MAX = 500;
+export const RECENT_MAX = 200;
 /** Characters of a line, at most. */
 const LINE_MAX = 16_384;
 /** Characters of an item beyond which a text of a record is cut further, to keep a line within its bound. */
@@ -41,6 +41,7 @@ export class Logger {
   /** How many records there were before the first of those that are kept. */
   #forgotten = 0;
   #failures = 0;
+  #parent: Logger | undefined;
 
   constructor(database: string, level: LogLevel, redactor: Redactor, sink: LogSink = toConsole) {
     this.#database = database;
@@ -67,11 +68,9 @@ export class Logger {
     const own = { level, msg, time: new Date(atMs).toISOString(), database: this.#redactor.text(this.#database, 300) };
     const safe = this.#redactor.value("", fields) as Record<string, unknown>;
     const record = bounded({ ...safe, ...own, ...place } as LogRecord);
-    this.#recent.push(record);
-    if (this.#recent.length > RECENT_MAX) {
-      this.#recent.shift();
-      this.#forgotten += 1;
-    }
+    this.#keep(record);
+    const parent = this.#parent;
+    if (parent !== undefined) parent.#keep(record);
     const count = () => {
       this.#failures += 1;
     };
@@ -83,10 +82,22 @@ export class Logger {
     }
   }
 
+  /** Keeps what `other` writes as well, so that it is found here: of another database of the same client. */
+  adopt(other: Logger | undefined): void {
+    if (other !== undefined && other !== this) other.#parent = this;
+  }
+
   /** The records after the first `seen` that there ever were, and how many there are now. */
   since(seen: number): { records: LogRecord[]; seen: number } {
     const all = this.#forgotten + this.#recent.length;
     return { records: this.#recent.slice(Math.max(seen - this.#forgotten, 0)), seen: all };
+  }
+
+  #keep(record: LogRecord): void {
+    this.#recent.push(record);
+    if (this.#recent.length <= RECENT_MAX) return;
+    this.#recent.shift();
+    this.#forgotten += 1;
   }
 }
 

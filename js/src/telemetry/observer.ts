@@ -66,6 +66,12 @@ export class Observer {
     this.#watching.redactor.learn(secret);
   }
 
+  /** Takes another database of the same client in: its records are found here, and its token is never told. */
+  adopt(other: Observer | undefined, token: unknown): void {
+    this.logger?.adopt(other?.logger);
+    if (typeof token === "string") this.learnSecret(token);
+  }
+
   /** Runs an operation by `run`, and watches. */
   run<T>(operation: Operation, attempt: Attempt<T>, run: Run, parent?: TraceContext): Promise<T> {
     const watch = new Watch(this.#watching, operation, parent);
@@ -264,7 +270,7 @@ class Watch {
   /** Texts of ours hold numbers and advice; those of a server may hold what it was sent. */
   #messageOf(error: unknown): { error?: string } {
     if (error instanceof ResilienceError && error.origin !== "upstream") return { error: error.message };
-    return this.#watching.tellsMessages && error instanceof Error ? { error: withoutLiterals(error.message) } : {};
+    return this.#watching.tellsMessages && error instanceof Error ? { error: messageOf(error) } : {};
   }
 }
 
@@ -337,7 +343,10 @@ function rowsOf(value: unknown): number | undefined {
   return Array.isArray(rows) ? rows.length : undefined;
 }
 
-/** A database repeats in its messages what it was sent. */
-function withoutLiterals(message: string): string {
-  return message.slice(0, 8_192).replace(/'(?:[^']|'')*'?|"[^"]*"?|`[^`]*`?|\b\d[\d.]*\b/g, "?");
+/** A database repeats in its messages what it was sent, so literals are left out; a code has a field of its own. */
+function messageOf(error: Error): string {
+  const { code } = error as { code?: unknown };
+  const prefix = `${String(code)}: `;
+  const text = error.message.startsWith(prefix) ? error.message.slice(prefix.length) : error.message;
+  return text.slice(0, 8_192).replace(/'(?:[^']|'')*'?|"[^"]*"?|`[^`]*`?|\b\d[\d.]*\b/g, "?");
 }

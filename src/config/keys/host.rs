@@ -33,11 +33,11 @@ pub const KEYS: &[Key] = &[
         Default::Fixed(0.0),
         "Where alerts are posted; empty for nowhere.",
     )
-    .unread(),
-    percent("alerts.healthScore", 70.0, "A lower health score is worth an alert.").unread(),
-    percent("alerts.poolUtilization", 80.0, "A higher utilization of the pool is worth an alert.").unread(),
-    span("alerts.queryTime", 0, 1_000, "A longer average time of queries is worth an alert.").unread(),
-    percent("alerts.errorRate", 5.0, "A higher share of failures is worth an alert.").unread(),
+    .only(WORKER),
+    percent("alerts.healthScore", 70.0, "A lower health score is worth an alert.").only(WORKER),
+    percent("alerts.poolUtilization", 80.0, "A higher utilization of the pool is worth an alert.").only(WORKER),
+    span("alerts.queryTime", 0, 1_000, "A longer average time of queries is worth an alert.").only(WORKER),
+    percent("alerts.errorRate", 5.0, "A higher share of failures is worth an alert.").only(WORKER),
     count(
         "alerts.connectionTimeouts",
         0,
