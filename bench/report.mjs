@@ -7,7 +7,7 @@ import { GOALS, isMet } from "./goals.mjs";
  * @typedef {object} Row
  * @property {string} id
  * @property {string} title
- * @property {"op/s" | "ns CPU" | "bytes" | "ms" | "%"} unit
+ * @property {"op/s" | "ns CPU" | "bytes" | "ms" | "%" | "probes"} unit
  * @property {"more" | "less"} better
  * @property {number | null} ours
  * @property {number | null} peer

@@ -53,12 +53,14 @@ async function main() {
   const { measureClients } = await import("./groups/clients.mjs");
   const { measureGuards } = await import("./groups/guards.mjs");
   const { measureHitRates } = await import("./groups/cache.mjs");
+  const { measureHealth } = await import("./groups/health.mjs");
   const { measureColdStart, measureSize } = await import("./groups/core.mjs");
   const rows = [
     ...(await measureClients("node", plan)),
     ...(await measureClients("workerd", plan)),
     ...(await measureGuards(plan)),
     ...(await measureHitRates(plan)),
+    ...(await measureHealth(plan)),
     ...measureSize(plan),
     ...(await measureColdStart(plan)),
   ];

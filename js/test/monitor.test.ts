@@ -396,6 +396,12 @@ describe("what goes on by itself", () => {
     expect(database.asked).toHaveLength(2);
   });
 
+  test("HLT-23: `checkIntervalMs` has it done from the start", async () => {
+    watch({ checkIntervalMs: 5_000 });
+    await vi.advanceTimersByTimeAsync(11_000);
+    expect(database.asked).toHaveLength(3);
+  });
+
   test("HLT-22: `getDatabaseMonitor()` is the monitor of the isolate or null, with its health and metrics", async () => {
     expect(getDatabaseMonitor()).toBeNull();
     const made = createMonitor({ databases: { primary: openClient(database, undefined) } });
@@ -412,7 +418,7 @@ describe("what goes on by itself", () => {
 });
 
 describe("what must not harm", () => {
-  test("a body of more than 64 KiB is refused while it is read", async () => {
+  test("a body of more than 64 KiB is not read to its end", async () => {
     let sent = 0;
     const endless = new ReadableStream({
       pull(controller) {

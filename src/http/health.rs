@@ -136,7 +136,7 @@ pub(super) fn score(_: &Request, _: &str, _: &mut Cx<'_>) -> Next {
 /// Everything at a glance.
 pub(super) fn overview(_: &Request, _: &str, _: &mut Cx<'_>) -> Next {
     ask(ALL, |facts, cx| match facts {
-        Ok(facts) => Response::json(200, JSON, &Overview::of(&facts, cx.monitor.instruments())),
+        Ok(facts) => Response::json(200, JSON, &Overview::of(&facts, cx.monitor.is_metered())),
         Err(error) => error.response(),
     })
 }

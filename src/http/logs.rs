@@ -1,7 +1,8 @@
-//! The log route: recent records of this isolate, by level and age.
+//! The log route: recent records of this isolate, and what all isolates left in the strong store, by level and age.
 
 use super::exchange::{Cx, Next, Question};
 use super::{Problem, Request, Response};
+use crate::telemetry::keep;
 use crate::telemetry::logs::Filter;
 
 /// `?level=error&hours=2&lines=50`: a document with the records, each as it was written, oldest first.
@@ -15,14 +16,19 @@ pub(super) fn recent(request: &Request, _: &str, _: &mut Cx<'_>) -> Next {
         }
         Ok(filter) => Next::ask(Question::Logs, move |answer, cx| {
             cx.monitor.take_in(answer);
-            let lines = cx.monitor.telemetry().recent().found(&filter, cx.now).join(",");
-            // Records are JSON already. `scope` says that other isolates have others.
-            let body = format!(
-                r#"{{"scope":"isolate","level":"{}","hours":{},"records":[{lines}]}}"#,
-                filter.level.name(),
-                filter.past_ms as f64 / 3_600_000.0,
-            );
-            Next::Respond(Response::new(200, "application/json", body))
+            keep::found(&filter, cx, move |others, cx| {
+                // Without a strong store there is nothing of other isolates.
+                let scope = if others.is_some() { "fleet" } else { "isolate" };
+                let others = others.unwrap_or_default();
+                let lines = cx.monitor.telemetry().recent().found(&others, &filter, cx.now).join(",");
+                // Records are JSON already.
+                let body = format!(
+                    r#"{{"scope":"{scope}","level":"{}","hours":{},"records":[{lines}]}}"#,
+                    filter.level.name(),
+                    filter.past_ms as f64 / 3_600_000.0,
+                );
+                Next::Respond(Response::new(200, "application/json", body))
+            })
         }),
     }
 }
@@ -40,14 +46,14 @@ mod tests {
         let mut monitor = Monitor::default();
         let mut cx = Cx { monitor: &mut monitor, now: Instant(1_704_067_200_000), random: 0 };
         let request = Request { query: query.to_owned(), ..Request::default() };
-        match recent(&request, "", &mut cx) {
-            Next::Respond(response) => response,
-            Next::Ask(Question::Logs, then) => {
-                let answer = Answer::Logs(serde_json::from_str(records).unwrap());
-                let Next::Respond(response) = then(answer, &mut cx) else { panic!("no response") };
-                response
-            }
-            _ => panic!("an unknown question"),
+        let mut next = recent(&request, "", &mut cx);
+        loop {
+            next = match next {
+                Next::Respond(response) => return response,
+                Next::Ask(Question::Logs, then) => then(Answer::Logs(serde_json::from_str(records).unwrap()), &mut cx),
+                Next::Ask(_, then) => then(Answer::Failed("There is no store.".to_owned()), &mut cx),
+                Next::Done => panic!("no response"),
+            };
         }
     }
 

@@ -18,11 +18,12 @@ struct Chore {
 }
 
 /// All of them, in the order in which they begin.
-const CHORES: [Chore; 4] = [
+const CHORES: [Chore; 5] = [
     Chore { begin: super::checks::begin },
     Chore { begin: crate::alerts::delivery::begin },
     Chore { begin: crate::metrics::fleet::begin },
     Chore { begin: crate::telemetry::export::begin },
+    Chore { begin: crate::telemetry::keep::begin },
 ];
 
 /// How many there are: hosts begin each of 0 to `COUNT - 1`.

@@ -22,7 +22,6 @@ use crate::metrics::document::Picture;
 use crate::metrics::samples::Samples;
 use crate::orders::seen::Seen;
 use crate::report::facts::Facts;
-use crate::report::overview::Instruments;
 use crate::report::probe::Probes;
 use crate::telemetry::Telemetry;
 
@@ -93,10 +92,10 @@ impl Monitor {
         self.uptime_ms
     }
 
-    /// What of the monitor's own work is switched on.
+    /// Whether metrics are served.
     #[must_use]
-    pub const fn instruments(&self) -> Instruments {
-        Instruments { metrics: false, tracing: false }
+    pub const fn is_metered(&self) -> bool {
+        false
     }
 
     /// Has all databases probed every so many milliseconds from now on, at least [`settings::CHECK_INTERVAL_MIN_MS`];

@@ -39,6 +39,8 @@ pub struct DatabaseFacts {
     pub status: Status,
     /// What kind of database it is, such as `libsql` or `redis`.
     pub kind: String,
+    /// Whether its operations are traced.
+    pub is_traced: bool,
     /// Its query cache, if it has one that is used.
     pub cache: Option<CacheFacts>,
     /// Its endpoints, if it has several.

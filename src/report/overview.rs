@@ -29,15 +29,6 @@ pub struct Overview {
     tenants: BTreeMap<String, Tenants>,
 }
 
-/// What the monitor itself has switched on.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Instruments {
-    /// Metrics are served.
-    pub metrics: bool,
-    /// Traces are made.
-    pub tracing: bool,
-}
-
 #[derive(Clone, Debug, PartialEq, Serialize)]
 struct Switches {
     load_balancing: bool,
@@ -109,9 +100,9 @@ struct Tenants {
 }
 
 impl Overview {
-    /// What is known of everything.
+    /// What is known of everything. `is_metered` says whether metrics are served.
     #[must_use]
-    pub fn of(facts: &Facts, instruments: Instruments) -> Self {
+    pub fn of(facts: &Facts, is_metered: bool) -> Self {
         let databases = &facts.databases;
         let clusters = || databases.iter().filter_map(|database| database.cluster.as_ref());
         let caches = || databases.iter().filter_map(|database| database.cache);
@@ -126,8 +117,8 @@ impl Overview {
                 load_balance_strategy: strategy.unwrap_or("off").to_owned(),
                 failover: clusters().any(|cluster| cluster.does_fail_over),
                 query_cache: caches().next().is_some(),
-                metrics: instruments.metrics,
-                tracing: instruments.tracing,
+                metrics: is_metered,
+                tracing: databases.iter().any(|database| database.is_traced),
             },
             databases: databases.iter().map(|it| (it.name.clone(), Database::of(facts, it))).collect(),
             cache_stats: CacheStats::of(caches()),
@@ -248,7 +239,7 @@ mod tests {
             databases: vec![primary],
             tenants: vec![tenants],
         };
-        let overview = Overview::of(&facts, Instruments { metrics: true, tracing: false });
+        let overview = Overview::of(&facts, true);
         let expected = json!({
             "scope": "isolate",
             "timestamp": "2024-01-01T00:00:00.000Z",
@@ -291,7 +282,7 @@ mod tests {
     #[test]
     fn a_database_that_was_not_asked_has_failed_nothing() {
         let facts = Facts { databases: vec![DatabaseFacts::default()], ..Facts::default() };
-        let overview = serde_json::to_value(Overview::of(&facts, Instruments::default())).unwrap_or_default();
+        let overview = serde_json::to_value(Overview::of(&facts, false)).unwrap_or_default();
         assert_eq!(overview["databases"][""]["pool_stats"]["success_rate"], 1);
         assert_eq!(overview["config"]["load_balance_strategy"], "off");
     }

@@ -1,6 +1,6 @@
 //! Log records: what happened, how serious it was, and which of it somebody asks for.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -52,7 +52,7 @@ impl Level {
 }
 
 /// One thing that happened. It holds no secrets: whoever makes one sees to that.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Record {
     /// How serious it is.
@@ -121,19 +121,24 @@ impl Ring {
         }
     }
 
-    /// The lines that `filter` asks for at `now`, oldest first; of too many the newest.
+    /// The lines that `filter` asks for at `now`, oldest first; of too many the newest. `others` are records of other
+    /// isolates, and of this one: what is here as well is told once.
     #[must_use]
-    pub fn found(&self, filter: &Filter, now: Instant) -> Vec<&str> {
-        let mut found: Vec<&str> = self
-            .lines
+    pub fn found(&self, others: &[Record], filter: &Filter, now: Instant) -> Vec<String> {
+        let is_asked = |level: Level, at: Instant| level >= filter.level && now.since(at) <= filter.past_ms;
+        let mut known: BTreeSet<String> = self.lines.iter().map(|(_, _, line)| line.clone()).collect();
+        let mut found: Vec<(Instant, String)> = others
             .iter()
-            .rev()
-            .filter(|(level, at, _)| *level >= filter.level && now.since(*at) <= filter.past_ms)
-            .take(filter.lines_max)
-            .map(|(_, _, line)| line.as_str())
+            .filter(|record| is_asked(record.level, Instant(record.at_ms)))
+            .map(|record| (Instant(record.at_ms), record.line()))
+            .filter(|(_, line)| known.insert(line.clone()))
             .collect();
-        found.reverse();
-        found
+        let own = self.lines.iter().filter(|(level, at, _)| is_asked(*level, *at));
+        found.extend(own.map(|(_, at, line)| (*at, line.clone())));
+        // What happened in the same millisecond stays in the order in which it came.
+        found.sort_by_key(|(at, _)| *at);
+        found.drain(..found.len().saturating_sub(filter.lines_max));
+        found.into_iter().map(|(_, line)| line).collect()
     }
 }
 
@@ -199,8 +204,8 @@ mod tests {
 
     fn found(ring: &Ring, query: &str) -> Vec<String> {
         let filter = Filter::of_query(query).unwrap();
-        let lines = ring.found(&filter, NOW).into_iter();
-        lines.map(|line| serde_json::from_str::<Value>(line).unwrap()["msg"].as_str().unwrap().to_owned()).collect()
+        let lines = ring.found(&[], &filter, NOW).into_iter();
+        lines.map(|line| serde_json::from_str::<Value>(&line).unwrap()["msg"].as_str().unwrap().to_owned()).collect()
     }
 
     /// TRC-05: records are found by level and above, and by the last so many hours
@@ -223,6 +228,18 @@ mod tests {
         assert_eq!(found(&ring, "level=error&hours=48"), ["old", "earlier", "failed"]);
         assert_eq!(found(&ring, "hours=0.5"), ["closed"]);
         assert_eq!(found(&ring, "lines=2"), ["failed", "closed"]);
+    }
+
+    /// TRC-05: what other isolates have left is found as well, and nothing twice
+    #[test]
+    fn records_of_other_isolates_are_found_once() {
+        let mut ring = Ring::default();
+        ring.push(record(Level::Error, 1, "own"));
+        let others = [record(Level::Error, 1, "own"), record(Level::Error, 2, "other"), record(Level::Info, 1, "no")];
+        let filter = Filter::of_query("level=error").unwrap();
+        let lines = ring.found(&others, &filter, NOW);
+        assert_eq!(lines.len(), 2);
+        assert!(lines[0].contains("other") && lines[1].contains("own"));
     }
 
     /// TRC-05: what cannot be asked for is named, and nothing of it repeated

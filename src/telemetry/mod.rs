@@ -2,6 +2,7 @@
 
 pub mod events;
 pub mod export;
+pub mod keep;
 pub mod logs;
 pub mod otlp;
 pub mod settings;
@@ -10,6 +11,7 @@ pub mod trace_context;
 pub use settings::Settings;
 
 use export::Exporter;
+use keep::Keeper;
 use logs::{Record, Ring};
 
 /// What an isolate keeps of it.
@@ -17,15 +19,17 @@ use logs::{Record, Ring};
 pub struct Telemetry {
     recent: Ring,
     exporter: Exporter,
+    keeper: Keeper,
 }
 
 impl Telemetry {
-    /// Keeps records, and has them exported if `settings` say where to.
+    /// Keeps records, has them left in the strong store, and exported if `settings` say where to.
     pub fn take_in(&mut self, records: Vec<Record>, settings: &Settings) {
         for record in records {
             if settings.otlp.is_on() {
                 self.exporter.take_in(record.clone());
             }
+            self.keeper.take_in(&record);
             self.recent.push(record);
         }
     }
@@ -39,6 +43,11 @@ impl Telemetry {
     /// What waits to be exported.
     pub(crate) const fn exporter_mut(&mut self) -> &mut Exporter {
         &mut self.exporter
+    }
+
+    /// What waits to be left in the strong store.
+    pub(crate) const fn keeper_mut(&mut self) -> &mut Keeper {
+        &mut self.keeper
     }
 
     /// What became of what was to be exported.

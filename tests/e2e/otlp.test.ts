@@ -133,13 +133,17 @@ test("TRC-01 and TRC-03: traces and logs are what OpenTelemetry's schema says, w
   expect(JSON.stringify(got)).not.toContain("first");
 });
 
-test("TRC-05: the log route of the package answers by level and hours", async () => {
+test("TRC-05: the log route of the package answers whoever has the token, by level and hours", async () => {
   const client = createClient({ url: sqld.url, seawall: { logging: { level: "debug", sink: () => {} } } });
   await client.execute("SELECT 1");
   await client.execute("SELECT nothing FROM nowhere").catch(() => {});
-  const monitor = createMonitor({ databases: { primary: client } });
+  const adminToken = "0123456789abcdef0123456789abcdef";
+  const monitor = createMonitor({ databases: { primary: client }, adminToken });
+  const url = "https://example.com/admin/api/logs";
+  expect((await monitor.handle(new Request(url))).status).toBe(401);
   const ask = async (query: string) => {
-    const response = await monitor.handle(new Request(`https://example.com/api/logs?${query}`));
+    const headers = { authorization: `Bearer ${adminToken}` };
+    const response = await monitor.handle(new Request(`${url}?${query}`, { headers }));
     return { status: response.status, body: (await response.json()) as { records: LogRecord[]; code?: string } };
   };
   const all = await ask("hours=1");

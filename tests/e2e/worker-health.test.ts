@@ -26,6 +26,10 @@ beforeAll(async () => {
     return {
       first: { modules, bindings, kvNamespaces: { SEAWALL_KV: "hints" } },
       bare: { modules },
+      elsewhere: { modules, bindings: { ...bindings, MONITOR_BASE_PATH: "/internal/db" } },
+      // A binding that is there and answers nothing that a KV namespace answers.
+      storeless: { modules, bindings, serviceBindings: { SEAWALL_KV: "bare" } },
+      misled: { modules, bindings: { ...bindings, MONITOR_BASE_PATH: "api/", HEALTH_SCORE_MIN: "eighty" } },
       wrong: { modules, bindings: { ...bindings, DB_MAX_CONNECTIONS: "many", CB_FAILURE_THRESHOLD: "-1" } },
     };
   });
@@ -183,6 +187,34 @@ describe("settings", () => {
     expect(text).toContain("CB_FAILURE_THRESHOLD");
     expect(text).toContain("many");
     expect(text).not.toContain(SECRET);
+  });
+
+  test("the routes lie where a variable says", async () => {
+    expect((await rig.ask("elsewhere", "/internal/db/health")).status).toBe(200);
+    expect((await rig.ask("elsewhere", "/internal/db/platform/health/live")).status).toBe(200);
+    expect((await rig.ask("elsewhere", "/api/health")).status).toBe(404);
+  });
+
+  test("HLT-03: what is wrong with the monitor's own variables is said without their text, and it lives", async () => {
+    const response = await rig.ask("misled", "/api/health/ready");
+    expect(response.status).toBe(503);
+    const text = await response.text();
+    expect(text).toContain("HEALTH_SCORE_MIN");
+    expect(text).not.toContain("eighty");
+    expect((await rig.ask("misled", "/api/health/live")).status).toBe(200);
+  });
+
+  test("H146: with a store that fails the document is as it is, and nothing is thrown", async () => {
+    for (const path of ["/api/health", "/api/health/ready", "/api/status", "/api/health"]) {
+      const response = await rig.ask("storeless", path);
+      expect(response.status, path).toBe(200);
+    }
+    expect(await (await rig.ask("storeless", "/api/health")).json()).toMatchObject({
+      status: "healthy",
+      database: { connected: true, reliability: { circuitBreaker: { state: "CLOSED" } } },
+      alerts: [],
+    });
+    expect(rig.log()).not.toMatch(/panicked|Uncaught/);
   });
 
   test("the token is in no answer and no log", async () => {

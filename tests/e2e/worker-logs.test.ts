@@ -14,6 +14,7 @@ const modules: Module[] = [
 ];
 const SECRET = "token-that-nobody-may-see";
 const KEY = "key-that-nobody-may-see";
+const ADMIN = "admin-token-that-nobody-may-see-0123456789";
 const TRACE = "0af7651916cd43dd8448eb211c80319c";
 
 let rig: Rig;
@@ -40,6 +41,7 @@ beforeAll(async () => {
         TURSO_DATABASE_URL: url,
         TURSO_AUTH_TOKEN: SECRET,
         CB_FAILURE_THRESHOLD: "1",
+        SEAWALL_ADMIN_TOKEN: ADMIN,
         OTEL_EXPORTER_OTLP_ENDPOINT: endpoint,
         OTEL_EXPORTER_OTLP_HEADERS: `x-key=${KEY}`,
         OTEL_METRIC_EXPORT_INTERVAL: "1000",
@@ -82,16 +84,25 @@ test("TRC-03, TRC-05 and H140: a failing database is in the log with the trace o
   expect(JSON.parse((line ?? "").slice((line ?? "").indexOf("{")))).toMatchObject({ level: "error", traceId: TRACE });
 });
 
+test("TRC-05: without the admin token nobody is told anything", async () => {
+  for (const headers of [{}, { authorization: `Bearer ${SECRET}` }]) {
+    const response = await rig.ask("logging", "/admin/api/logs", { headers });
+    expect(response.status).toBe(401);
+    expect(await response.text()).not.toContain("probe failed");
+  }
+});
+
 test("H140: a trace that is not valid is repeated nowhere", async () => {
   const hostile = `00-${"a".repeat(31)}<-b7ad6b7169203331-01`;
   await rig.ask("logging", "/api/health", { headers: { traceparent: hostile, tracestate: "x=leak" } });
   const all = JSON.stringify([await logs("hours=1&lines=1000"), got, rig.log()]);
-  for (const text of [hostile, "x=leak", SECRET]) expect(all).not.toContain(text);
+  for (const text of [hostile, "x=leak", SECRET, ADMIN]) expect(all).not.toContain(text);
   expect(JSON.stringify([await logs("hours=1"), got.map(({ body }) => body), rig.log()])).not.toContain(KEY);
 });
 
 async function logs(query: string): Promise<Record<string, unknown>[]> {
-  const response = await rig.ask("logging", `/api/logs?${query}`);
+  const headers = { authorization: `Bearer ${ADMIN}` };
+  const response = await rig.ask("logging", `/admin/api/logs?${query}`, { headers });
   expect(response.status).toBe(200);
   return ((await response.json()) as { records: Record<string, unknown>[] }).records;
 }

@@ -7,7 +7,7 @@ import { freePort } from "./sqld.mjs";
  * @typedef {{ kind: "pass" }
  *   | { kind: "slow", ms: number }
  *   | { kind: "hang" }
- *   | { kind: "status", status?: number, body?: string }
+ *   | { kind: "status", status?: number, body?: string, location?: string }
  *   | { kind: "cut", bytes?: number }
  *   | { kind: "refuse" }} Mode
  *
@@ -116,7 +116,10 @@ export class FaultProxy {
         return;
       case "status":
         incoming.resume();
-        answer.writeHead(mode.status ?? 503, { "content-type": "text/plain" });
+        answer.writeHead(mode.status ?? 503, {
+          "content-type": "text/plain",
+          ...(mode.location !== undefined && { location: mode.location }),
+        });
         answer.end(mode.body ?? "Service Unavailable");
         return;
       case "refuse":

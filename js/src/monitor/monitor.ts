@@ -148,6 +148,7 @@ class IsolateMonitor implements Monitor, Host {
     this.#platform = platform;
     this.#startedAtMs = this.now();
     this.alerts = alertsOf(this.#core, this);
+    if (settings.checkIntervalMs !== undefined) this.startMonitoring(settings.checkIntervalMs);
     this.metrics = new BusinessMetrics(() => this.#core.get());
   }
 
@@ -295,7 +296,8 @@ class IsolateMonitor implements Monitor, Host {
       const { live, residues, evicted } = tenants.status();
       return { name, live, residues, evicted };
     });
-    const core = Math.max(...this.#databases.map((database) => database.memoryBytes()));
+    // One instance is behind all of them.
+    const core = Math.max(0, ...databases.map(({ status }) => status.memoryBytes ?? 0));
     const memoryBytes = core + this.#core.get().memoryBytes();
     return { nowMs, uptimeMs: Math.max(nowMs - this.#startedAtMs, 0), memoryBytes, databases, tenants };
   }

@@ -44,9 +44,7 @@ export interface Watched {
   /** A check that has not ended after so many milliseconds never will. */
   readonly limitMs: number;
   /** What is known of it, as `DatabaseFacts` in src/report/facts.rs has it, but for its name and probe. */
-  facts(): Record<string, unknown>;
-  /** Memory of the core behind it, in bytes. */
-  memoryBytes(): number;
+  facts(): { status: Status } & Record<string, unknown>;
   /** What was logged of it since the first `seen` records. */
   logs(seen: number): ReturnType<TelemetryControls["logs"]> | undefined;
 }
@@ -110,6 +108,7 @@ function ofControls(name: string, controls: WatchedControls): Watched {
       cluster: clusterOf(controls, setting),
       times: controls.times?.(),
       operationsNamed: controls.operations?.(),
+      isTraced: controls.telemetry?.isTracing() ?? false,
     }),
     (seen) => controls.telemetry?.logs(seen),
   );
@@ -132,7 +131,6 @@ function watched(
       const status = statusOf();
       return { operations: status.running ?? 0, status, generation: status.coreRecoveries ?? 0, ...others() };
     },
-    memoryBytes: () => statusOf().memoryBytes ?? 0,
     logs,
   };
 }

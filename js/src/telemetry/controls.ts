@@ -17,6 +17,8 @@ export interface TelemetryControls {
   /** Sends the spans that wait. Resolves when they are sent, or given up; never rejects. */
   flush(): Promise<void>;
   status(): TelemetryStatus;
+  /** Whether operations are traced. */
+  isTracing(): boolean;
   /**
    * The last 200 records of this isolate, oldest first; of them those after the first `seen` that there ever were. `seen`
    * of the answer is what to ask with the next time.
@@ -38,6 +40,7 @@ export function telemetryControlsOf(observer: () => Observer | undefined): Telem
         ...(logger === undefined ? {} : { logs: { sinkFailures: logger.sinkFailures } }),
       };
     },
+    isTracing: () => observer()?.tracer !== undefined,
     logs: (seen = 0) => observer()?.logger?.since(seen) ?? { records: [], seen: 0 },
   };
 }

@@ -1,0 +1,97 @@
+// What must hold after every hostile input, whatever it was.
+import { promtool } from "./prometheus.mjs";
+
+/**
+ * @typedef {{ status: number, headers: Record<string, string>, body: string }} Answered
+ * @typedef {{ method?: string, path: string, headers?: Record<string, string>, body?: string }} Asked
+ * @typedef {(asked: Asked) => Promise<Answered>} Ask
+ *
+ * @typedef {{
+ *   secrets: readonly string[],
+ *   state?: () => Promise<string>,
+ *   metrics?: string,
+ * }} Watch `secrets` may be in no answer; `state` is what is stored, as text; `metrics` is where metrics are served, if they are.
+ */
+
+/** Words of a panic, a stack or a trap. */
+const INNARDS = /panicked|unwrap\(\)|RuntimeError|wasm-function|unreachable executed|\n\s+at |\.rs:\d+|\.m?[jt]s:\d+/;
+/** More of what was sent than this must not come back, in characters. */
+const QUOTED_MAX = 64;
+
+/** Holds a host to the invariants. */
+export class Invariants {
+  #ask;
+  #watch;
+  #state = "";
+  #series = 0;
+
+  /** @param {Ask} ask @param {Watch} watch */
+  constructor(ask, watch) {
+    this.#ask = ask;
+    this.#watch = watch;
+  }
+
+  /** Notes how things are before the first hostile input. */
+  async begin() {
+    this.#state = (await this.#watch.state?.()) ?? "";
+    this.#series = (await this.#metrics()).length;
+    return this;
+  }
+
+  /**
+   * What one hostile input has broken: a list of sentences, empty if nothing is.
+   *
+   * @param {Asked} asked What was sent.
+   * @param {Answered} answer What came back.
+   * @param {{ mayFail?: boolean, mayChange?: boolean }} [allowed] `mayFail`: an answer of 5xx is right; `mayChange`: so
+   *   is a change of what is stored.
+   */
+  async broken(asked, answer, { mayFail = false, mayChange = false } = {}) {
+    /** @type {string[]} */
+    const broken = [];
+    const { status, headers, body } = answer;
+    if (status >= 500 && !mayFail) broken.push(`it answered ${status}`);
+    if (status >= 400 && body !== "") {
+      if (!/^application\/(?:problem|health)\+json|^application\/json/.test(headers["content-type"] ?? "")) {
+        broken.push(`an error of type ${headers["content-type"]}`);
+      }
+      if (status < 500 && typeof codeOf(body) !== "string")
+        broken.push(`an error without a code: ${body.slice(0, 200)}`);
+    }
+    if (INNARDS.test(body)) broken.push(`innards: ${body.slice(0, 400)}`);
+    for (const secret of this.#watch.secrets) if (body.includes(secret)) broken.push("a secret");
+    for (const text of [asked.path, asked.body ?? "", ...Object.values(asked.headers ?? {})]) {
+      if (text.length > QUOTED_MAX && body.includes(text.slice(0, QUOTED_MAX + 1)))
+        broken.push("what was sent, at length");
+    }
+    const live = await this.#ask({ path: "/api/health/live" });
+    if (live.status !== 200 || JSON.parse(live.body).alive !== true) broken.push("it does not live any more");
+    const state = (await this.#watch.state?.()) ?? "";
+    if (state !== this.#state && !mayChange) broken.push("what is stored has changed");
+    this.#state = state;
+    const series = await this.#metrics();
+    if (series.length > this.#series) broken.push(`${series.length - this.#series} series more`);
+    return broken;
+  }
+
+  /** The series of the metrics, each by its name and labels; none where there are no metrics. */
+  async #metrics() {
+    const { metrics } = this.#watch;
+    if (metrics === undefined) return [];
+    const { status, body } = await this.#ask({ path: metrics });
+    if (status !== 200) throw new Error(`${metrics} answers ${status}`);
+    const { code, output } = await promtool(["check", "metrics"], body);
+    if (code !== 0) throw new Error(`promtool refuses the metrics:\n${output}`);
+    const series = body.split("\n").filter((line) => line !== "" && !line.startsWith("#"));
+    return series.map((line) => line.replace(/ [^ ]*$/, ""));
+  }
+}
+
+/** @param {string} body */
+function codeOf(body) {
+  try {
+    return JSON.parse(body).code;
+  } catch {
+    return undefined;
+  }
+}
