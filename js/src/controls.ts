@@ -2,7 +2,6 @@
 
 import type { CircuitEventName, CircuitListener, Why } from "./circuit.ts";
 import type { SeawallOptions } from "./config/options.ts";
-import type { Times } from "./core.ts";
 import type { Driver } from "./driver.ts";
 import type { EffectiveConfig } from "./live-settings.ts";
 import type { SlowQuery } from "./slow-queries.ts";
@@ -18,6 +17,7 @@ import type {
 } from "./status.ts";
 import { type TelemetryControls, telemetryControlsOf } from "./telemetry/controls.ts";
 import type { TierName } from "./tenants/tier.ts";
+import type { Times } from "./times.ts";
 
 /** The states of a circuit. */
 export const CircuitState = { CLOSED: "CLOSED", HALF_OPEN: "HALF_OPEN", OPEN: "OPEN" } as const;

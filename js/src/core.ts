@@ -3,6 +3,7 @@
 import * as wasm from "./generated/core.js";
 import type { Settings } from "./settings.ts";
 import type { TierName } from "./tenants/tier.ts";
+import type { Times } from "./times.ts";
 
 /**
  * Kinds of steps: the low three bits of what `begin`, `wake` and `report` return. `FailOpen` is never the core's: it
@@ -32,12 +33,6 @@ const REGISTER_LENGTH = 9;
 /** Rows of `note::times`, and numbers in all of them and behind: circuit changes and retries. */
 const TIMES_ROWS = 8;
 const TIMES_COUNTS = TIMES_ROWS * 51 + 9 + 12;
-
-/** How long things took, in buckets that only the monitor knows to read. */
-export interface Times {
-  sumsMs: number[];
-  counts: number[];
-}
 
 let generation = 0;
 

@@ -6,7 +6,7 @@ import { attemptOnce, TIMER_MAX_MS } from "./attempt.ts";
 import { Circuit, type Why } from "./circuit.ts";
 import type { SeawallOptions } from "./config/options.ts";
 import { Upkeep } from "./connections.ts";
-import { type CoreHandle, coreMemoryBytes, Place, Step, type Times } from "./core.ts";
+import { type CoreHandle, coreMemoryBytes, Place, Step } from "./core.ts";
 import { holdLease } from "./held-lease.ts";
 import { LabelledCounts } from "./labels.ts";
 import { LiveCore } from "./live-core.ts";
@@ -34,6 +34,7 @@ import { observerOf } from "./telemetry/options.ts";
 import type { Capacity } from "./tenants/capacity.ts";
 import type { Left } from "./tenants/residue.ts";
 import { priorityOf, type TierName } from "./tenants/tier.ts";
+import type { Times } from "./times.ts";
 import { aborted, outcomeOfLoss } from "./verdict.ts";
 
 export type { Refusal };

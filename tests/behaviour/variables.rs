@@ -61,9 +61,11 @@ fn a_remote_database_needs_a_token() {
 #[test]
 fn variables_of_flags_set_their_defaults() {
     let of = |group: &str| VARIABLES.iter().filter(|it| it.of.starts_with(group)).collect::<Vec<_>>();
-    assert_eq!((of("features.").len(), of("rollouts.").len()), (5, 3));
+    assert_eq!((of("features.").len(), of("rollouts.").len()), (6, 3));
     for it in of("features.") {
-        assert_eq!(it.name, it.of.replace("features.", "FEATURE_"));
+        // The flag that older systems knew without the prefix is known both ways.
+        let is_bare = it.name == "ENABLE_DETAILED_LOGGING";
+        assert_eq!(it.name, it.of.replace("features.", if is_bare { "" } else { "FEATURE_" }));
         for (text, expected) in [("true", "true"), ("1", "true"), ("FALSE", "false"), ("0", "false")] {
             assert_eq!(value(&[(it.name, text)], it.of), (expected.to_owned(), it.name.to_owned()));
         }

@@ -1,6 +1,4 @@
-// Alerts from within the process: what `createMonitor` is told of them, and the orders of src/http/alerts.rs.
-import { carriedOut, type Host } from "./exchange.ts";
-import type { LiveCore } from "./live-core.ts";
+// Alerts from within the process: what `createMonitor` is told of them, and what comes back.
 
 /** From where on something is worth an alert. */
 export interface AlertThresholds {
@@ -145,22 +143,4 @@ export class AlertOrderError extends Error {
     super(message);
     this.code = code;
   }
-}
-
-/** The orders, carried out by `live` for `host`. */
-export function alertsOf(live: LiveCore, host: Host): MonitorAlerts {
-  const give = async (order: object): Promise<AlertList> => {
-    const text = JSON.stringify(order);
-    const core = live.get();
-    const responded = await carriedOut(core, host, () => core.alerts(text));
-    const body = JSON.parse(responded?.body ?? "{}");
-    if (responded?.status !== 200) throw new AlertOrderError(body.code, body.detail);
-    return body;
-  };
-  return {
-    list: () => give({ order: "list" }),
-    acknowledge: (id, by = "") => give({ order: "acknowledge", id, by }),
-    silence: (alerts, order) =>
-      give({ order: "silence", ...order, ...(typeof alerts === "string" ? { id: alerts } : { match: alerts }) }),
-  };
 }

@@ -1,8 +1,5 @@
 // Metrics: their text, and what an application counts itself. Names, bounds and values are checked by the core; see src/metrics/business.rs.
 
-import type { Asked, Responded } from "./exchange.ts";
-import type { Monitor as Core } from "./generated/monitor.js";
-
 /** How {@link Monitor.metricsText} writes. */
 export interface MetricsTextOptions {
   /** Prometheus' text format 0.0.4, or OpenMetrics 1.0. */
@@ -48,11 +45,17 @@ export interface Histogram {
 
 type Kind = "counter" | "gauge" | "histogram";
 
+/** What is told of them, and of each value: JSON of src/metrics/business.rs. */
+export interface MetricsCore {
+  declareMetric(text: string): string;
+  measure(text: string): void;
+}
+
 /** What an application counts itself: at most 50 names. */
 export class BusinessMetrics {
-  readonly #core: () => Core;
+  readonly #core: () => MetricsCore;
 
-  constructor(core: () => Core) {
+  constructor(core: () => MetricsCore) {
     this.#core = core;
   }
 
@@ -91,18 +94,4 @@ export class BusinessMetrics {
       core.measure(JSON.stringify({ name: shown, labels: names.map(own), value: Number(value) }));
     };
   }
-}
-
-/** The request for the text. */
-export function metricsRequest(path: string, { format = "prometheus", names = "" }: MetricsTextOptions): Asked {
-  const accept = format === "openmetrics" ? "application/openmetrics-text" : "text/plain";
-  const query = names === "" ? "" : `names=${names}`;
-  return { method: "GET", path, query, headers: [["accept", accept]], body: "" };
-}
-
-/** The text of the answer. */
-export function textOf({ status, body }: Responded): string {
-  if (status === 200) return body;
-  const { detail } = JSON.parse(body) as { detail: string };
-  throw status === 400 ? new RangeError(detail) : new Error(detail);
 }

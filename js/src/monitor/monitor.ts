@@ -3,13 +3,15 @@
 import { type Platform, platform as thisPlatform } from "../platform/platform.ts";
 import type { Store } from "../store/store.ts";
 import type { StrongStore } from "../store/strong.ts";
-import { type AlertsOptions, alertsOf, type MonitorAlerts } from "./alerts.ts";
+import { alertsOf } from "./alert-orders.ts";
+import type { AlertsOptions, MonitorAlerts } from "./alerts.ts";
 import { bodyOf } from "./body.ts";
 import type { HealthDocument, MonitorMetrics, Overview } from "./documents.ts";
 import { type Answer, type Asked, carriedOut, type Host, type Question, type Responded } from "./exchange.ts";
 import { LiveCore } from "./live-core.ts";
 import { LogReader } from "./logs.ts";
-import { BusinessMetrics, type MetricsTextOptions, metricsRequest, textOf } from "./metrics.ts";
+import { BusinessMetrics, type MetricsTextOptions } from "./metrics.ts";
+import { metricsRequest, textOf } from "./metrics-text.ts";
 import { fetched } from "./outgoing.ts";
 import { StrongHost } from "./strong-host.ts";
 import { type Watchable, type Watched, type WatchedTenants, watchedOf } from "./watched.ts";
