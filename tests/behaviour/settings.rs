@@ -200,7 +200,8 @@ fn each_database_has_its_own_number() {
     assert_eq!(id("a.turso.io"), id("a.turso.io"));
 }
 
-const OF_THE_HOST: [&str; 4] = ["state.coldReadTimeout", "preset", "consistency.", "tracing."];
+const OF_THE_HOST: [&str; 6] =
+    ["state.coldReadTimeout", "preset", "consistency.", "tracing.", "alerts.", "features.ENABLE_DETAILED_LOGGING"];
 
 /// Every setting reaches its policy: changing any one of them changes the checked settings. Some are the host's own.
 #[test]
