@@ -116,6 +116,8 @@ families! {
         ["pool", "result"], "Hints of other isolates: merged, refused as garbage, or lost because the store failed.";
     ADMIN_REQUESTS: Counter, "seawall_admin_requests_total", "seawall.admin.requests", "{request}",
         ["route", "status"], "Requests to the routes of operators and their tools, by class of status.";
+    WEBHOOKS: Counter, "seawall_webhook_deliveries_total", "seawall.webhook.deliveries", "{delivery}",
+        ["sink", "outcome"], "Alerts sent to a receiver, by what became of the attempt.";
     DROPPED: Counter, "seawall_dropped_observations_total", "seawall.dropped_observations", "{observation}",
         ["reason"], "What was not counted: values that cannot be measured, names beyond the bound, deltas that nobody would take.";
     ISOLATES: Gauge, "seawall_isolates", "seawall.isolates", "{isolate}",

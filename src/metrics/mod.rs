@@ -29,6 +29,7 @@ pub mod samples;
 use litemap::LiteMap;
 use serde::Deserialize;
 
+use crate::alerts::Alerts;
 use crate::clock::{Instant, Millis};
 use crate::monitor::admin_requests::{AdminCount, AdminRequests};
 use crate::report::facts::Facts;
@@ -90,7 +91,7 @@ pub struct Metrics {
 
 impl Metrics {
     /// Everything that this isolate has counted since its start, and its levels. Counters that began anew go on.
-    pub fn all(&mut self, facts: &Facts, requests: &AdminRequests) -> Samples {
+    pub fn all(&mut self, facts: &Facts, requests: &AdminRequests, alerts: &Alerts) -> Samples {
         let mut all = Samples::default();
         for database in facts.databases.iter().take(DATABASES_MAX) {
             let samples = collect::collect(database);
@@ -108,6 +109,9 @@ impl Metrics {
             let status = format!("{status_class}xx");
             all.add(by::ADMIN_REQUESTS, &[route, &status], &Value::Count(*count as f64));
         }
+        for (sink, outcome, count) in alerts.deliveries() {
+            all.add(by::WEBHOOKS, &[sink, outcome], &Value::Count(count as f64));
+        }
         all.merge(self.business.samples());
         for (reason, count) in [("value", self.business.dropped()), ("delta", self.sender.given_up())] {
             all.add(by::DROPPED, &[reason], &Value::Count(count as f64));
@@ -116,9 +120,9 @@ impl Metrics {
     }
 
     /// What is known of one isolate.
-    pub fn alone(&mut self, facts: &Facts, requests: &AdminRequests) -> Picture {
+    pub fn alone(&mut self, facts: &Facts, requests: &AdminRequests, alerts: &Alerts) -> Picture {
         Picture {
-            samples: self.all(facts, requests),
+            samples: self.all(facts, requests, alerts),
             declared: self.business.declared().to_vec(),
             scope: Scope::Isolate,
             primary: facts.databases.first().map(|database| database.name.clone()).unwrap_or_default(),

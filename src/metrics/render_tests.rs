@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
+use crate::alerts::Alerts;
 use crate::metrics::Metrics;
 use crate::metrics::business::{Declared, Measured};
 use crate::metrics::document::DURATIONS;
@@ -45,7 +46,7 @@ fn facts() -> Facts {
 
 fn text_of(facts: &Facts, names: &str, format: Format) -> String {
     let names = Names::read(names).unwrap_or(Names::ALL);
-    render(&Metrics::default().alone(facts, &AdminRequests::default()).shown(names), format)
+    render(&Metrics::default().alone(facts, &AdminRequests::default(), &Alerts::default()).shown(names), format)
 }
 
 /// Series and their values, as written.
@@ -230,7 +231,10 @@ fn labels_have_at_most_a_hundred_values() {
         let labels = vec![format!("page {number}"), format!("language {}", number % 7)];
         metrics.business.measure(&Measured { name: "visits_total".to_owned(), labels, value: Some(1.0) });
     }
-    let text = render(&metrics.alone(&facts(), &AdminRequests::default()).shown(Names::ALL), Format::Prometheus);
+    let text = render(
+        &metrics.alone(&facts(), &AdminRequests::default(), &Alerts::default()).shown(Names::ALL),
+        Format::Prometheus,
+    );
     let visits: BTreeMap<String, f64> =
         read(&text).into_iter().filter(|(name, _)| name.starts_with("visits")).collect();
     assert_eq!(visits.values().sum::<f64>(), 5_000.0);

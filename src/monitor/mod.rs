@@ -63,12 +63,12 @@ impl Monitor {
 
     /// Everything that was measured: what this isolate has counted since its start, and its levels.
     pub fn measured(&mut self, facts: &Facts) -> Samples {
-        self.metrics.all(facts, &self.admin_requests)
+        self.metrics.all(facts, &self.admin_requests, &self.alerts)
     }
 
     /// The same, to be shown.
     pub fn picture(&mut self, facts: &Facts) -> Picture {
-        self.metrics.alone(facts, &self.admin_requests)
+        self.metrics.alone(facts, &self.admin_requests, &self.alerts)
     }
 
     /// How the admin routes answered, to be counted.

@@ -1,4 +1,4 @@
-//! The background work that sends to a collector what this isolate has to say: log records by OTLP/HTTP.
+//! The background work that sends to a collector what this isolate has to say: log records and metrics by OTLP/HTTP.
 //!
 //! It is due every `interval_ms`, with what came in until then. A collector that is busy or gone is asked again the next
 //! time, not before it says; what it does not want, and what was sent by a host that lost its request, is gone.
@@ -9,6 +9,7 @@ use super::logs::Record;
 use super::otlp::logs_body;
 use crate::clock::{Instant, Millis};
 use crate::http::exchange::{Answer, Cx, Next, Outgoing, Question};
+use crate::metrics::otlp::Exported;
 
 /// Records that wait at most; the oldest make room.
 pub const WAITING_MAX: usize = 1_000;
@@ -27,6 +28,8 @@ pub struct Exporter {
     pause_until: Option<Instant>,
     sent: u64,
     dropped: u64,
+    /// What the collector has been told of the metrics.
+    metrics: Exported,
 }
 
 impl Exporter {
@@ -109,13 +112,39 @@ pub(crate) fn begin(cx: &mut Cx<'_>) -> Next {
 fn send_logs(cx: &mut Cx<'_>) -> Next {
     let batch = cx.monitor.telemetry_mut().exporter_mut().take_batch();
     if batch.is_empty() {
-        return Next::Done;
+        return send_metrics(cx);
     }
     let body = logs_body(batch.iter(), &cx.monitor.settings().telemetry.otlp.service_name);
     Next::ask(Question::Export(outgoing("logs", body, cx)), |answer, cx| {
         let was_sent = matches!(answer, Answer::Fetched { status: 200..=299, .. });
         cx.monitor.telemetry_mut().exporter_mut().ended(batch, &answer, cx.now);
         if was_sent { send_logs(cx) } else { Next::Done }
+    })
+}
+
+/// What was counted since the collector took it last. What it did not take, and what nobody knows of, is told again.
+fn send_metrics(cx: &Cx<'_>) -> Next {
+    if !cx.monitor.settings().metrics.enabled {
+        return Next::Done;
+    }
+    Next::ask(Question::Facts { probe_age_max_ms: None }, |answer, cx| {
+        let Answer::Facts(facts) = answer else { return Next::Done };
+        let picture = cx.monitor.picture(&facts);
+        let service = cx.monitor.settings().telemetry.otlp.service_name.clone();
+        let started_at = Instant(cx.now.0.saturating_sub(facts.uptime_ms));
+        let told = &cx.monitor.telemetry().exporter().metrics;
+        let body = told.request(&picture, &[("service.name", &service)], started_at, cx.now);
+        Next::ask(Question::Export(outgoing("metrics", body, cx)), move |answer, cx| {
+            let now = cx.now;
+            let exporter = cx.monitor.telemetry_mut().exporter_mut();
+            if matches!(answer, Answer::Fetched { status: 200..=299, .. }) {
+                exporter.metrics.keep(&picture, now);
+            } else {
+                // The pause that it asks for, and nothing else: there is no batch.
+                exporter.ended(Vec::new(), &answer, now);
+            }
+            Next::Done
+        })
     })
 }
 
@@ -131,8 +160,11 @@ fn outgoing(signal: &str, body: String, cx: &Cx<'_>) -> Outgoing<String> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
     use crate::monitor::{Monitor, Settings};
+    use crate::report::facts::{DatabaseFacts, Facts};
 
     fn monitor() -> Monitor {
         let settings =
@@ -159,6 +191,7 @@ mod tests {
         loop {
             next = match next {
                 Next::Ask(Question::Logs, then) => then(Answer::Logs(records(new)), &mut cx),
+                Next::Ask(Question::Facts { .. }, then) => then(Answer::Failed(String::new()), &mut cx),
                 Next::Ask(Question::Export(outgoing), then) => {
                     sent.push(outgoing);
                     then(Answer::Fetched { status, retry_after: retry_after.map(str::to_owned) }, &mut cx)
@@ -200,6 +233,44 @@ mod tests {
         _ = exported(&mut monitor, 2_000_000, WAITING_MAX + 7, 503, Some("soon"));
         assert_eq!(monitor.telemetry().exporter().counts(), (0, 10));
         assert_eq!(monitor.telemetry().exporter().waiting.len(), WAITING_MAX);
+    }
+
+    #[test]
+    fn metrics_tell_what_was_counted_since_the_collector_took_it_last() {
+        let mut monitor = monitor();
+        // How often the database answered until then, and the collector's status: what it is told.
+        let mut told = |now: u64, successful: u64, status: u16| {
+            let mut cx = Cx { monitor: &mut monitor, now: Instant(now), random: 0 };
+            let mut database = DatabaseFacts { name: "primary".to_owned(), ..DatabaseFacts::default() };
+            database.status.totals.successful = successful;
+            let facts = Facts { now_ms: now, uptime_ms: 1_000, databases: vec![database], ..Facts::default() };
+            let mut count = None;
+            let mut next = begin(&mut cx);
+            loop {
+                next = match next {
+                    Next::Ask(Question::Logs, then) => then(Answer::Logs(Vec::new()), &mut cx),
+                    Next::Ask(Question::Facts { probe_age_max_ms: None }, then) => {
+                        then(Answer::Facts(facts.clone()), &mut cx)
+                    }
+                    Next::Ask(Question::Export(outgoing), then) => {
+                        assert_eq!(outgoing.url, "http://c:4318/v1/metrics");
+                        let body: Value = serde_json::from_str(&outgoing.body).unwrap();
+                        let metrics = body["resourceMetrics"][0]["scopeMetrics"][0]["metrics"].as_array().unwrap();
+                        let operations = metrics.iter().find(|it| it["name"] == "seawall.operations").unwrap();
+                        assert_eq!(operations["sum"]["aggregationTemporality"], 1);
+                        let points = operations["sum"]["dataPoints"].as_array().unwrap();
+                        count = points.iter().filter_map(|point| point["asDouble"].as_f64()).reduce(|a, b| a + b);
+                        then(Answer::Fetched { status, retry_after: None }, &mut cx)
+                    }
+                    Next::Done => return count,
+                    _ => panic!("an unknown question"),
+                };
+            }
+        };
+        assert_eq!(told(1_000_000, 5, 200), Some(5.0));
+        assert_eq!(told(1_030_000, 6, 200), None, "it is not due");
+        assert_eq!(told(1_060_000, 7, 503), Some(2.0));
+        assert_eq!(told(1_120_000, 9, 200), Some(4.0), "what was not taken is told again");
     }
 
     #[test]

@@ -9,18 +9,8 @@ import { createMonitor, type Monitor } from "../../js/dist/monitor/index.js";
 import { promtool } from "../support/prometheus.mjs";
 import { python } from "../support/python.mjs";
 import { startSqld } from "../support/sqld.mjs";
+import { OPENMETRICS_PARSER as PARSER, WAIVED } from "./metric-rules.ts";
 
-/** Names that are kept as older systems have them, whatever the rules for names say. */
-const WAIVED = [
-  'db_connections_total non-counter metrics should not have "_total" suffix',
-  "db_query_duration_avg_ms metric names should not contain abbreviated units",
-];
-const PARSER = `
-import sys
-from prometheus_client.openmetrics.parser import text_string_to_metric_families
-families = list(text_string_to_metric_families(sys.stdin.read()))
-print(len(families), sum(len(family.samples) for family in families))
-`;
 const HOSTILE = ['a"} 1\nevil_metric 1', "\\", "\n", "🦀", "x".repeat(10_000), "__name__", "le", "quantile"];
 
 let server: Awaited<ReturnType<typeof startSqld>>;

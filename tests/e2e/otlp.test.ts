@@ -73,7 +73,7 @@ async function parsed(): Promise<unknown[]> {
   return JSON.parse(output);
 }
 
-test("TRC-01 and TRC-03: traces and logs are what OpenTelemetry's schema says, with the parents that they have", async () => {
+test("TRC-01 and TRC-03: traces, logs and metrics are what OpenTelemetry's schema says, with the parents that they have", async () => {
   got = [];
   const records: LogRecord[] = [];
   const client = createClient({
@@ -86,8 +86,8 @@ test("TRC-01 and TRC-03: traces and logs are what OpenTelemetry's schema says, w
   const traceId = "0af7651916cd43dd8448eb211c80319c";
   const own = client.seawall.withTrace({ traceparent: `00-${traceId}-b7ad6b7169203331-01`, tracestate: "a=1" });
   await own.batch(["CREATE TABLE IF NOT EXISTS notes (text TEXT UNIQUE)", "DELETE FROM notes"], "write");
-  await own.execute({ sql: "INSERT INTO notes VALUES (?)", args: ["first"] });
-  await own.execute({ sql: "INSERT INTO notes VALUES (?)", args: ["first"] }).catch(() => {});
+  await own.execute({ sql: "INSERT INTO notes VALUES (?)", args: ["jabberwock"] });
+  await own.execute({ sql: "INSERT INTO notes VALUES (?)", args: ["jabberwock"] }).catch(() => {});
   const transaction = await own.transaction("read");
   await transaction.execute("SELECT text FROM notes WHERE text <> 'x'");
   await transaction.rollback();
@@ -102,6 +102,7 @@ test("TRC-01 and TRC-03: traces and logs are what OpenTelemetry's schema says, w
 
   expect(got.map(({ path }) => path)).toContain("/v1/traces");
   expect(got.map(({ path }) => path)).toContain("/v1/logs");
+  expect(got.map(({ path }) => path)).toContain("/v1/metrics");
   for (const { headers } of got) expect(headers).toMatchObject({ "x-key": "k", "content-type": "application/json" });
   // biome-ignore lint/suspicious/noExplicitAny: what was sent, looked into freely.
   const all = (await parsed()) as any[];
@@ -125,12 +126,21 @@ test("TRC-01 and TRC-03: traces and logs are what OpenTelemetry's schema says, w
   expect(attributes).toMatchObject({ "db.system.name": "sqlite", "server.address": "127.0.0.1" });
   expect(attributes["db.response.status_code"]).toMatch(/^SQLITE_CONSTRAINT/);
 
+  const metrics = all.flatMap(({ resourceMetrics = [] }) => resourceMetrics[0]?.scopeMetrics[0].metrics ?? []);
+  const durations = metrics.find(({ name }) => name === "db.client.operation.duration");
+  expect(durations).toMatchObject({
+    unit: "s",
+    histogram: { aggregationTemporality: "AGGREGATION_TEMPORALITY_DELTA" },
+  });
+  expect(durations.histogram.dataPoints[0].explicitBounds).toEqual([0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10]);
+  expect(durations.histogram.dataPoints[0].bucketCounts).toHaveLength(10);
+
   const logs = all.flatMap(({ resourceLogs = [] }) => resourceLogs[0]?.scopeLogs[0].logRecords ?? []);
   expect(logs).toHaveLength(records.length);
   const failure = logs.find(({ severityNumber }) => severityNumber === "SEVERITY_NUMBER_ERROR");
   expect(failure.body).toEqual({ stringValue: "operation failed" });
   expect(hex(failure.traceId)).toBe(traceId);
-  expect(JSON.stringify(got)).not.toContain("first");
+  expect(JSON.stringify(got)).not.toContain("jabberwock");
 });
 
 test("TRC-05: the log route of the package answers whoever has the token, by level and hours", async () => {

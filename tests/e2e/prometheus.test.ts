@@ -2,8 +2,11 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { promtool } from "../support/prometheus.mjs";
 import { startPrometheus } from "../support/prometheus-server.mjs";
+import { python } from "../support/python.mjs";
 import type { Module } from "../support/workerd.mjs";
+import { OPENMETRICS_PARSER, WAIVED } from "./metric-rules.ts";
 import { type Rig, startRig, until } from "./rig.ts";
 
 const built = (name: string) => fileURLToPath(new URL(`../../build/${name}`, import.meta.url));
@@ -87,3 +90,27 @@ test(
   },
   3 * LIMIT_MS,
 );
+
+test("HLT-02 and MET-38: what the running Worker serves is what promtool and a strict OpenMetrics parser take", async () => {
+  const response = await rig.ask("first", "/api/health/metrics");
+  expect(response.headers.get("content-type")).toBe("text/plain; version=0.0.4; charset=utf-8");
+  const { output } = await promtool(["check", "metrics"], await response.text());
+  expect(
+    output
+      .split("\n")
+      .filter((line) => line !== "")
+      .sort(),
+  ).toEqual(WAIVED);
+  const other = await rig.ask("first", "/api/platform/metrics", {
+    headers: { accept: "application/openmetrics-text" },
+  });
+  expect(other.headers.get("content-type")).toContain("application/openmetrics-text");
+  const text = await other.text();
+  expect(text.endsWith("# EOF\n")).toBe(true);
+  const { code, output: counts, error } = await python(["prometheus_client==0.26.0"], OPENMETRICS_PARSER, text);
+  expect([code, error]).toEqual([0, ""]);
+  expect(Number(counts.split(" ")[1])).toBeGreaterThan(100);
+  const samples = text.split("\n").filter((line) => line !== "" && !line.startsWith("#"));
+  const series = samples.map((line) => line.slice(0, line.lastIndexOf(" ")));
+  expect(new Set(series).size).toBe(series.length);
+});
