@@ -126,7 +126,10 @@ impl<'a> Reading<'a> {
             self.tokens.next();
             if self.tokens.peek().is_some_and(|token| token.is_word("query")) {
                 self.tokens.next();
-                self.tokens.next();
+                // Whatever else stands here, such as a semicolon, is no part of it.
+                if self.tokens.peek().is_some_and(|token| token.is_word("plan")) {
+                    self.tokens.next();
+                }
             }
             first = self.tokens.peek();
         }
