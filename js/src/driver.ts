@@ -244,7 +244,8 @@ export class Driver implements Guard {
 
   /** How long things took, for metrics; undefined while nothing was asked of the database. */
   times(): Times | undefined {
-    return this.#live.handle?.times();
+    // One whose instance was replaced knows only where its numbers were.
+    return this.#live.handle && this.#live.get().times();
   }
 
   /** The status document. */

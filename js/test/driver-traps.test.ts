@@ -134,6 +134,21 @@ describe("a core that traps", () => {
     await worksAgain(ours);
   });
 
+  test("of another guard leaves no durations that are read from where the old core had them", async () => {
+    const [guard, other] = [guardOf(), guardOf()];
+    await guard.call(async () => "counted");
+    await other.call(async () => "before");
+    expect(guard.times()?.counts.reduce((sum, count) => sum + count)).toBe(1);
+    trap("begin");
+    await other.call(async () => "during");
+    // Others' counts now lie where the old core's were; ours is a new core, which has counted nothing.
+    for (const crowd of Array.from({ length: 50 }, () => guardOf())) {
+      for (let call = 0; call < 20; call += 1) await crowd.call(async () => "counted");
+    }
+    expect(guard.times()?.counts.reduce((sum, count) => sum + count)).toBe(0);
+    expect(guard.times()?.sumsMs.every((sum) => sum === 0)).toBe(true);
+  });
+
   test("does not come out of a timer that renews a lease", async () => {
     const guard = guardOf();
     const { made, attempt } = hanging();
