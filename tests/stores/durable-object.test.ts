@@ -6,7 +6,7 @@ import type { Miniflare } from "miniflare";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { durableObjectStore } from "../../js/src/store/durable-object.ts";
 import { strongStoreAt } from "./over-http.ts";
-import { strongStoreSuite } from "./strong-suite.ts";
+import { strongStoreSuite, swapOne } from "./strong-suite.ts";
 import { rejection } from "./suite.ts";
 import { startStrongStores } from "./workerd.ts";
 import { startWriter } from "./writer.ts";
@@ -64,7 +64,7 @@ describe("the object", () => {
 
   it("of another name keeps other texts", async () => {
     const [ours, theirs] = [strongStoreAt(url, "durable-object"), strongStoreAt(url, "durable-object-of-another")];
-    expect(await ours.swap("one key", null, "ours")).toBe(true);
+    expect(await swapOne(ours, "one key", null, "ours")).toBe(true);
     expect(await theirs.read("one key")).toBeNull();
   });
 
@@ -73,7 +73,7 @@ describe("the object", () => {
     for (const wrong of [
       () => store.read(""),
       () => store.read("x".repeat(513)),
-      () => store.swap("key", null, "x".repeat(200_000)),
+      () => swapOne(store, "key", null, "x".repeat(200_000)),
     ]) {
       expect((await rejection(wrong)).message).toMatch(/a (key has 1 to 512|text has at most 131072) bytes/);
     }

@@ -11,7 +11,7 @@ import { startFaultProxy } from "../support/fault-proxy.mjs";
 import { type Redis as Server, startRedis } from "../support/redis.mjs";
 import { freePort } from "../support/sqld.mjs";
 import { startUpstashRest } from "../support/upstash-rest.mjs";
-import { type StrongHarness, strongStoreSuite } from "./strong-suite.ts";
+import { type StrongHarness, strongStoreSuite, swapOne } from "./strong-suite.ts";
 import { expectNoSecrets, rejection, storeSuite } from "./suite.ts";
 import { startWriter } from "./writer.ts";
 
@@ -90,7 +90,7 @@ describe("ioredis", () => {
   it("strong: its hash is under the client's prefix, and never expires", async () => {
     const [prefixed, plain] = [ioredis(server.url, { keyPrefix: "app[3]:" }), ioredis(server.url)];
     try {
-      expect(await strongRedisStore(prefixed).swap("orders/kill", null, "text")).toBe(true);
+      expect(await swapOne(strongRedisStore(prefixed), "orders/kill", null, "text")).toBe(true);
       expect(await plain.hgetall("app[3]:seawall/strong")).toEqual({ "orders/kill": "text" });
       expect(await plain.ttl("app[3]:seawall/strong")).toBe(-1);
     } finally {
@@ -176,7 +176,7 @@ describe("a cluster of node-redis", () => {
     const store = redisStore(cluster, { timeout: TIMEOUT });
     // One hash lies on one server, so a strong store can list where one of hints cannot.
     const strong = strongRedisStore(cluster, { timeout: TIMEOUT });
-    expect(await strong.swap("orders/kill", null, "text")).toBe(true);
+    expect(await swapOne(strong, "orders/kill", null, "text")).toBe(true);
     expect(await strong.list("orders/")).toEqual(["orders/kill"]);
     const stop = async () => {
       await cluster.close();

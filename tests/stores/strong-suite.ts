@@ -35,12 +35,17 @@ function newKey(name = "key"): string {
   return `${prefix}${keys}/${name}`;
 }
 
+/** A swap of one key. */
+export function swapOne(store: StrongStore, key: string, expected: string | null, text: string | null) {
+  return store.swap([{ key, expected, text }]);
+}
+
 /** A store whose orders are of their own, because all suites of one server write the same ones. */
 function within(store: StrongStore, folder: string): StrongStore {
   return {
     name: store.name,
     read: (key) => store.read(folder + key),
-    swap: (key, expected, text) => store.swap(folder + key, expected, text),
+    swap: (changes) => store.swap(changes.map((change) => ({ ...change, key: folder + change.key }))),
     list: async (start) => (await store.list(folder + start)).map((key) => key.slice(folder.length)),
   };
 }
@@ -127,10 +132,10 @@ export function strongStoreSuite(title: string, start: () => Promise<StrongHarne
       ["letters of all kinds", "ünï ☃ 🌊 \u0000 \n \r\n ' \" \\ %41 end"],
     ])("gives back %s as it was put, also elsewhere", async (_, text) => {
       const key = newKey();
-      expect(await store.swap(key, null, text)).toBe(true);
+      expect(await swapOne(store, key, null, text)).toBe(true);
       expect(await store.read(key)).toBe(text);
       expect(await harness.beside.read(key)).toBe(text);
-      expect(await harness.beside.swap(key, text, `${text}.`)).toBe(true);
+      expect(await swapOne(harness.beside, key, text, `${text}.`)).toBe(true);
       expect(await store.read(key)).toBe(`${text}.`);
     });
 
@@ -138,7 +143,7 @@ export function strongStoreSuite(title: string, start: () => Promise<StrongHarne
       "keeps texts under the key %s apart from others",
       async (name) => {
         const [key, other] = [newKey(name), newKey(name)];
-        expect(await store.swap(key, null, "ours")).toBe(true);
+        expect(await swapOne(store, key, null, "ours")).toBe(true);
         expect(await store.read(key)).toBe("ours");
         expect(await store.read(other)).toBeNull();
       },
@@ -146,38 +151,38 @@ export function strongStoreSuite(title: string, start: () => Promise<StrongHarne
 
     it("swaps what was expected, and nothing else", async () => {
       const key = newKey();
-      expect(await store.swap(key, "0", "lost")).toBe(false);
-      expect(await store.swap(key, "", "lost")).toBe(false);
-      expect(await store.swap(key, null, "first")).toBe(true);
-      expect(await store.swap(key, null, "lost")).toBe(false);
-      expect(await store.swap(key, "firs", "lost")).toBe(false);
-      expect(await store.swap(key, "FIRST", "lost")).toBe(false);
+      expect(await swapOne(store, key, "0", "lost")).toBe(false);
+      expect(await swapOne(store, key, "", "lost")).toBe(false);
+      expect(await swapOne(store, key, null, "first")).toBe(true);
+      expect(await swapOne(store, key, null, "lost")).toBe(false);
+      expect(await swapOne(store, key, "firs", "lost")).toBe(false);
+      expect(await swapOne(store, key, "FIRST", "lost")).toBe(false);
       expect(await store.read(key)).toBe("first");
-      expect(await store.swap(key, "first", "second ☃")).toBe(true);
-      expect(await store.swap(key, "first", "lost")).toBe(false);
-      expect(await store.swap(key, "second ☃", "second ☃")).toBe(true);
+      expect(await swapOne(store, key, "first", "second ☃")).toBe(true);
+      expect(await swapOne(store, key, "first", "lost")).toBe(false);
+      expect(await swapOne(store, key, "second ☃", "second ☃")).toBe(true);
       expect(await store.read(key)).toBe("second ☃");
     });
 
     it("takes away what was expected, and nothing else", async () => {
       const key = newKey();
-      expect(await store.swap(key, null, null)).toBe(true);
-      expect(await store.swap(key, "x", null)).toBe(false);
-      await store.swap(key, null, "here");
-      expect(await store.swap(key, null, null)).toBe(false);
-      expect(await store.swap(key, "x", null)).toBe(false);
+      expect(await swapOne(store, key, null, null)).toBe(true);
+      expect(await swapOne(store, key, "x", null)).toBe(false);
+      await swapOne(store, key, null, "here");
+      expect(await swapOne(store, key, null, null)).toBe(false);
+      expect(await swapOne(store, key, "x", null)).toBe(false);
       expect(await store.read(key)).toBe("here");
-      expect(await store.swap(key, "here", null)).toBe(true);
+      expect(await swapOne(store, key, "here", null)).toBe(true);
       expect(await store.read(key)).toBeNull();
       expect(await store.list(key)).toEqual([]);
-      expect(await store.swap(key, null, "again")).toBe(true);
+      expect(await swapOne(store, key, null, "again")).toBe(true);
     });
 
     it("forgets nothing, however much is put", async () => {
       const under = `${newKey("many")}/`;
       const names = Array.from({ length: 1_020 }, (_, number) => `${under}${String(number).padStart(4, "0")}`);
       for (let at = 0; at < names.length; at += 34) {
-        const put = await Promise.all(names.slice(at, at + 34).map((name) => store.swap(name, null, name)));
+        const put = await Promise.all(names.slice(at, at + 34).map((name) => swapOne(store, name, null, name)));
         expect(put).not.toContain(false);
       }
       expect(await store.list(under)).toEqual(names);
@@ -187,9 +192,9 @@ export function strongStoreSuite(title: string, start: () => Promise<StrongHarne
     it("lists the keys under a prefix, in order, and no others", async () => {
       const under = `${newKey("list*[x]?\\")}/`;
       const names = ["b/FRA", "a/AMS", "a/FRA", "ü"].map((name) => `${under}${name}`);
-      for (const name of names) await store.swap(name, null, "text");
-      await store.swap(`${under.slice(0, -1)}beside`, null, "text");
-      await store.swap(`${under.toUpperCase()}c`, null, "text");
+      for (const name of names) await swapOne(store, name, null, "text");
+      await swapOne(store, `${under.slice(0, -1)}beside`, null, "text");
+      await swapOne(store, `${under.toUpperCase()}c`, null, "text");
       expect(await store.list(under)).toEqual([...names].sort());
       expect(await store.list(`${under}a/`)).toEqual(names.slice(1, 3).sort());
       expect(await store.list(`${under}nothing`)).toEqual([]);
@@ -244,7 +249,7 @@ export function strongStoreSuite(title: string, start: () => Promise<StrongHarne
         expect(version === told || version === told + 1, `${told} was told, ${version} is there`).toBe(true);
         last = version;
       }
-      expect(await store.swap(key, await store.read(key), "and on")).toBe(true);
+      expect(await swapOne(store, key, await store.read(key), "and on")).toBe(true);
     });
 
     it("rejects, and does not hang, when what is behind it is gone; and tells no secret", async () => {
@@ -253,7 +258,7 @@ export function strongStoreSuite(title: string, start: () => Promise<StrongHarne
         expect(["memory"]).toContain(store.name);
         return;
       }
-      const calls = [() => broken.read(newKey()), () => broken.swap(newKey(), null, "x"), () => broken.list(prefix)];
+      const calls = [() => broken.read(newKey()), () => swapOne(broken, newKey(), null, "x"), () => broken.list(prefix)];
       for (const error of await Promise.all(calls.map(rejection))) {
         expect(error).toBeInstanceOf(Error);
         expect(error.message).not.toMatch(/it (hangs|resolved)/);

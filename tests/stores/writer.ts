@@ -35,7 +35,7 @@ export async function startWriter({ imports, store }: WriterProgram, key: string
           const text = await store.read(key);
           const version = Number.parseInt(text ?? "0", 10) + 1;
           const next = version + ":" + (version + ",").repeat(2000);
-          if (await store.swap(key, text, next)) writeSync(1, version + "\\n");
+          if (await store.swap([{ key, expected: text, text: next }])) writeSync(1, version + "\\n");
         }`,
       resolveDir: import.meta.dirname,
       loader: "ts",

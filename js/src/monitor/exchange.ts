@@ -35,7 +35,7 @@ export type Question =
   | { ask: "facts"; probeAgeMaxMs?: number }
   | { ask: "allFacts"; probeAgeMaxMs: number }
   | { ask: "read"; key: string }
-  | { ask: "swap"; key: string; expected: string | null; text: string | null }
+  | { ask: "swap"; changes: Change[] }
   | { ask: "list"; prefix: string }
   | { ask: "readCached"; key: string }
   | { ask: "putCached"; key: string; text: string }
