@@ -304,9 +304,9 @@ mod tests {
             next = match next {
                 Next::Respond(response) => return response,
                 Next::Ask(Question::Read { .. }, then) => then(Answer::Text(store.clone()), &mut cx),
-                Next::Ask(Question::Swap { expected, text, .. }, then) => {
-                    assert_eq!(*store, expected);
-                    *store = text;
+                Next::Ask(Question::Swap { changes }, then) => {
+                    assert_eq!(*store, changes[0].expected);
+                    store.clone_from(&changes[0].text);
                     then(Answer::Swapped(true), &mut cx)
                 }
                 _ => panic!("it asks something else"),

@@ -197,7 +197,7 @@ fn proposal(request: &Request, name: Name) -> Result<Proposal, Response> {
 const ACTOR: Actor = Actor("admin");
 
 fn write(name: Name, swap: Swap) -> Next {
-    let question = Question::Swap { key: name.key(), expected: swap.expected.clone(), text: Some(swap.text.clone()) };
+    let question = Question::swap(name.key(), swap.expected.clone(), Some(swap.text.clone()));
     Next::ask(question, move |answer, cx| match answer {
         Answer::Swapped(true) => written(name, swap, cx),
         Answer::Swapped(false) => look_again(name, swap, None),

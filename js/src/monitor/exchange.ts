@@ -1,5 +1,6 @@
 // Carries an exchange out: the twin of src/worker/exchange.rs. The monitor asks, this answers; see src/http/exchange.rs.
 
+import type { Change } from "../store/strong.ts";
 import type { Monitor as Core } from "./generated/monitor.js";
 import type { CoreRecord } from "./logs.ts";
 
@@ -35,7 +36,7 @@ export type Question =
   | { ask: "facts"; probeAgeMaxMs?: number }
   | { ask: "allFacts"; probeAgeMaxMs: number }
   | { ask: "read"; key: string }
-  | { ask: "swap"; key: string; expected: string | null; text: string | null }
+  | { ask: "swap"; changes: Change[] }
   | { ask: "list"; prefix: string }
   | { ask: "readCached"; key: string }
   | { ask: "putCached"; key: string; text: string }

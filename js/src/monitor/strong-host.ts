@@ -1,7 +1,7 @@
 // Answers what the routes ask of the strong store and its read cache.
 
 import type { Store } from "../store/store.ts";
-import type { StrongStore } from "../store/strong.ts";
+import { checkChanges, type StrongStore } from "../store/strong.ts";
 import type { Answer, Question } from "./exchange.ts";
 
 /** What the routes ask of it. */
@@ -54,7 +54,8 @@ export class StrongHost {
       case "read":
         return { text: await store.read(question.key) };
       case "swap":
-        return { swapped: await store.swap(question.key, question.expected, question.text) };
+        checkChanges(question.changes);
+        return { swapped: await store.swap(question.changes) };
       case "list":
         return { keys: await store.list(question.prefix) };
     }

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::clock::Instant;
+use crate::http::exchange::swap;
 use crate::http::routes::begin;
 use crate::monitor::{Monitor, Settings};
 
@@ -67,16 +68,13 @@ impl Host {
                 self.asked.push(format!("read {key}"));
                 if self.is_strong_down { down() } else { Answer::Text(self.strong.get(&key).cloned()) }
             }
-            Question::Swap { key, expected, text } => {
-                self.asked.push(format!("swap {key}"));
+            Question::Swap { changes } => {
+                self.asked.extend(changes.iter().map(|change| format!("swap {}", change.key)));
                 if let Some(before) = self.before_swap.take() {
                     before(self);
                 }
                 let is_lost = self.loses_swap.take();
-                let is_there = self.strong.get(&key) == expected.as_ref();
-                if is_there && is_lost != Some(false) {
-                    self.strong.insert(key, text.unwrap());
-                }
+                let is_there = is_lost != Some(false) && swap(&mut self.strong, changes);
                 let is_repeated = std::mem::take(&mut self.repeats_swap);
                 if is_lost.is_some() { down() } else { Answer::Swapped(is_there && !is_repeated) }
             }
