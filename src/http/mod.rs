@@ -12,6 +12,7 @@ pub mod exchange;
 pub mod health;
 mod logs;
 pub mod metrics;
+mod openapi;
 pub mod orders;
 pub mod routes;
 

@@ -4,7 +4,7 @@ use super::auth;
 use super::call::Call;
 use super::exchange::{Cx, Next};
 use super::{Problem, QUOTED_MAX, Request, Response};
-use super::{alerts, health, logs, metrics, orders};
+use super::{alerts, health, logs, metrics, openapi, orders};
 use crate::access::{Principal, Role};
 use crate::alerts::delivery::LOOP_HEADER;
 use crate::orders::Name;
@@ -48,7 +48,6 @@ pub(super) enum Method {
     Get,
     Put,
     Post,
-    Delete,
 }
 
 type Begin = fn(call: &Call, cx: &mut Cx<'_>) -> Next;
@@ -142,6 +141,11 @@ pub(super) const ROUTES: &[Route] = &[
     },
     Route {
         root: Root::Admin,
+        path: "/openapi.json",
+        operations: &[get("readOpenApi", "This document", openapi::document)],
+    },
+    Route {
+        root: Root::Admin,
         path: "/logs",
         operations: &[get("readLogs", "Recent records of the log, by level and age", logs::recent)],
     },
@@ -174,7 +178,6 @@ impl Method {
             Self::Get => "GET",
             Self::Put => "PUT",
             Self::Post => "POST",
-            Self::Delete => "DELETE",
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What a strong store is asked that lives elsewhere: [`Question`]s and [`Answer`](crate::http::exchange::Answer)s as JSON,
 //! within bounds.
 
-use crate::http::exchange::{CHANGES_MAX, Change, Question};
+use crate::http::exchange::{CHANGES_MAX, Change, KEYS_MAX, Question};
 
 /// Longest key, in bytes.
 pub const KEY_MAX: usize = 512;
@@ -26,6 +26,10 @@ pub fn read(text: &str) -> Result<Question, String> {
         Question::Read { key } => check_key(key)?,
         Question::List { prefix } if prefix.is_empty() => {}
         Question::List { prefix } => check_key(prefix)?,
+        Question::ReadAll { keys } if keys.is_empty() || keys.len() > KEYS_MAX => {
+            return Err(format!("1 to {KEYS_MAX} keys are read at a time"));
+        }
+        Question::ReadAll { keys } => keys.iter().try_for_each(|key| check_key(key))?,
         Question::Swap { changes } => check(changes)?,
         _ => return Err("this is no question of a strong store".to_owned()),
     }

@@ -25,10 +25,7 @@ const NAME = "seawall";
 const URL = "https://seawall.invalid/";
 
 /** What the object is asked: as src/orders/remote.rs reads it. */
-type Ask =
-  | { ask: "read"; key: string }
-  | { ask: "swap"; changes: readonly Change[] }
-  | { ask: "list"; prefix: string };
+type Ask = { ask: "read"; key: string } | { ask: "swap"; changes: readonly Change[] } | { ask: "list"; prefix: string };
 
 interface Told {
   text?: string | null;

@@ -44,8 +44,10 @@ export function checkChanges(changes: readonly Change[]): void {
   }
   const isText = (text: unknown) => text === null || typeof text === "string";
   for (const { key, expected, text } of changes) {
-    if (typeof key !== "string" || key === "") throw new TypeError("swap: the key of a change is a text, and not empty");
-    if (!isText(expected) || !isText(text)) throw new TypeError("swap: expected and text are texts, or null for nothing");
+    if (typeof key !== "string" || key === "")
+      throw new TypeError("swap: the key of a change is a text, and not empty");
+    if (!isText(expected) || !isText(text))
+      throw new TypeError("swap: expected and text are texts, or null for nothing");
   }
   if (new Set(changes.map(({ key }) => key)).size < changes.length) {
     throw new TypeError("swap: no two changes are of one key");
