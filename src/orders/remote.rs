@@ -5,10 +5,11 @@ use serde::{Deserialize, Serialize};
 
 /// Longest key, in bytes.
 pub const KEY_MAX: usize = 512;
-/// Longest text, in bytes: above that of an order and of a batch of records.
-pub const TEXT_MAX: usize = 131_072;
-/// Longest question, in bytes: two texts, all of whose bytes JSON may have to escape.
-pub const QUESTION_MAX: usize = 2_000_000;
+/// Longest text, in bytes: above that of the alerts of a fleet, the longest of all, and below the two megabytes that a row
+/// of a Durable Object has.
+pub const TEXT_MAX: usize = 1_900_000;
+/// Longest question, in bytes: two texts, with what JSON has to escape in them.
+pub const QUESTION_MAX: usize = 8_000_000;
 
 /// What is asked.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
