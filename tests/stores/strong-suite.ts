@@ -252,7 +252,7 @@ export function strongStoreSuite(title: string, start: () => Promise<StrongHarne
         const history = await randomHistory([store, harness.beside], names, random);
         expect(isSerial(history), `SEED=${seed}: ${JSON.stringify(history)}`).toBe(true);
       }
-    }, 60_000);
+    }, 180_000);
 
     it(`loses no swap of ${WRITERS} writers of overlapping keys at once, and halves none`, async () => {
       const under = newKey("overlapping");
