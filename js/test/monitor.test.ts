@@ -1,7 +1,7 @@
 // The monitor of an isolate: what it watches, how often it asks, and what it tells.
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { createClient } from "../src/client.ts";
-import { createGuard } from "../src/driver.ts";
+import { createGuard } from "../src/guard.ts";
 import { createMonitor, getDatabaseMonitor, type Monitor, monitorOn } from "../src/monitor/monitor.ts";
 import { controlsOfProtected, protect } from "../src/protect/protect.ts";
 import { Tenants } from "../src/tenants/tenants.ts";
