@@ -11,7 +11,6 @@ use crate::report::score::Score;
 use crate::report::status::{PoolStatus, Recent, Status, Totals};
 
 const NOW: u64 = 1_704_067_200_000;
-const NO_STORE: &str = "This Worker has no strong store.";
 
 fn facts(successful: u64) -> Facts {
     let totals = Totals { successful, ..Totals::default() };
@@ -38,12 +37,13 @@ impl Fake {
         let Some(store) = &mut self.store else {
             return match question {
                 Question::Facts { .. } => Answer::Facts(facts(self.successful)),
-                _ => Answer::Failed(NO_STORE.to_owned()),
+                _ => Answer::NoStore("Bind one.".to_owned()),
             };
         };
         match question {
             Question::Facts { .. } => Answer::Facts(facts(self.successful)),
-            _ if self.is_store_down => Answer::Failed("The store did not answer.".to_owned()),
+            // Words that another store may use decide nothing.
+            _ if self.is_store_down => Answer::Failed("There is no strong store at this address.".to_owned()),
             Question::Read { key } => Answer::Text(store.get(&key).cloned()),
             Question::Swap { key, expected, text } => {
                 assert_eq!(store.get(&key).cloned(), expected);

@@ -80,7 +80,7 @@ fn show(request: &Request, name: Name) -> Next {
 fn read(name: Name, answer: Answer, cx: &mut Cx<'_>) -> Result<Option<Order>, Response> {
     let text = match answer {
         Answer::Text(text) => text,
-        Answer::Failed(problem) => return Err(unavailable(&problem)),
+        Answer::Failed(problem) | Answer::NoStore(problem) => return Err(unavailable(&problem)),
         _ => return Err(unavailable("The host answered another question.")),
     };
     let order = text.as_deref().map(|text| Order::read(name, text)).transpose();
@@ -147,7 +147,7 @@ fn replace(request: &Request, name: Name) -> Next {
         Ok(proposal) => Next::ask(Question::Read { key: name.key() }, move |answer, cx| {
             let current = match answer {
                 Answer::Text(text) => text,
-                Answer::Failed(problem) => return Next::Respond(unavailable(&problem)),
+                Answer::Failed(problem) | Answer::NoStore(problem) => return Next::Respond(unavailable(&problem)),
                 _ => return Next::Respond(unavailable("The host answered another question.")),
             };
             let expected = expected_version(&proposal.condition);
@@ -201,7 +201,7 @@ fn write(name: Name, swap: Swap) -> Next {
     Next::ask(question, move |answer, cx| match answer {
         Answer::Swapped(true) => written(name, swap, cx),
         Answer::Swapped(false) => look_again(name, swap, None),
-        Answer::Failed(problem) => look_again(name, swap, Some(problem)),
+        Answer::Failed(problem) | Answer::NoStore(problem) => look_again(name, swap, Some(problem)),
         _ => look_again(name, swap, Some("The host answered another question.".to_owned())),
     })
 }

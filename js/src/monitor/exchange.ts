@@ -51,6 +51,7 @@ export type Answer =
   | { cached: boolean }
   | { logs: CoreRecord[] }
   | { fetched: { status: number; retryAfter: string | null } }
+  | { noStore: string }
   | { failed: string };
 
 /** What the exchange needs of its host. */
