@@ -71,7 +71,8 @@ impl Methods {
 
 /// Begins the answer to a request.
 ///
-/// A slash at the end of the request's path makes no difference. `OPTIONS` tells the methods and allows no other origin.
+/// A slash at the end of the request's path makes no difference. `OPTIONS` tells the methods and allows no other origin;
+/// below [`ADMIN_PATH`] it tells those of all routes there, so that nobody learns which there are.
 #[must_use]
 pub fn begin(request: &Request, cx: &mut Cx<'_>) -> Next {
     // An alert that comes back here would be one about its own delivery.
@@ -90,6 +91,11 @@ pub fn begin(request: &Request, cx: &mut Cx<'_>) -> Next {
 
 /// The same below [`ADMIN_PATH`], where nobody learns what is there who is not let in.
 fn begin_admin(request: &Request, cx: &mut Cx<'_>) -> Next {
+    // A preflight carries no token, by its nature: it gets an answer that knows neither the path nor who asks.
+    if request.method == "OPTIONS" {
+        let admin = ROUTES.iter().filter(|route| route.root == Root::Admin);
+        return Next::Respond(options(admin.flat_map(|route| route.methods.allowed().split(", "))));
+    }
     let route = found(Root::Admin, ADMIN_PATH, request);
     let path = route.map_or("", |(route, _)| route.path);
     let next = match cx.monitor.settings().admin_token.actor(request) {
@@ -105,7 +111,7 @@ fn begin_admin(request: &Request, cx: &mut Cx<'_>) -> Next {
 
 fn answered(route: &Route, rest: &str, request: &Request, cx: &mut Cx<'_>) -> Next {
     match request.method.as_str() {
-        "OPTIONS" => Next::Respond(options(route.methods.allowed())),
+        "OPTIONS" => Next::Respond(options(route.methods.allowed().split(", "))),
         method if route.methods.has(method) => (route.begin)(request, rest, cx),
         _ => Next::Respond(method_not_allowed(route.methods.allowed())),
     }
@@ -172,8 +178,15 @@ fn not_found(path: &str) -> Response {
     Problem { code: "NOT_FOUND", title: "Not found", status: 404, detail, instance }.response()
 }
 
-fn options(allowed: &'static str) -> Response {
-    let headers = vec![("allow", format!("{allowed}, OPTIONS")), ("cache-control", "no-store".to_owned())];
+/// These methods, each once.
+fn options(methods: impl Iterator<Item = &'static str>) -> Response {
+    let mut allowed: Vec<&str> = Vec::new();
+    for method in methods.chain(["OPTIONS"]) {
+        if !allowed.contains(&method) {
+            allowed.push(method);
+        }
+    }
+    let headers = vec![("allow", allowed.join(", ")), ("cache-control", "no-store".to_owned())];
     Response { status: 204, headers, body: String::new() }
 }
 
