@@ -57,6 +57,7 @@ pub struct Settings {
     /// Whether they are shown, and told to the others.
     pub enabled: bool,
     /// The isolate tells the others about so often, in milliseconds.
+    #[serde(alias = "statsInterval")]
     pub stats_interval_ms: Millis,
 }
 
