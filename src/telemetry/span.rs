@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::trace_context::TraceContext;
 use crate::clock::Instant;
-use crate::config::variables::Address;
+use crate::config::address::Address;
 use crate::error::CODES;
 
 /// Characters of a name, at most.
