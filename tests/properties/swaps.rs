@@ -7,6 +7,8 @@ use seawall::http::exchange::{CHANGES_MAX, Change, Question, swap};
 use seawall::orders::remote;
 
 type Texts = BTreeMap<String, String>;
+/// For each key what is expected and what is wanted.
+type Wish = BTreeMap<String, (Option<String>, Option<String>)>;
 
 fn key() -> impl Strategy<Value = String> {
     prop::sample::select(vec!["orders/flags", "audit/head", "audit/1", "ключ \u{0}\"", "é"]).prop_map(str::to_owned)
@@ -17,11 +19,11 @@ fn text() -> impl Strategy<Value = Option<String>> {
 }
 
 /// What one writer wants, and whether it looks first at what is there.
-fn wish() -> impl Strategy<Value = (bool, BTreeMap<String, (Option<String>, Option<String>)>)> {
+fn wish() -> impl Strategy<Value = (bool, Wish)> {
     (prop::bool::weighted(0.7), prop::collection::btree_map(key(), (text(), text()), 1..5))
 }
 
-fn changes_of(wish: BTreeMap<String, (Option<String>, Option<String>)>) -> Vec<Change> {
+fn changes_of(wish: Wish) -> Vec<Change> {
     wish.into_iter().map(|(key, (expected, text))| Change { key, expected, text }).collect()
 }
 
