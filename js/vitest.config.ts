@@ -22,4 +22,14 @@ function wasm(): Plugin {
   };
 }
 
-export default defineConfig({ plugins: [wasm()], test: { include: ["test/**/*.test.ts"] } });
+/** Loads SQL as text, as the bundle holds it. */
+function sql(): Plugin {
+  return {
+    name: "seawall-sql",
+    enforce: "pre",
+    transform: (code, id) =>
+      id.endsWith(".sql") ? { code: `export default ${JSON.stringify(code)};`, map: null } : undefined,
+  };
+}
+
+export default defineConfig({ plugins: [wasm(), sql()], test: { include: ["test/**/*.test.ts"] } });

@@ -23,6 +23,7 @@ const ENTRIES = [
   { source: "monitor/index", name: "monitor/workerd", wasm: "../monitor.wasm", external: ["cloudflare:workers"] },
   { source: "monitor/index", name: "monitor/edge-light", wasm: "../monitor.wasm?module", external: [] },
   { source: "monitor/index", name: "monitor/index", wasm: undefined, external: [] },
+  { source: "records/index", name: "records/index", wasm: undefined, external: [] },
   {
     source: "telemetry/opentelemetry",
     name: "telemetry/opentelemetry",
@@ -40,6 +41,9 @@ function storeNames() {
   return Object.keys(exports).flatMap((path) => STORES.exec(path)?.[1] ?? []);
 }
 
+/** What operators run by hand where they do not let the package run it. */
+const MIGRATION = "records/003_add_multi_database_support.sql";
+
 /** @type {import("esbuild").BuildOptions} */
 const BUNDLE = {
   bundle: true,
@@ -50,6 +54,7 @@ const BUNDLE = {
   legalComments: "none",
   charset: "utf8",
   logLevel: "error",
+  loader: { ".sql": "text" },
 };
 
 /** Bundles the entries and writes the declarations into js/dist. */
@@ -71,10 +76,11 @@ export async function buildPackage() {
     await build({ ...BUNDLE, entryPoints: [join(SOURCE, "store", `${name}.ts`)], outfile, external: ["node:*"] });
     writeFileSync(join(DIST, "store", `${name}.cjs`), `module.exports = require("./${name}.js");\n`);
   }
+  copyFileSync(join(SOURCE, MIGRATION), join(DIST, MIGRATION));
   for (const { folder, name } of [CORE, MONITOR])
     copyFileSync(join(folder, `${name}_bg.wasm`), join(DIST, `${name}.wasm`));
   // Node requires ES modules by itself; the file is for tools that judge by the name. Both ways lead to one instance.
-  for (const folder of ["", "monitor"])
+  for (const folder of ["", "monitor", "records"])
     writeFileSync(join(DIST, folder, "index.cjs"), 'module.exports = require("./index.js");\n');
   writeFileSync(join(DIST, "telemetry/opentelemetry.cjs"), 'module.exports = require("./opentelemetry.js");\n');
   for (const file of ["README.md", "LICENSE-MIT", "LICENSE-APACHE"])
@@ -105,6 +111,7 @@ async function buildDeclarations() {
   const reached = new Set([
     "index.d.ts",
     "monitor/index.d.ts",
+    "records/index.d.ts",
     "telemetry/opentelemetry.d.ts",
     ...storeNames().map((name) => `store/${name}.d.ts`),
   ]);

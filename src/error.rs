@@ -88,6 +88,8 @@ pub enum Code {
     RateLimited = 15,
     /// The plan of a statement costs more than the limit.
     QueryTooExpensive = 16,
+    /// A stored secret that no key opens.
+    SecretUnreadable = 17,
 }
 
 /// What the table says about one code.
@@ -110,7 +112,7 @@ pub struct CodeFacts {
 }
 
 /// The table, in the order of the numbers, from 1.
-pub const CODES: [CodeFacts; 16] = [
+pub const CODES: [CodeFacts; 17] = [
     CodeFacts {
         code: Code::CircuitOpen,
         name: "CIRCUIT_OPEN",
@@ -254,6 +256,15 @@ pub const CODES: [CodeFacts; 16] = [
         status: 422,
         what: prose("By its plan, the statement would visit more rows than queryCost.limit allows; it was not run."),
         remedy: prose("Add an index that it can use, ask for less, or raise queryCost.limit."),
+    },
+    CodeFacts {
+        code: Code::SecretUnreadable,
+        name: "SECRET_UNREADABLE",
+        origin: Origin::Caller,
+        retry: Retry::Never,
+        status: 500,
+        what: prose("A stored secret was sealed with a key that was not given, or is not as it was sealed."),
+        remedy: prose("Give every key that is still in use in SEAWALL_CRYPTO_KEY, the newest first, or store it anew."),
     },
 ];
 

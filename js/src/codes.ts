@@ -159,6 +159,15 @@ export const CODES: readonly CodeFacts[] = [
     message:
       "By its plan, the statement would visit more rows than queryCost.limit allows; it was not run. Add an index that it can use, ask for less, or raise queryCost.limit.",
   },
+  {
+    name: "SECRET_UNREADABLE",
+    origin: "caller",
+    retry: "never",
+    what: "A stored secret was sealed with a key that was not given, or is not as it was sealed.",
+    remedy: "Give every key that is still in use in SEAWALL_CRYPTO_KEY, the newest first, or store it anew.",
+    message:
+      "A stored secret was sealed with a key that was not given, or is not as it was sealed. Give every key that is still in use in SEAWALL_CRYPTO_KEY, the newest first, or store it anew.",
+  },
 ];
 
 /** Why the circuit changed, in the order of the reasons' numbers, from 0. */

@@ -20,9 +20,12 @@ use serde::{Deserialize, Serialize};
 use super::Response;
 use crate::clock::{Instant, Millis};
 use crate::monitor::Monitor;
+use crate::orders::follow::Command;
 use crate::report::facts::Facts;
 use crate::telemetry::logs::Record;
 
+/// Most keys that are read at a time.
+pub const KEYS_MAX: usize = 128;
 /// Most changes in one swap.
 pub const CHANGES_MAX: usize = 32;
 
@@ -47,6 +50,11 @@ pub enum Question {
     Read {
         /// Which.
         key: String,
+    },
+    /// The texts under keys of the strong store, as they were at about one time. [`Answer::Texts`].
+    ReadAll {
+        /// Which: 1 to [`KEYS_MAX`].
+        keys: Vec<String>,
     },
     /// Changes texts in the strong store if all that is there is what is expected: all of them, or none.
     /// [`Answer::Swapped`].
@@ -82,6 +90,12 @@ pub enum Question {
     /// What was logged since the last time. [`Answer::Logs`].
     #[serde(skip_deserializing)]
     Logs,
+    /// Does what operators ordered. [`Answer::Obeyed`].
+    #[serde(skip_deserializing)]
+    Obey {
+        /// What, in this order.
+        commands: Vec<Command>,
+    },
 }
 
 /// What a swap does to one key.
@@ -140,8 +154,13 @@ pub enum Answer {
     Facts(Facts),
     /// The text, if there is one.
     Text(Option<String>),
+    /// The texts in the order of their keys, each if there is one.
+    Texts(Vec<Option<String>>),
     /// Whether it was done: all of it, or nothing.
     Swapped(bool),
+    /// It was done, or there is nothing here that it is about.
+    #[serde(skip_serializing)]
+    Obeyed,
     /// The keys.
     Keys(Vec<String>),
     /// Whether it was put there; false if there is no cache.

@@ -1,5 +1,6 @@
 use super::*;
 use crate::clock::Instant;
+use crate::http::Request;
 use crate::http::exchange::swap;
 use crate::http::routes::begin;
 use crate::metrics::aggregate::{Aggregate, SHARDS, key};

@@ -1,16 +1,18 @@
 //! What a strong store is asked that lives elsewhere: [`Question`]s and [`Answer`](crate::http::exchange::Answer)s as JSON,
 //! within bounds.
 
-use crate::http::exchange::{CHANGES_MAX, Change, Question};
+use crate::http::exchange::{CHANGES_MAX, Change, KEYS_MAX, Question};
 
 /// Longest key, in bytes.
 pub const KEY_MAX: usize = 512;
-/// Longest text, in bytes: above that of an order and of a batch of records.
-pub const TEXT_MAX: usize = 131_072;
-/// All texts of one swap, in bytes: as many as eight of the longest.
-pub const TEXTS_MAX: usize = 8 * TEXT_MAX;
-/// Longest question, in bytes: as much text and as many keys as there may be, all of whose bytes JSON may have to escape.
-pub const QUESTION_MAX: usize = 6 * (TEXTS_MAX + CHANGES_MAX * (KEY_MAX + 16));
+/// Longest text, in bytes: above that of the alerts of a fleet, the longest of all, and below the two megabytes that a row
+/// of a Durable Object has.
+pub const TEXT_MAX: usize = 1_900_000;
+/// All texts of one swap, in bytes: two of the longest.
+pub const TEXTS_MAX: usize = 2 * TEXT_MAX;
+/// Longest question, in bytes: all texts of a swap, which are JSON and so have no more to escape than quotes and backslashes,
+/// and all its keys, which may have anything.
+pub const QUESTION_MAX: usize = 2 * TEXTS_MAX + CHANGES_MAX * (6 * KEY_MAX + 64);
 
 /// Reads a question.
 ///
@@ -26,6 +28,10 @@ pub fn read(text: &str) -> Result<Question, String> {
         Question::Read { key } => check_key(key)?,
         Question::List { prefix } if prefix.is_empty() => {}
         Question::List { prefix } => check_key(prefix)?,
+        Question::ReadAll { keys } if keys.is_empty() || keys.len() > KEYS_MAX => {
+            return Err(format!("1 to {KEYS_MAX} keys are read at a time"));
+        }
+        Question::ReadAll { keys } => keys.iter().try_for_each(|key| check_key(key))?,
         Question::Swap { changes } => check(changes)?,
         _ => return Err("this is no question of a strong store".to_owned()),
     }
@@ -128,10 +134,10 @@ mod tests {
         assert!(read(&written(much(TEXTS_MAX / TEXT_MAX))).is_ok());
     }
 
-    /// H106: the longest question that is within bounds is read, whatever JSON must escape.
+    /// H106: the longest question that is within bounds is read, whatever JSON must escape in texts that are JSON.
     #[test]
     fn the_longest_question_is_read() {
-        let (key, text) = ("\u{1}".repeat(KEY_MAX - 2), "\u{1}".repeat(TEXTS_MAX / CHANGES_MAX / 2));
+        let (key, text) = ("\u{1}".repeat(KEY_MAX - 2), "\"".repeat(TEXTS_MAX / CHANGES_MAX / 2));
         let longest = |number: usize| change(&format!("{key}{number}"), Some(&text), Some(&text));
         assert!(read(&written((0..CHANGES_MAX).map(longest).collect())).is_ok());
     }

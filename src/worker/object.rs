@@ -63,6 +63,7 @@ impl SeawallStore {
     fn answer(&self, question: Question) -> Result<Answer> {
         Ok(match question {
             Question::Read { key } => Answer::Text(self.text(&key)?),
+            Question::ReadAll { keys } => Answer::Texts(keys.iter().map(|key| self.text(key)).collect::<Result<_>>()?),
             Question::Swap { changes } => Answer::Swapped(self.is_swapped(&changes)?),
             Question::List { prefix } => Answer::Keys(self.texts(
                 "SELECT key FROM texts WHERE key >= ?1 AND substr(key, 1, length(?1)) = ?1 ORDER BY key",

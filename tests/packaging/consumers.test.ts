@@ -114,6 +114,23 @@ it("each store is imported and required by itself, and is the same function eith
     expect(main).not.toContain(name);
 });
 
+it("AUD-11: records are imported and required by themselves, and bring their migration", async () => {
+  const path = write(
+    "records.mjs",
+    `import { createRequire } from "node:module";
+    import * as imported from "seawall/records";
+    const required = createRequire(import.meta.url)("seawall/records");
+    const client = { execute: async () => ({ rows: [{}], rowsAffected: 0 }), batch: async () => [] };
+    const records = imported.createRecords({ client, keys: ["${"0123456789abcdef".repeat(4)}"] });
+    console.log(JSON.stringify([imported.createRecords === required.createRecords, imported.MIGRATION_SQL, await records.migrate()]));`,
+  );
+  const [isSame, sql, result] = JSON.parse(await run(process.execPath, [path], consumer.folder));
+  expect([isSame, result]).toEqual([true, { applied: false }]);
+  const file = join(consumer.installed, "dist/records/003_add_multi_database_support.sql");
+  expect(sql).toBe(readFileSync(file, "utf8"));
+  expect(readFileSync(join(consumer.installed, "dist/workerd.js"), "utf8")).not.toContain("platform_databases");
+});
+
 it("Node resolves the core, for those who load it by hand", async () => {
   const path = write("core.mjs", `console.log(import.meta.resolve("seawall/core.wasm"));`);
   const url = new URL((await run(process.execPath, [path], consumer.folder)).trim());

@@ -29,6 +29,8 @@ it("holds the entries, the core, the declarations, a readme and both licences, a
       "dist/index.d.cts",
       "dist/index.d.ts",
       "dist/index.js",
+      "dist/records/003_add_multi_database_support.sql",
+      "dist/records/index.js",
       "dist/workerd.js",
       "package.json",
     ]),

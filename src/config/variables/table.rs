@@ -100,11 +100,12 @@ pub const ADDRESSES: &[Address] = &[
         help: "MongoDB, for your own client: nothing here reads it.",
     },
     Address {
-        name: "PG_META_CRYPTO_KEY",
+        name: "SEAWALL_CRYPTO_KEY",
         example: "",
         is_secret: true,
-        help: "Key that connection strings are encrypted with: nothing here stores any, so nothing reads it.",
+        help: "Keys that `seawall/records` encrypts connection strings with: 32 random bytes each as base64 or hex, parted by commas, the newest first.",
     },
+    Address { name: "PG_META_CRYPTO_KEY", example: "", is_secret: true, help: "An older name of SEAWALL_CRYPTO_KEY." },
     Address {
         name: APPROVAL,
         example: "",
