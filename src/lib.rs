@@ -13,7 +13,9 @@ compile_error!(
      method of the Worker, and the npm core carries what only operators need"
 );
 
+pub mod access;
 pub mod alerts;
+pub mod audit;
 #[cfg(feature = "bindings")]
 pub mod bindings;
 pub mod clock;

@@ -3,7 +3,8 @@
 import type { CircuitEventName, CircuitListener, Why } from "./circuit.ts";
 import type { CircuitBreakerOptions, OperationOptions, RetryOptions } from "./config/options.ts";
 import { breakerControlsOf, type CircuitBreakerControls, type CircuitMetrics, type CircuitState } from "./controls.ts";
-import { createGuard, type Driver } from "./driver.ts";
+import type { Driver } from "./driver.ts";
+import { createGuard } from "./guard.ts";
 import type { AttemptContext } from "./operation.ts";
 import { withOptions } from "./operation.ts";
 

@@ -3,7 +3,7 @@
 // Twin of src/worker/driver.rs; tests/conformance/steps holds both to the same stories.
 
 import { attemptOnce, TIMER_MAX_MS } from "./attempt.ts";
-import { Circuit, type Why } from "./circuit.ts";
+import type { Circuit, Why } from "./circuit.ts";
 import type { SeawallOptions } from "./config/options.ts";
 import { Upkeep } from "./connections.ts";
 import { type CoreHandle, coreMemoryBytes, Place, Step } from "./core.ts";
@@ -23,14 +23,13 @@ import type {
   StatementKind,
 } from "./operation.ts";
 import { bitsOf } from "./operation-bits.ts";
-import { type Platform, platform as thisPlatform } from "./platform/platform.ts";
+import type { Platform } from "./platform/platform.ts";
 import { CALL, ShortPath } from "./short-path.ts";
 import { SlowQueries, type SlowQueryListener } from "./slow-queries.ts";
 import { SharedState, sleep } from "./state.ts";
 import { type Statement, Statements } from "./statement.ts";
 import type { CleanupTarget, ConnectionStatus, FleetStatus, OperationStatus, Status } from "./status.ts";
 import type { Observer } from "./telemetry/observer.ts";
-import { observerOf } from "./telemetry/options.ts";
 import type { Capacity } from "./tenants/capacity.ts";
 import type { Left } from "./tenants/residue.ts";
 import { priorityOf, type TierName } from "./tenants/tier.ts";
@@ -41,24 +40,6 @@ export type { Refusal };
 
 const DRAIN_DEADLINE_MS = 10_000;
 const DRAIN_POLL_MS = 5;
-
-/**
- * Makes the policies for one database; `database` names it in the shared state, and carries no credentials.
- *
- * @param circuit Listeners and operators' hands of an earlier guard of the same database, to go on with.
- * @param connections Who sets up, checks and closes what is behind the pool's connections, if there is anything.
- */
-export function createGuard(
-  options: SeawallOptions,
-  database: string,
-  platform: Platform = thisPlatform,
-  circuit: Circuit = new Circuit(database, platform),
-  connections?: Connections,
-): Driver {
-  const observer = observerOf(circuit, options, database, platform);
-  if (observer !== undefined) return new ObservedDriver(options, database, platform, circuit, connections, observer);
-  return new Driver(options, database, platform, circuit, connections);
-}
 
 /** Drives the policies of one database in one isolate. */
 export class Driver implements Guard {
@@ -409,49 +390,6 @@ export class Driver implements Guard {
     const isUnsaid = tier !== undefined && operation.priority === undefined;
     const own = isUnsaid ? { ...operation, priority: priorityOf(tier) } : operation;
     return bitsOf(own, this.#live.policyOf(operation.retry));
-  }
-}
-
-/** A driver whose operations somebody watches. Without anybody, none of this is on their path. */
-class ObservedDriver extends Driver {
-  readonly #observer: Observer;
-
-  constructor(
-    options: SeawallOptions,
-    database: string,
-    platform: Platform,
-    circuit: Circuit,
-    connections: Connections | undefined,
-    observer: Observer,
-  ) {
-    super(options, database, platform, circuit, connections);
-    this.#observer = observer;
-  }
-
-  override get observer(): Observer {
-    return this.#observer;
-  }
-
-  protected override get onSlowQuery(): SlowQueryListener {
-    const own = super.onSlowQuery;
-    return (event) => {
-      this.observer.slow(event);
-      return own?.(event);
-    };
-  }
-
-  override run<T>(operation: Operation, attempt: Attempt<T>): Promise<T> {
-    if (operation.isObserved) return super.run(operation, attempt);
-    return this.observer.run(operation, attempt, (own, watched) => super.run(own, watched));
-  }
-
-  override call<T>(work: () => Promise<T>): Promise<T> {
-    return this.run(CALL, work);
-  }
-
-  override async lease(operation: Operation): Promise<Lease> {
-    if (operation.isObserved) return super.lease(operation);
-    return this.observer.lease(operation, (own) => super.lease(own), this);
   }
 }
 

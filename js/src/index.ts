@@ -57,7 +57,7 @@ export type { Plugin } from "./config/plugins.ts";
 export type { ConsistencyStatus } from "./consistency/consistency.ts";
 export type { ClientControls, ClientStatus } from "./consistency/view.ts";
 export { type CircuitBreakerControls, type CircuitMetrics, CircuitState, type Controls } from "./controls.ts";
-export { createGuard, type Driver, type Refusal } from "./driver.ts";
+export type { Driver, Refusal } from "./driver.ts";
 export {
   DatabaseCircuitBreakerError,
   DatabaseRetryError,
@@ -73,6 +73,7 @@ export {
   ResilienceError,
   type RetryAdvice,
 } from "./errors.ts";
+export { createGuard } from "./guard.ts";
 export type { EffectiveConfig } from "./live-settings.ts";
 export type { AttemptContext } from "./operation.ts";
 export { type PreflightFinding, type PreflightOptions, preflight } from "./preflight.ts";

@@ -1,7 +1,8 @@
 // Time limits by class of operation, by size and by tier, for whoever wants only those.
 
 import type { OperationOptions, TimeoutOptions } from "./config/options.ts";
-import { createGuard, type Driver } from "./driver.ts";
+import type { Driver } from "./driver.ts";
+import { createGuard } from "./guard.ts";
 import { type AttemptContext, type OperationClass, withOptions } from "./operation.ts";
 import { limitsOf, type TierName } from "./tenants/tier.ts";
 import { TIERS } from "./tenants/tier-table.ts";

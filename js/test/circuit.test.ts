@@ -5,8 +5,9 @@ import { Circuit, type CircuitEvent } from "../src/circuit.ts";
 import { DatabaseCircuitBreaker } from "../src/circuit-breaker.ts";
 import { createClient } from "../src/client.ts";
 import { CircuitState, controlsOf } from "../src/controls.ts";
-import { createGuard, type Driver } from "../src/driver.ts";
+import type { Driver } from "../src/driver.ts";
 import { DatabaseCircuitBreakerError, DatabaseRetryError } from "../src/errors.ts";
+import { createGuard } from "../src/guard.ts";
 import { memoryStore } from "../src/store/memory.ts";
 import {
   guardOf,

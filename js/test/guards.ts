@@ -2,9 +2,10 @@
 
 import { afterEach, beforeEach, expect, vi } from "vitest";
 import type { SeawallOptions } from "../src/config/options.ts";
-import { createGuard, type Driver } from "../src/driver.ts";
+import type { Driver } from "../src/driver.ts";
 import { attachFailure, LibsqlError, type ResilienceError } from "../src/errors.ts";
 import { Core } from "../src/generated/core.js";
+import { createGuard } from "../src/guard.ts";
 import type { AttemptContext, Operation } from "../src/operation.ts";
 import type { Platform } from "../src/platform/platform.ts";
 

@@ -4,7 +4,7 @@ import { expect, test, vi } from "vitest";
 import type { Config } from "../src/api.ts";
 import { createClient } from "../src/client.ts";
 import type { SeawallOptions } from "../src/config/options.ts";
-import { createGuard } from "../src/driver.ts";
+import { createGuard } from "../src/guard.ts";
 import type { Connections } from "../src/operation.ts";
 import { platform } from "../src/platform/platform.ts";
 import { controlsOfProtected, protect } from "../src/protect/protect.ts";

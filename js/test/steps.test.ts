@@ -4,8 +4,9 @@ import { readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { SeawallOptions } from "../src/config/options.ts";
-import { createGuard, type Driver } from "../src/driver.ts";
+import type { Driver } from "../src/driver.ts";
 import { attachFailure, LibsqlError, ResilienceError } from "../src/errors.ts";
+import { createGuard } from "../src/guard.ts";
 import type { Operation } from "../src/operation.ts";
 import type { Platform } from "../src/platform/platform.ts";
 

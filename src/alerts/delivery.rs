@@ -268,7 +268,7 @@ fn attempt<R: 'static>(
             settle_on(draft, false, cx);
             return then(Change::Done(answered), cx);
         }
-        let question = Question::Swap { key: KEY.to_owned(), expected: text, text: Some(draft.encode()) };
+        let question = Question::swap(KEY, text, Some(draft.encode()));
         Next::ask(question, move |answer, cx| match answer {
             Answer::Swapped(true) => {
                 settle_on(draft, false, cx);

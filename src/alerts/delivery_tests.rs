@@ -70,7 +70,7 @@ impl World {
                 self.reads += 1;
                 Answer::Text(self.store.clone())
             }
-            Question::Swap { expected, text, .. } => {
+            Question::Swap { changes } => {
                 self.swaps += 1;
                 if self.races > 0 {
                     self.races -= 1;
@@ -79,9 +79,9 @@ impl World {
                     document.book.dropped += 1;
                     self.store = Some(document.encode());
                 }
-                let is_expected = self.store == expected;
+                let is_expected = self.store == changes[0].expected;
                 if is_expected {
-                    self.store = text;
+                    self.store.clone_from(&changes[0].text);
                 }
                 Answer::Swapped(is_expected)
             }

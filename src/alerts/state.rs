@@ -1,7 +1,8 @@
 //! The document that alerts survive in: a text under one key of the strong store.
 //!
 //! Alerts and messages are one document, swapped as a whole: no alert changes without its messages, and no message is lost
-//! between two writes. It is at most about half a megabyte: 200 alerts, 100 that are over, 200 messages.
+//! between two writes. It is at most about a megabyte and a half: 200 alerts that 32 isolates hold each, 100 that are over,
+//! 200 messages. The usual one has a few kilobytes.
 
 use serde::{Deserialize, Serialize};
 
@@ -75,23 +76,31 @@ impl Document {
 mod tests {
     use super::*;
     use crate::alerts::conditions::{Condition, MESSAGE_MAX, Severity};
-    use crate::alerts::lifecycle::{ALERTS_MAX, Look};
+    use crate::alerts::lifecycle::{ALERTS_MAX, Alert, HISTORY_MAX, Look};
     use crate::alerts::settings::{Settings, Sink};
     use crate::clock::Instant;
+    use crate::http::exchange::Question;
+    use crate::orders::remote;
 
     fn full() -> Document {
+        full_of("\"")
+    }
+
+    /// As much as there can be, in texts of `c`.
+    fn full_of(c: &str) -> Document {
         let condition = |number: usize| Condition {
             rule: format!("burnRate.{number:040}"),
-            database: "d".repeat(100),
+            database: c.repeat(100),
             severity: Severity::Critical,
-            message: "\"".repeat(MESSAGE_MAX),
+            message: c.repeat(MESSAGE_MAX),
             value: 0.123_456_789,
             threshold: 1e300,
             state: "HALF_OPEN".to_owned(),
         };
         let conditions: Vec<Condition> = (0..ALERTS_MAX).map(condition).collect();
         let mut document = Document::default();
-        let look = Look { isolate: "0123456789abcdef", token: 1, now: Instant(1_704_067_200_000), cool_down_ms: 1 };
+        let now = Instant(1_704_067_200_000);
+        let look = Look { isolate: "0123456789abcdef", token: 1, now, cool_down_ms: 1 };
         let events = document.book.observe(&conditions, &look);
         let sink = Sink {
             name: "a".to_owned(),
@@ -104,6 +113,34 @@ mod tests {
         let receivers = Settings { sinks: vec![sink], ..Settings::default() }.receivers().unwrap();
         document.outbox.put(&events, &receivers, 1, look.now);
         document
+    }
+
+    /// An alert that nobody could write would never be told.
+    #[test]
+    fn the_longest_document_fits_into_the_strong_store() {
+        for c in ["\"", "\u{1f980}"] {
+            let mut document = full_of(c);
+            for number in 0..40 {
+                let isolate = format!("{number:016x}");
+                let look = Look { isolate: &isolate, token: number, now: Instant(1_704_067_201_000), cool_down_ms: 1 };
+                let found: Vec<Condition> = document.book.alerts.iter().map(found_again).collect();
+                document.book.observe(&found, &look);
+            }
+            document.book.history =
+                document.book.alerts.iter().take(HISTORY_MAX).cloned().map(without_holders).collect();
+            let text = document.encode();
+            let question = Question::swap(KEY, Some(text.clone()), Some(text));
+            assert!(remote::read(&serde_json::to_string(&question).unwrap()).is_ok(), "{}", document.encode().len());
+        }
+    }
+
+    fn found_again(alert: &Alert) -> Condition {
+        let Alert { rule, database, severity, message, value, threshold, state, .. } = alert.clone();
+        Condition { rule, database, severity, message, value, threshold, state }
+    }
+
+    fn without_holders(alert: Alert) -> Alert {
+        Alert { holders: Vec::new(), ..alert }
     }
 
     #[test]

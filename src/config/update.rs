@@ -6,7 +6,7 @@
 use serde_json::{Map, Value};
 
 use super::keys::{KEYS, Key, Shape};
-use super::parse::{BYTES_MAX, Problems, Setting, Source, check_text};
+use super::parse::{BYTES_MAX, Checked, Problems, Setting, Source, check_text};
 use super::value::json;
 
 /// Members of raw settings that are the host's, and no settings.
@@ -40,6 +40,15 @@ pub fn patched(text: &str, patch: &str) -> Result<String, Problems> {
         }
     }
     changed(text, options)
+}
+
+/// Settings with others over them, without keeping that: the next ones are over the same again.
+///
+/// # Errors
+///
+/// [`Problems`] as [`patched`]; nothing has changed then.
+pub fn over(text: &str, over: &str) -> Result<Checked, Problems> {
+    check_text(&patched(text, over)?)
 }
 
 /// Raw settings with other options, as an imported document has them. What the host says of itself stays.

@@ -5,6 +5,7 @@
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::call::Call;
 use super::exchange::{Cx, Next};
 use super::{Request, Response, body};
 use crate::alerts::Alerts;
@@ -95,12 +96,13 @@ struct SinkListed<'a> {
 }
 
 /// `GET /alerts`.
-pub(super) fn list(_: &Request, _: &str, _: &mut Cx<'_>) -> Next {
+pub(super) fn list(_: &Call, _: &mut Cx<'_>) -> Next {
     begin(Order::List)
 }
 
 /// `POST /alerts/{id}/ack`.
-pub(super) fn acknowledge(request: &Request, id: &str, _: &mut Cx<'_>) -> Next {
+pub(super) fn acknowledge(call: &Call, _: &mut Cx<'_>) -> Next {
+    let Call { request, rest: id, .. } = call;
     let is_empty = request.body.is_empty() && request.body_problem.is_none();
     match if is_empty { Ok(AckBody::default()) } else { read(request) } {
         Ok(AckBody { by }) => begin(Order::Acknowledge { id: id.to_owned(), by }),
@@ -109,10 +111,10 @@ pub(super) fn acknowledge(request: &Request, id: &str, _: &mut Cx<'_>) -> Next {
 }
 
 /// `POST /alerts/{id}/silence`.
-pub(super) fn silence(request: &Request, id: &str, _: &mut Cx<'_>) -> Next {
-    match read(request) {
+pub(super) fn silence(call: &Call, _: &mut Cx<'_>) -> Next {
+    match read(&call.request) {
         Ok(SilenceBody { duration_ms, reason, by, matcher: None }) => {
-            begin(Order::Silence { id: Some(id.to_owned()), matcher: None, duration_ms, reason, by })
+            begin(Order::Silence { id: Some(call.rest.clone()), matcher: None, duration_ms, reason, by })
         }
         Ok(_) => {
             let detail = "The alert in the path says what is silenced; `match` belongs to POST /alerts/silences.";
@@ -123,8 +125,8 @@ pub(super) fn silence(request: &Request, id: &str, _: &mut Cx<'_>) -> Next {
 }
 
 /// `POST /alerts/silences`.
-pub(super) fn silences(request: &Request, _: &str, _: &mut Cx<'_>) -> Next {
-    match read(request) {
+pub(super) fn silences(call: &Call, _: &mut Cx<'_>) -> Next {
+    match read(&call.request) {
         Ok(SilenceBody { duration_ms, reason, by, matcher }) => {
             begin(Order::Silence { id: None, matcher, duration_ms, reason, by })
         }
@@ -304,9 +306,9 @@ mod tests {
             next = match next {
                 Next::Respond(response) => return response,
                 Next::Ask(Question::Read { .. }, then) => then(Answer::Text(store.clone()), &mut cx),
-                Next::Ask(Question::Swap { expected, text, .. }, then) => {
-                    assert_eq!(*store, expected);
-                    *store = text;
+                Next::Ask(Question::Swap { changes }, then) => {
+                    assert_eq!(*store, changes[0].expected);
+                    store.clone_from(&changes[0].text);
                     then(Answer::Swapped(true), &mut cx)
                 }
                 _ => panic!("it asks something else"),
@@ -319,11 +321,11 @@ mod tests {
         Request { method: "POST".to_owned(), body: body.to_owned(), headers, ..Request::default() }
     }
 
-    type Handler = fn(&Request, &str, &mut Cx<'_>) -> Next;
+    type Handler = fn(&Call, &mut Cx<'_>) -> Next;
 
     fn asked(handler: Handler, body: &str, rest: &str, store: &mut Option<String>) -> (u16, serde_json::Value) {
         let mut monitor = monitor();
-        let next = handler(&post(body), rest, &mut Cx { monitor: &mut monitor, now: NOW, random: 7 });
+        let next = handler(&Call::open(&post(body), rest), &mut Cx { monitor: &mut monitor, now: NOW, random: 7 });
         let response = answered(next, store, &mut monitor);
         (response.status, serde_json::from_str(&response.body).unwrap())
     }
@@ -429,7 +431,9 @@ mod tests {
         let (text, id) = store();
         let mut monitor = monitor();
         let mut cx = Cx { monitor: &mut monitor, now: NOW, random: 7 };
-        let Next::Ask(Question::Read { .. }, then) = acknowledge(&post(""), &id, &mut cx) else { panic!() };
+        let Next::Ask(Question::Read { .. }, then) = acknowledge(&Call::open(&post(""), &id), &mut cx) else {
+            panic!()
+        };
         let Next::Ask(Question::Swap { .. }, then) = then(Answer::Text(text), &mut cx) else { panic!() };
         let Next::Respond(response) = then(Answer::Failed(String::new()), &mut cx) else { panic!() };
         assert_eq!(response.status, 503);

@@ -8,7 +8,9 @@ use serde::{Deserialize, Deserializer};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
+use super::exchange::{Cx, Next};
 use super::{Request, Response};
+use crate::access::Principal;
 
 /// Shortest admin token, in bytes.
 pub const TOKEN_MIN: usize = 32;
@@ -27,12 +29,15 @@ pub enum Access {
     Token([u8; 32]),
 }
 
-/// Who asks, once that is known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Actor(
-    /// A name for logs and orders.
-    pub &'static str,
-);
+/// Finds out who sends `request`, and goes on with that, or with the response that refuses.
+pub(super) fn identify(
+    request: &Request,
+    cx: &mut Cx<'_>,
+    then: impl FnOnce(Result<Principal, Response>, &mut Cx<'_>) -> Next + 'static,
+) -> Next {
+    let principal = cx.monitor.settings().admin_token.principal(request);
+    then(principal, cx)
+}
 
 impl Access {
     /// By this token; an empty one is none.
@@ -51,7 +56,7 @@ impl Access {
     ///
     /// The response that refuses: 503 when there is no usable token here, 401 when the request does not carry it. The 401
     /// is the same for every request.
-    pub fn actor(&self, request: &Request) -> Result<Actor, Response> {
+    pub fn principal(&self, request: &Request) -> Result<Principal, Response> {
         let expected = match self {
             Self::NotConfigured => {
                 let detail = "The admin routes are closed: no admin token is set. Set SEAWALL_ADMIN_TOKEN (adminToken in createMonitor) to 32 random characters or more.";
@@ -65,7 +70,7 @@ impl Access {
         };
         let sent = request.header("authorization").and_then(bearer_token).unwrap_or_default();
         // Digests have one length, so nothing is told of the token's.
-        if bool::from(digest(sent).ct_eq(expected)) { Ok(Actor("admin")) } else { Err(unauthorized()) }
+        if bool::from(digest(sent).ct_eq(expected)) { Ok(Principal::admin()) } else { Err(unauthorized()) }
     }
 }
 
@@ -109,17 +114,17 @@ mod tests {
 
     const TOKEN: &str = "a-token-of-32-bytes-and-some-more";
 
-    fn answer(access: &Access, header: Option<&str>) -> Result<Actor, Response> {
+    fn answer(access: &Access, header: Option<&str>) -> Result<Principal, Response> {
         let headers = header.map(|value| ("authorization".to_owned(), value.to_owned())).into_iter().collect();
-        access.actor(&Request { headers, ..Request::default() })
+        access.principal(&Request { headers, ..Request::default() })
     }
 
     /// H018, H020 and H022: whatever is not exactly the token gets the same 401.
     #[test]
     fn what_is_not_the_token_is_refused_alike() {
         let access = Access::by_token(TOKEN);
-        assert_eq!(answer(&access, Some(&format!("Bearer {TOKEN}"))), Ok(Actor("admin")));
-        assert_eq!(answer(&access, Some(&format!("bearer {TOKEN}"))), Ok(Actor("admin")));
+        assert_eq!(answer(&access, Some(&format!("Bearer {TOKEN}"))), Ok(Principal::admin()));
+        assert_eq!(answer(&access, Some(&format!("bearer {TOKEN}"))), Ok(Principal::admin()));
         let expected = answer(&access, None).unwrap_err();
         assert_eq!((expected.status, expected.header("www-authenticate")), (401, Some("Bearer")));
         let wrong = [

@@ -6,8 +6,9 @@ use serde::Serialize;
 
 use super::accept::prefers;
 use super::alerts;
+use super::call::Call;
 use super::exchange::{Answer, Cx, Next, Question};
-use super::{Problem, Request, Response};
+use super::{Problem, Response};
 use crate::monitor::Settings;
 use crate::report::facts::Facts;
 use crate::report::health::{Health, HealthFacts};
@@ -69,7 +70,8 @@ struct Unknown<'a> {
 const SCOPE: (&str, &str) = ("seawall-scope", "isolate");
 
 /// The whole document, in one of two shapes.
-pub(super) fn document(request: &Request, _: &str, _: &mut Cx<'_>) -> Next {
+pub(super) fn document(call: &Call, _: &mut Cx<'_>) -> Next {
+    let request = &call.request;
     if request.header("accept").is_some_and(|accept| prefers(accept, HEALTH_JSON, JSON)) {
         return ask(ALL, |facts, cx| {
             let Settings { health_score, base_path, .. } = cx.monitor.settings();
@@ -96,12 +98,12 @@ pub(super) fn document(request: &Request, _: &str, _: &mut Cx<'_>) -> Next {
 }
 
 /// Whether the code runs: no I/O.
-pub(super) fn liveness(_: &Request, _: &str, cx: &mut Cx<'_>) -> Next {
+pub(super) fn liveness(_: &Call, cx: &mut Cx<'_>) -> Next {
     Next::Respond(Response::json(200, JSON, &Liveness { alive: true, timestamp: iso8601(cx.now) }))
 }
 
 /// Whether traffic should be sent here.
-pub(super) fn readiness(_: &Request, _: &str, _: &mut Cx<'_>) -> Next {
+pub(super) fn readiness(_: &Call, _: &mut Cx<'_>) -> Next {
     ask(FIRST, |facts, cx| {
         let (ready, error) = match facts {
             Ok(facts) => (HealthFacts::of(&facts).is_some_and(|facts| Health::of(&facts).status.is_ready()), None),
@@ -112,7 +114,7 @@ pub(super) fn readiness(_: &Request, _: &str, _: &mut Cx<'_>) -> Next {
 }
 
 /// The score of each database, with what lowered it, and who would be let through.
-pub(super) fn score(_: &Request, _: &str, _: &mut Cx<'_>) -> Next {
+pub(super) fn score(_: &Call, _: &mut Cx<'_>) -> Next {
     ask(ALL, |facts, cx| match facts {
         Ok(facts) => {
             let worst = Score::of_all(&facts).unwrap_or(Score { score: 0, parts: Vec::new() });
@@ -134,7 +136,7 @@ pub(super) fn score(_: &Request, _: &str, _: &mut Cx<'_>) -> Next {
 }
 
 /// Everything at a glance.
-pub(super) fn overview(_: &Request, _: &str, _: &mut Cx<'_>) -> Next {
+pub(super) fn overview(_: &Call, _: &mut Cx<'_>) -> Next {
     ask(ALL, |facts, cx| match facts {
         Ok(facts) => Response::json(200, JSON, &Overview::of(&facts, cx.monitor.is_metered())),
         Err(error) => error.response(),
@@ -185,6 +187,7 @@ fn labelled(mut response: Response) -> Response {
 mod tests {
     use super::*;
     use crate::clock::Instant;
+    use crate::http::Request;
     use crate::http::routes::begin;
     use crate::monitor::Monitor;
     use crate::report::facts::{DatabaseFacts, Facts, ProbeFacts};
@@ -304,7 +307,9 @@ mod tests {
         let mut uptime = |ms| {
             let facts = Facts { uptime_ms: ms, ..facts("CLOSED", true) };
             let mut cx = Cx { monitor: &mut monitor, now: Instant(1_704_067_200_000), random: 0 };
-            let Next::Ask(_, then) = document(&Request::default(), "", &mut cx) else { panic!("it does not ask") };
+            let Next::Ask(_, then) = document(&Call::open(&Request::default(), ""), &mut cx) else {
+                panic!("it does not ask")
+            };
             let Next::Respond(response) = then(Answer::Facts(facts), &mut cx) else { panic!("it asks again") };
             let body: serde_json::Value = serde_json::from_str(&response.body).unwrap_or_default();
             body["uptime"].as_u64()

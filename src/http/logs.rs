@@ -1,13 +1,14 @@
 //! The log route: recent records of this isolate, and what all isolates left in the strong store, by level and age.
 
+use super::call::Call;
 use super::exchange::{Cx, Next, Question};
-use super::{Problem, Request, Response};
+use super::{Problem, Response};
 use crate::telemetry::keep;
 use crate::telemetry::logs::Filter;
 
 /// `?level=error&hours=2&lines=50`: a document with the records, each as it was written, oldest first.
-pub(super) fn recent(request: &Request, _: &str, _: &mut Cx<'_>) -> Next {
-    match Filter::of_query(&request.query) {
+pub(super) fn recent(call: &Call, _: &mut Cx<'_>) -> Next {
+    match Filter::of_query(&call.request.query) {
         Err(detail) => {
             let title = "Unusable query";
             Next::Respond(
@@ -39,6 +40,7 @@ mod tests {
 
     use super::*;
     use crate::clock::Instant;
+    use crate::http::Request;
     use crate::http::exchange::Answer;
     use crate::monitor::Monitor;
 
@@ -46,7 +48,7 @@ mod tests {
         let mut monitor = Monitor::default();
         let mut cx = Cx { monitor: &mut monitor, now: Instant(1_704_067_200_000), random: 0 };
         let request = Request { query: query.to_owned(), ..Request::default() };
-        let mut next = recent(&request, "", &mut cx);
+        let mut next = recent(&Call::open(&request, ""), &mut cx);
         loop {
             next = match next {
                 Next::Respond(response) => return response,

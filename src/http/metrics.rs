@@ -2,19 +2,20 @@
 //!
 //! An answer is kept for a second: whoever asks more often is shown it again, and nobody asks the database.
 
+use super::call::Call;
 use super::exchange::{Answer, Cx, Next, Question};
-use super::{Problem, Request, Response};
+use super::{Problem, Response};
 use crate::metrics::fleet;
 use crate::metrics::names::Names;
 use crate::metrics::render::Format;
 
 /// `GET /health/metrics?names=…`.
-pub(super) fn text(request: &Request, _: &str, cx: &mut Cx<'_>) -> Next {
+pub(super) fn text(call: &Call, cx: &mut Cx<'_>) -> Next {
     if !cx.monitor.settings().metrics.enabled {
         return Next::Respond(problem("METRICS_DISABLED", "Metrics are off", 404, "metrics.enabled is false here."));
     }
-    let format = Format::accepted(request.header("accept").unwrap_or_default());
-    let list = request.query.split('&').find_map(|pair| pair.strip_prefix("names=")).unwrap_or_default();
+    let format = Format::accepted(call.request.header("accept").unwrap_or_default());
+    let list = call.request.query.split('&').find_map(|pair| pair.strip_prefix("names=")).unwrap_or_default();
     let names = match Names::read(&list.replace("%2C", ",").replace("%2c", ",")) {
         Ok(names) => names,
         Err(detail) => return Next::Respond(problem("QUERY_INVALID", "Unusable query", 400, &detail)),

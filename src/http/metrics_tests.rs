@@ -1,5 +1,7 @@
 use super::*;
 use crate::clock::Instant;
+use crate::http::Request;
+use crate::http::exchange::swap;
 use crate::http::routes::begin;
 use crate::metrics::aggregate::{Aggregate, SHARDS, key};
 use crate::metrics::delta::Delta;
@@ -45,9 +47,8 @@ impl Fake {
             Question::Facts { .. } => Answer::Facts(facts(self.successful)),
             _ if self.is_store_down => Answer::Failed("The store did not answer.".to_owned()),
             Question::Read { key } => Answer::Text(store.get(&key).cloned()),
-            Question::Swap { key, expected, text } => {
-                assert_eq!(store.get(&key).cloned(), expected);
-                store.insert(key, text.expect("nothing is deleted"));
+            Question::Swap { changes } => {
+                assert!(swap(store, changes));
                 Answer::Swapped(true)
             }
             other => panic!("{other:?}"),

@@ -7,10 +7,12 @@ pub mod accept;
 pub mod alerts;
 pub mod auth;
 pub mod body;
+pub mod call;
 pub mod exchange;
 pub mod health;
 mod logs;
 pub mod metrics;
+mod openapi;
 pub mod orders;
 pub mod routes;
 
@@ -123,6 +125,17 @@ impl Response {
     #[must_use]
     pub fn json(status: u16, content_type: &str, body: &impl Serialize) -> Self {
         Self::new(status, content_type, serde_json::to_string(body).unwrap_or_default())
+    }
+
+    /// Gives it the number of its request: as `x-request-id`, and as `requestId` of a [`Problem`]; but those who are not let
+    /// in all get the same body.
+    pub fn number(&mut self, id: u64) {
+        let id = call::id_text(id);
+        if self.status != 401 && self.header("content-type") == Some(PROBLEM_JSON) && self.body.ends_with('}') {
+            self.body.truncate(self.body.len() - 1);
+            self.body.push_str(&format!(r#","requestId":"{id}"}}"#));
+        }
+        self.headers.push(("x-request-id", id));
     }
 
     /// The value of a header, if it is there.

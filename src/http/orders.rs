@@ -1,19 +1,22 @@
 //! The routes of orders: who reads one learns its version, and who writes one says which version it replaces.
 //!
-//! A write is three questions: read, compare and set, tell the read cache. Another writer may come between the first two:
+//! A write is a few questions: read, write with its record, tell the read cache. Another writer may come between the first two:
 //! the second then says so (409). Its answer may be lost: what is there is read again, and only if that does not tell
 //! the outcome is it unknown. A writer may die before the third: readers ask the strong store from time to time.
 
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::auth::Actor;
-use super::exchange::{Answer, Cx, Next, Question};
-use super::{Problem, Request, Response, body};
-use crate::orders::Name;
-use crate::orders::order::Order;
+use super::call::Call;
+use super::exchange::{Answer, Change, Cx, Next, Question};
+use super::{Problem, Response, body};
+use crate::audit::commit::{Committed, commit};
+use crate::audit::entry::Act;
+use crate::audit::head::{Budget, Mark};
+use crate::orders::order::{Order, checksum};
 use crate::orders::seen::Found;
 use crate::orders::write::{Condition, Proposal, Refusal, Swap, check, decide, tag};
+use crate::orders::{Name, history_key};
 use crate::report::timestamp::iso8601;
 
 /// A read cache is told again of an order that came in between, so many times at most.
@@ -41,16 +44,9 @@ struct Conflict<'a> {
     current_version: Option<u64>,
 }
 
-/// Answers GET and PUT of one order.
-pub(super) fn order(request: &Request, rest: &str, _: &mut Cx<'_>) -> Next {
-    let Some(name) = Name::of(rest) else {
-        let detail = "There is no such order. There are config, flags, kill and phase.";
-        return Next::Respond(Response::problem(404, "NOT_FOUND", "Not found", detail));
-    };
-    if request.method == "PUT" { replace(request, name) } else { show(request, name) }
-}
-
-fn show(request: &Request, name: Name) -> Next {
+/// `GET /orders/{name}`.
+pub(super) fn show(call: &Call, name: Name) -> Next {
+    let request = &call.request;
     let is_cached_enough = request.query.split('&').any(|pair| pair == "cached=true");
     let known = request.header("if-none-match").and_then(Condition::read);
     let respond = move |order: Option<&Order>| {
@@ -141,26 +137,45 @@ fn put_cached(name: Name, text: String, puts: u32, then: impl FnOnce(&mut Cx<'_>
     })
 }
 
-fn replace(request: &Request, name: Name) -> Next {
-    match proposal(request, name) {
+/// `PUT /orders/{name}`.
+pub(super) fn replace(call: &Call, name: Name) -> Next {
+    match proposal(call, name) {
         Err(response) => Next::Respond(response),
-        Ok(proposal) => Next::ask(Question::Read { key: name.key() }, move |answer, cx| {
-            let current = match answer {
-                Answer::Text(text) => text,
-                Answer::Failed(problem) => return Next::Respond(unavailable(&problem)),
-                _ => return Next::Respond(unavailable("The host answered another question.")),
-            };
-            let expected = expected_version(&proposal.condition);
-            match decide(current.as_deref(), proposal, cx.now, cx.random) {
-                Err(refusal) => Next::Respond(refused(&refusal, expected)),
-                Ok(swap) => write(name, swap),
-            }
-        }),
+        Ok(proposal) => {
+            let call = call.clone();
+            let action = action_of(name);
+            Next::ask(Question::Read { key: name.key() }, move |answer, cx| {
+                let current = match answer {
+                    Answer::Text(text) => text,
+                    Answer::Failed(problem) => return Next::Respond(unavailable(&problem)),
+                    _ => return Next::Respond(unavailable("The host answered another question.")),
+                };
+                let expected = expected_version(&proposal.condition);
+                match decide(current.as_deref(), proposal, cx.now, cx.random) {
+                    Err(refusal) => Next::Respond(refused(&refusal, expected)),
+                    Ok(swap) => write(&call, name, action, swap),
+                }
+            })
+        }
+    }
+}
+
+/// The operation that replaces this order.
+const fn action_of(name: Name) -> &'static str {
+    match name {
+        Name::Config => "replaceConfig",
+        Name::Flags => "replaceFlags",
+        Name::Kill => "replaceKill",
+        Name::Phase => "replacePhase",
+        Name::Control => "replaceControl",
+        Name::Tenants => "replaceTenants",
+        Name::Tokens => "replaceTokens",
     }
 }
 
 /// What the request wants to hold.
-fn proposal(request: &Request, name: Name) -> Result<Proposal, Response> {
+fn proposal(call: &Call, name: Name) -> Result<Proposal, Response> {
+    let request = &call.request;
     let Some(header) = request.header("if-match") else {
         let detail =
             "Send `If-Match` with the ETag that GET gave, `\"0\"` for the first order, or `*` for whatever is there.";
@@ -181,7 +196,7 @@ fn proposal(request: &Request, name: Name) -> Result<Proposal, Response> {
         _ => Err(unusable(&format!("\"{member}\" must be a text."))),
     };
     let reason = text("reason", None)?;
-    let by = text("by", Some(ACTOR.0))?;
+    let by = text("by", Some(&call.principal.name))?;
     if let Some((unknown, _)) = members.iter().next() {
         let quoted = &unknown[..unknown.floor_char_boundary(super::QUOTED_MAX)];
         return Err(unusable(&format!("The body has only value, reason and by; it got {quoted:?}.")));
@@ -193,17 +208,55 @@ fn proposal(request: &Request, name: Name) -> Result<Proposal, Response> {
     }
 }
 
-/// Who writes, as long as there is one token.
-const ACTOR: Actor = Actor("admin");
-
-fn write(name: Name, swap: Swap) -> Next {
-    let question = Question::Swap { key: name.key(), expected: swap.expected.clone(), text: Some(swap.text.clone()) };
-    Next::ask(question, move |answer, cx| match answer {
-        Answer::Swapped(true) => written(name, swap, cx),
-        Answer::Swapped(false) => look_again(name, swap, None),
-        Answer::Failed(problem) => look_again(name, swap, Some(problem)),
-        _ => look_again(name, swap, Some("The host answered another question.".to_owned())),
+/// Writes an order, the one that it replaces, and the record of both.
+fn write(call: &Call, name: Name, action: &'static str, swap: Swap) -> Next {
+    let act = Act {
+        actor: call.principal.name.clone(),
+        role: call.principal.role,
+        action,
+        target: name.key(),
+        before: swap.expected.as_deref().map_or(Value::Null, |text| recorded(Order::read(name, text).ok().as_ref())),
+        after: recorded(Some(&swap.order)),
+        reason: swap.order.reason.clone(),
+        request_id: call.id_text(),
+        address: None,
+    };
+    let budget = if name == Name::Kill { Budget::Kill } else { Budget::Writes };
+    let mut changes = vec![Change { key: name.key(), expected: swap.expected.clone(), text: Some(swap.text.clone()) }];
+    changes.extend(swap.expected.clone().map(|text| Change {
+        key: history_key(name, swap.order.version - 1),
+        expected: None,
+        text: Some(text),
+    }));
+    let mark = Mark { version: swap.order.version, sha256: checksum(&swap.text).to_owned() };
+    commit(changes, act, budget, vec![(name, mark)], move |committed, cx| match committed {
+        Committed::Done(_) => written(name, swap, cx),
+        Committed::Changed => look_again(name, swap, None),
+        Committed::Unknown(problem) => look_again(name, swap, Some(problem)),
+        undone => Next::Respond(not_committed(&undone)),
     })
+}
+
+/// An order as records have it.
+fn recorded(order: Option<&Order>) -> Value {
+    order.map_or(Value::Null, |order| json!({ "version": order.version, "value": order.value }))
+}
+
+/// The response when nothing was done.
+pub(super) fn not_committed(committed: &Committed) -> Response {
+    match committed {
+        Committed::Limited(wait_ms) => {
+            let detail = "There were too many writes in the last minute. Nothing was changed. See Retry-After.";
+            let mut response = Response::problem(429, "RATE_LIMITED", "Too many writes", detail);
+            response.headers.push(("retry-after", wait_ms.div_ceil(1_000).to_string()));
+            response
+        }
+        Committed::Failed(problem) => unavailable(problem),
+        _ => {
+            let detail = "Others wrote at the same time, again and again. Nothing was changed: ask again.";
+            Response::problem(503, "STORE_BUSY", "Others were quicker", detail)
+        }
+    }
 }
 
 /// After a swap that was not done, or of which nobody knows: what is there says which.

@@ -1,71 +1,200 @@
 //! The ONE table of routes.
 
+use super::auth;
+use super::call::Call;
 use super::exchange::{Cx, Next};
 use super::{Problem, QUOTED_MAX, Request, Response};
-use super::{alerts, health, logs, metrics, orders};
+use super::{alerts, health, logs, metrics, openapi, orders};
+use crate::access::{Principal, Role};
 use crate::alerts::delivery::LOOP_HEADER;
-
-/// What a request may be sent with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Methods {
-    /// GET and HEAD.
-    Read,
-    /// GET, HEAD and PUT.
-    ReadPut,
-    /// POST.
-    Post,
-}
-
-/// Where a line of the table lies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Root {
-    /// Below the base path, for everybody.
-    Base,
-    /// Below [`ADMIN_PATH`], for those whom [`Access`](super::auth::Access) lets in.
-    Admin,
-}
+use crate::orders::Name;
 
 /// The admin routes lie below this path, wherever the others do.
 pub const ADMIN_PATH: &str = "/admin/api";
 
-/// One line of the table.
-struct Route {
-    root: Root,
+/// One path of the table.
+pub(super) struct Route {
+    pub root: Root,
     /// Below the root. A part in braces stands for any one part of a path: it is handed on.
-    path: &'static str,
-    methods: Methods,
-    /// `rest` is what the path has where the table has braces.
-    begin: fn(request: &Request, rest: &str, cx: &mut Cx<'_>) -> Next,
+    pub path: &'static str,
+    /// What can be done there, each with another method.
+    pub operations: &'static [Operation],
+}
+
+/// Where a path lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Root {
+    /// Below the base path, for everybody.
+    Base,
+    /// Below [`ADMIN_PATH`], for those whom [`auth`] lets in.
+    Admin,
+}
+
+/// What can be done at a path.
+pub(super) struct Operation {
+    pub method: Method,
+    /// Its name for programs, which never changes.
+    pub id: &'static str,
+    /// What it does, for people.
+    pub summary: &'static str,
+    /// The least role that may do it. Below [`Root::Base`] nobody is asked for one.
+    pub role: Role,
+    pub begin: fn(call: &Call, cx: &mut Cx<'_>) -> Next,
+}
+
+/// A method of HTTP. Where there is [`Method::Get`] there is HEAD.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Method {
+    Get,
+    Put,
+    Post,
+}
+
+type Begin = fn(call: &Call, cx: &mut Cx<'_>) -> Next;
+
+const fn get(id: &'static str, summary: &'static str, begin: Begin) -> Operation {
+    Operation { method: Method::Get, id, summary, role: Role::Viewer, begin }
+}
+
+const fn put(role: Role, id: &'static str, summary: &'static str, begin: Begin) -> Operation {
+    Operation { method: Method::Put, id, summary, role, begin }
+}
+
+const fn post(role: Role, id: &'static str, summary: &'static str, begin: Begin) -> Operation {
+    Operation { method: Method::Post, id, summary, role, begin }
 }
 
 /// What lies where.
-const ROUTES: &[Route] = &[
-    Route { root: Root::Base, path: "/health", methods: Methods::Read, begin: health::document },
-    Route { root: Root::Base, path: "/health/live", methods: Methods::Read, begin: health::liveness },
-    Route { root: Root::Base, path: "/health/ready", methods: Methods::Read, begin: health::readiness },
-    Route { root: Root::Base, path: "/health/score", methods: Methods::Read, begin: health::score },
-    Route { root: Root::Base, path: "/status", methods: Methods::Read, begin: health::overview },
-    Route { root: Root::Admin, path: "/orders/{name}", methods: Methods::ReadPut, begin: orders::order },
-    Route { root: Root::Admin, path: "/logs", methods: Methods::Read, begin: logs::recent },
-    Route { root: Root::Admin, path: "/alerts", methods: Methods::Read, begin: alerts::list },
-    Route { root: Root::Admin, path: "/alerts/silences", methods: Methods::Post, begin: alerts::silences },
-    Route { root: Root::Admin, path: "/alerts/{id}/ack", methods: Methods::Post, begin: alerts::acknowledge },
-    Route { root: Root::Admin, path: "/alerts/{id}/silence", methods: Methods::Post, begin: alerts::silence },
-    Route { root: Root::Base, path: "/health/metrics", methods: Methods::Read, begin: metrics::text },
-    Route { root: Root::Base, path: "/platform/metrics", methods: Methods::Read, begin: metrics::text },
+pub(super) const ROUTES: &[Route] = &[
+    Route {
+        root: Root::Base,
+        path: "/health",
+        operations: &[get("health", "The health document of the first database", health::document)],
+    },
+    Route {
+        root: Root::Base,
+        path: "/health/live",
+        operations: &[get("liveness", "Whether this isolate runs; asks nobody", health::liveness)],
+    },
+    Route {
+        root: Root::Base,
+        path: "/health/ready",
+        operations: &[get("readiness", "Whether requests can be taken", health::readiness)],
+    },
+    Route {
+        root: Root::Base,
+        path: "/health/score",
+        operations: &[get("score", "The health score and what lowered it", health::score)],
+    },
+    Route {
+        root: Root::Base,
+        path: "/status",
+        operations: &[get("status", "What is known of all databases", health::overview)],
+    },
+    Route {
+        root: Root::Base,
+        path: "/health/metrics",
+        operations: &[get("metrics", "Metrics as text", metrics::text)],
+    },
+    Route {
+        root: Root::Base,
+        path: "/platform/metrics",
+        operations: &[get("platformMetrics", "Metrics as text, under another path", metrics::text)],
+    },
+    Route {
+        root: Root::Admin,
+        path: "/orders/config",
+        operations: &[
+            get("readConfig", "The settings that hold", |call, _| orders::show(call, Name::Config)),
+            put(Role::Admin, "replaceConfig", "Replaces the settings", |call, _| orders::replace(call, Name::Config)),
+        ],
+    },
+    Route {
+        root: Root::Admin,
+        path: "/orders/flags",
+        operations: &[
+            get("readFlags", "The feature flags", |call, _| orders::show(call, Name::Flags)),
+            put(Role::Operator, "replaceFlags", "Replaces the feature flags", |call, _| {
+                orders::replace(call, Name::Flags)
+            }),
+        ],
+    },
+    Route {
+        root: Root::Admin,
+        path: "/orders/kill",
+        operations: &[
+            get("readKill", "What is turned off at once", |call, _| orders::show(call, Name::Kill)),
+            put(Role::Operator, "replaceKill", "Replaces what is turned off at once", |call, _| {
+                orders::replace(call, Name::Kill)
+            }),
+        ],
+    },
+    Route {
+        root: Root::Admin,
+        path: "/orders/phase",
+        operations: &[
+            get("readPhase", "How far a deployment has come", |call, _| orders::show(call, Name::Phase)),
+            put(Role::Operator, "replacePhase", "Replaces how far a deployment has come", |call, _| {
+                orders::replace(call, Name::Phase)
+            }),
+        ],
+    },
+    Route {
+        root: Root::Admin,
+        path: "/openapi.json",
+        operations: &[get("readOpenApi", "This document", openapi::document)],
+    },
+    Route {
+        root: Root::Admin,
+        path: "/logs",
+        operations: &[get("readLogs", "Recent records of the log, by level and age", logs::recent)],
+    },
+    Route {
+        root: Root::Admin,
+        path: "/alerts",
+        operations: &[get("readAlerts", "Alerts, silences and receivers", alerts::list)],
+    },
+    Route {
+        root: Root::Admin,
+        path: "/alerts/silences",
+        operations: &[post(Role::Operator, "silenceAlerts", "Silences alerts that match", alerts::silences)],
+    },
+    Route {
+        root: Root::Admin,
+        path: "/alerts/{id}/ack",
+        operations: &[post(Role::Operator, "acknowledgeAlert", "Says that somebody saw an alert", alerts::acknowledge)],
+    },
+    Route {
+        root: Root::Admin,
+        path: "/alerts/{id}/silence",
+        operations: &[post(Role::Operator, "silenceAlert", "Silences one alert", alerts::silence)],
+    },
 ];
 
-impl Methods {
-    const fn allowed(self) -> &'static str {
+impl Method {
+    /// As it stands in a request.
+    pub(super) const fn text(self) -> &'static str {
         match self {
-            Self::Read => "GET, HEAD",
-            Self::ReadPut => "GET, HEAD, PUT",
+            Self::Get => "GET",
+            Self::Put => "PUT",
             Self::Post => "POST",
         }
     }
+}
 
-    fn has(self, method: &str) -> bool {
-        self.allowed().split(", ").any(|allowed| allowed == method)
+impl Route {
+    /// The methods as `Allow` lists them.
+    fn allowed(&self) -> String {
+        let names = self.operations.iter().map(|operation| match operation.method {
+            Method::Get => "GET, HEAD",
+            other => other.text(),
+        });
+        names.collect::<Vec<_>>().join(", ")
+    }
+
+    fn operation(&self, method: &str) -> Option<&'static Operation> {
+        let method = if method == "HEAD" { "GET" } else { method };
+        self.operations.iter().find(|operation| operation.method.text() == method)
     }
 }
 
@@ -81,7 +210,10 @@ pub fn begin(request: &Request, cx: &mut Cx<'_>) -> Next {
     }
     let base_path = cx.monitor.settings().base_path.as_str();
     let next = match (found(Root::Base, base_path, request), below(ADMIN_PATH, &request.path)) {
-        (Some((route, rest)), _) => answered(route, rest, request, cx),
+        (Some((route, rest)), _) => match answering(route, request) {
+            Ok(operation) => (operation.begin)(&Call::open(request, rest), cx),
+            Err(response) => Next::Respond(response),
+        },
         (None, Some(_)) => begin_admin(request, cx),
         (None, None) => Next::Respond(not_found(&request.path)),
     };
@@ -90,24 +222,42 @@ pub fn begin(request: &Request, cx: &mut Cx<'_>) -> Next {
 
 /// The same below [`ADMIN_PATH`], where nobody learns what is there who is not let in.
 fn begin_admin(request: &Request, cx: &mut Cx<'_>) -> Next {
-    let route = found(Root::Admin, ADMIN_PATH, request);
-    let path = route.map_or("", |(route, _)| route.path);
-    let next = match cx.monitor.settings().admin_token.actor(request) {
+    let found = found(Root::Admin, ADMIN_PATH, request);
+    let path = found.map_or("", |(route, _)| route.path);
+    let is_write = !matches!(request.method.as_str(), "GET" | "HEAD");
+    let id = super::call::id_of(cx);
+    let owned = request.clone();
+    let next = auth::identify(request, cx, move |principal, cx| match principal {
         Err(refused) => Next::Respond(refused),
-        Ok(_) => match route {
-            None => Next::Respond(not_found(&request.path)),
-            Some((route, rest)) => answered(route, rest, request, cx),
-        },
-    };
-    let is_write = !Methods::Read.has(&request.method);
-    counted(next, path, is_write, cx)
+        Ok(principal) => admitted(owned, principal, id, cx),
+    });
+    finished(next, path, is_write, id, cx)
 }
 
-fn answered(route: &Route, rest: &str, request: &Request, cx: &mut Cx<'_>) -> Next {
-    match request.method.as_str() {
-        "OPTIONS" => Next::Respond(options(route.methods.allowed())),
-        method if route.methods.has(method) => (route.begin)(request, rest, cx),
-        _ => Next::Respond(method_not_allowed(route.methods.allowed())),
+/// Answers somebody who was let in.
+fn admitted(request: Request, principal: Principal, id: u64, cx: &mut Cx<'_>) -> Next {
+    let Some((route, rest)) = found(Root::Admin, ADMIN_PATH, &request) else {
+        return Next::Respond(not_found(&request.path));
+    };
+    match answering(route, &request) {
+        Err(response) => Next::Respond(response),
+        Ok(operation) if principal.role < operation.role => {
+            let detail = format!("This needs the role {}; yours is {}.", operation.role, principal.role);
+            Next::Respond(Response::problem(403, "FORBIDDEN", "Not allowed", &detail))
+        }
+        Ok(operation) => {
+            let rest = rest.to_owned();
+            (operation.begin)(&Call { request, rest, principal, id }, cx)
+        }
+    }
+}
+
+/// What answers a request at this path; else the response that says what there is.
+fn answering(route: &'static Route, request: &Request) -> Result<&'static Operation, Response> {
+    match (route.operation(&request.method), request.method.as_str()) {
+        (Some(operation), _) => Ok(operation),
+        (None, "OPTIONS") => Err(options(&route.allowed())),
+        (None, _) => Err(method_not_allowed(&route.allowed())),
     }
 }
 
@@ -124,15 +274,16 @@ fn below<'a>(root: &str, path: &'a str) -> Option<&'a str> {
     (below.is_empty() || below.starts_with('/')).then(|| below.strip_suffix('/').unwrap_or(below))
 }
 
-/// The same, and its response is counted.
-fn counted(next: Next, route: &'static str, is_write: bool, cx: &mut Cx<'_>) -> Next {
+/// The same; its response is counted, and carries the number of the request.
+fn finished(next: Next, route: &'static str, is_write: bool, id: u64, cx: &mut Cx<'_>) -> Next {
     match next {
-        Next::Respond(response) => {
+        Next::Respond(mut response) => {
             cx.monitor.admin_requests_mut().count(route, is_write, response.status);
+            response.number(id);
             Next::Respond(response)
         }
         Next::Ask(question, then) => {
-            Next::ask(question, move |answer, cx| counted(then(answer, cx), route, is_write, cx))
+            Next::ask(question, move |answer, cx| finished(then(answer, cx), route, is_write, id, cx))
         }
         Next::Done => Next::Done,
     }
@@ -172,12 +323,12 @@ fn not_found(path: &str) -> Response {
     Problem { code: "NOT_FOUND", title: "Not found", status: 404, detail, instance }.response()
 }
 
-fn options(allowed: &'static str) -> Response {
+fn options(allowed: &str) -> Response {
     let headers = vec![("allow", format!("{allowed}, OPTIONS")), ("cache-control", "no-store".to_owned())];
     Response { status: 204, headers, body: String::new() }
 }
 
-fn method_not_allowed(allowed: &'static str) -> Response {
+fn method_not_allowed(allowed: &str) -> Response {
     let detail = format!("This path answers {allowed}.");
     let mut response = Problem {
         code: "METHOD_NOT_ALLOWED",

@@ -48,7 +48,7 @@ fn tell(key: String, number: u64, tries: u32) -> Next {
             return Next::Done;
         }
         sender.sent(cx.now);
-        let swap = Question::Swap { key: key.clone(), expected: before, text: Some(text) };
+        let swap = Question::swap(key.clone(), before, Some(text));
         Next::ask(swap, move |answer, cx| match answer {
             Answer::Swapped(true) => {
                 cx.monitor.metrics.sender.counted(number);

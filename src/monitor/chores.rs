@@ -18,7 +18,8 @@ struct Chore {
 }
 
 /// All of them, in the order in which they begin.
-const CHORES: [Chore; 5] = [
+const CHORES: [Chore; 6] = [
+    Chore { begin: crate::orders::follow::begin },
     Chore { begin: super::checks::begin },
     Chore { begin: crate::alerts::delivery::begin },
     Chore { begin: crate::telemetry::export::begin },

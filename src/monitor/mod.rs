@@ -20,6 +20,7 @@ use crate::http::exchange::Answer;
 use crate::metrics::Metrics;
 use crate::metrics::document::Picture;
 use crate::metrics::samples::Samples;
+use crate::orders::follow::Follow;
 use crate::orders::seen::Seen;
 use crate::report::facts::Facts;
 use crate::report::probe::Probes;
@@ -35,6 +36,7 @@ pub struct Monitor {
     pub metrics: Metrics,
     admin_requests: AdminRequests,
     orders: Seen,
+    follow: Follow,
     probes: Probes,
     uptime_ms: Millis,
     alerts: Alerts,
@@ -79,6 +81,23 @@ impl Monitor {
     /// What was seen of the orders.
     pub const fn orders_mut(&mut self) -> &mut Seen {
         &mut self.orders
+    }
+
+    /// What was seen of the orders, to be shown.
+    #[must_use]
+    pub const fn orders(&self) -> &Seen {
+        &self.orders
+    }
+
+    /// How far the orders were followed.
+    #[must_use]
+    pub const fn follow(&self) -> &Follow {
+        &self.follow
+    }
+
+    /// The same, to be changed.
+    pub(crate) const fn follow_mut(&mut self) -> &mut Follow {
+        &mut self.follow
     }
 
     /// The probes of the databases, for a host that does not keep them itself.

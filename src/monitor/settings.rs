@@ -5,6 +5,7 @@
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use crate::access;
 use crate::alerts;
 use crate::clock::Millis;
 use crate::http::auth::Access;
@@ -32,6 +33,8 @@ pub struct Settings {
     pub metrics: metrics::Settings,
     /// What lets into the admin routes; by default nobody is let in.
     pub admin_token: Access,
+    /// What is allowed in the admin routes.
+    pub admin: access::Settings,
     /// What is worth an alert, and who is told.
     #[serde(deserialize_with = "alerts::settings::without_values")]
     pub alerts: alerts::Settings,
@@ -47,6 +50,7 @@ impl Default for Settings {
             health_score: Gates::default(),
             metrics: metrics::Settings::default(),
             admin_token: Access::default(),
+            admin: access::Settings::default(),
             alerts: alerts::Settings::default(),
             telemetry: telemetry::Settings::default(),
         }
@@ -78,6 +82,11 @@ const VARIABLES: &[Variable] = &[
     Variable { name: "METRICS_ENABLED", option: "metrics.enabled", kind: Kind::Json },
     Variable { name: "METRICS_STATS_INTERVAL_MS", option: "metrics.statsIntervalMs", kind: Kind::Json },
     Variable { name: "SEAWALL_ADMIN_TOKEN", option: "adminToken", kind: Kind::Text },
+    Variable { name: "SEAWALL_ADMIN_WRITES_PER_MINUTE", option: "admin.writesPerMinute", kind: Kind::Json },
+    Variable { name: "SEAWALL_ADMIN_KILLS_PER_MINUTE", option: "admin.killsPerMinute", kind: Kind::Json },
+    Variable { name: "SEAWALL_AUDIT_KEEP_DAYS", option: "admin.auditKeepDays", kind: Kind::Json },
+    Variable { name: "SEAWALL_FOLLOW_INTERVAL_MS", option: "admin.followIntervalMs", kind: Kind::Json },
+    Variable { name: "SEAWALL_FOLLOW_CACHE", option: "admin.followCache", kind: Kind::Json },
     Variable { name: "LOG_LEVEL", option: "telemetry.logLevel", kind: Kind::Text },
     Variable { name: "OTEL_EXPORTER_OTLP_ENDPOINT", option: "telemetry.otlp.endpoint", kind: Kind::Text },
     Variable { name: "OTEL_EXPORTER_OTLP_HEADERS", option: "telemetry.otlp.headers", kind: Kind::Text },
@@ -146,6 +155,9 @@ impl Settings {
             if score > 100 {
                 return Err(format!("healthScore.{name} must be at most 100."));
             }
+        }
+        if let Some(problem) = self.admin.problem() {
+            return Err(problem);
         }
         self.alerts.receivers()?;
         self.telemetry.problem().map_or(Ok(self), Err)

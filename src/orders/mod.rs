@@ -1,11 +1,14 @@
-//! Orders: what an operator said shall hold. Four documents, each with a version that only rises.
+//! Orders: what an operator said shall hold. A few documents, each with a version that only rises.
 //!
 //! An order is never merged: who writes says which version it read, and is refused when that is not what is there. Its
 //! home is the strong store, which can compare and set; other places are read caches, and may lag behind.
 //!
-//! `order` is one document as text, `write` decides on a new one, `seen` keeps a reader from going back, `remote` is what a
+//! `order` is one document as text, `write` decides on a new one, `seen` keeps a reader from going back, `follow` has
+//! an isolate obey, `control` is what one of them says, `remote` is what a
 //! store of them is asked that lives elsewhere.
 
+pub mod control;
+pub mod follow;
 pub mod json;
 pub mod order;
 pub mod remote;
@@ -25,11 +28,18 @@ pub enum Name {
     Kill,
     /// How far a deployment has come.
     Phase,
+    /// Circuits that are held, and pools that were drained: see `control`.
+    Control,
+    /// Tenants: see `tenants`.
+    Tenants,
+    /// Who may use the admin routes: digests of tokens.
+    Tokens,
 }
 
 impl Name {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Config, Self::Flags, Self::Kill, Self::Phase];
+    pub const ALL: [Self; 7] =
+        [Self::Config, Self::Flags, Self::Kill, Self::Phase, Self::Control, Self::Tenants, Self::Tokens];
 
     /// The order of that name.
     #[must_use]
@@ -45,6 +55,9 @@ impl Name {
             Self::Flags => "flags",
             Self::Kill => "kill",
             Self::Phase => "phase",
+            Self::Control => "control",
+            Self::Tenants => "tenants",
+            Self::Tokens => "tokens",
         }
     }
 
@@ -53,6 +66,12 @@ impl Name {
     pub fn key(self) -> String {
         ["orders/", self.text()].concat()
     }
+}
+
+/// Where the text of an order is kept that was replaced: `version` is its own.
+#[must_use]
+pub fn history_key(name: Name, version: u64) -> String {
+    format!("history/{name}/{version:016}")
 }
 
 impl fmt::Display for Name {

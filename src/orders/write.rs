@@ -6,6 +6,7 @@
 use serde_json::Value;
 
 use super::Name;
+use super::control::Control;
 use super::json::NUMBER_MAX;
 use super::order::{BY_MAX, Damage, Order, REASON_MAX, TEXT_MAX, checksum};
 use crate::clock::Instant;
@@ -126,7 +127,13 @@ pub fn check(proposal: &Proposal) -> Result<(), Refusal> {
     if proposal.reason.trim().is_empty() || proposal.reason.len() > REASON_MAX {
         return unusable(format!("reason must say why, in at most {REASON_MAX} bytes"));
     }
-    if proposal.name == Name::Config { check_settings(&proposal.value) } else { Ok(()) }
+    match proposal.name {
+        Name::Config => check_settings(&proposal.value),
+        Name::Control => {
+            Control::read(&proposal.value).map(drop).map_err(|problem| Refusal::Unusable(format!("value: {problem}")))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Settings are held to the list of settings; what is the host's or the place's alone, or a secret, is no order.

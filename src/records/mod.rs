@@ -145,7 +145,7 @@ fn put(
     then: impl FnOnce(Result<(), String>, &mut Cx<'_>) -> Next + 'static,
 ) -> Next {
     let key = log.key(cx.now, cx.random);
-    let question = Question::Swap { key: key.clone(), expected: None, text: Some(text.clone()) };
+    let question = Question::swap(key.clone(), None, Some(text.clone()));
     Next::ask(question, move |answer, cx| match answer {
         Answer::Swapped(true) => then(Ok(()), cx),
         // A client of the store that repeats what got lost finds what it has put itself.
@@ -255,12 +255,10 @@ fn forget_on(
 ) -> Next {
     let Some((_, key)) = keys.pop() else { return then(Ok(forgotten), cx) };
     Next::ask(Question::Read { key: key.clone() }, move |answer, cx| match answer {
-        Answer::Text(Some(text)) => {
-            Next::ask(Question::Swap { key, expected: Some(text), text: None }, move |answer, cx| match answer {
-                Answer::Swapped(_) => forget_on(keys, forgotten + 1, cx, then),
-                other => then(Err(failure(other)), cx),
-            })
-        }
+        Answer::Text(Some(text)) => Next::ask(Question::swap(key, Some(text), None), move |answer, cx| match answer {
+            Answer::Swapped(_) => forget_on(keys, forgotten + 1, cx, then),
+            other => then(Err(failure(other)), cx),
+        }),
         // Another isolate was faster.
         Answer::Text(None) => forget_on(keys, forgotten, cx, then),
         other => then(Err(failure(other)), cx),
@@ -283,6 +281,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::http::exchange::swap;
     use crate::monitor::Monitor;
 
     const LOG: Log = Log { name: "alerts", keep_ms: 1_000_000, batches_max: 40 };
@@ -333,15 +332,11 @@ mod tests {
                 Question::List { prefix } => {
                     Answer::Keys(self.texts.keys().filter(|key| key.starts_with(&prefix)).cloned().collect())
                 }
-                Question::Swap { key, expected, text } => {
-                    if self.texts.get(&key) != expected.as_ref() {
+                Question::Swap { changes } => {
+                    if !swap(&mut self.texts, changes) {
                         self.random += 1;
                         return Answer::Swapped(false);
                     }
-                    match text {
-                        Some(text) => self.texts.insert(key, text),
-                        None => self.texts.remove(&key),
-                    };
                     Answer::Swapped(!std::mem::take(&mut self.repeats_swap))
                 }
                 other => panic!("{other:?}"),

@@ -107,6 +107,7 @@ mod tests {
 
     use super::*;
     use crate::http::exchange::Answer;
+    use crate::http::exchange::swap;
     use crate::monitor::Monitor;
 
     const NOW: u64 = 1_704_067_200_000;
@@ -128,11 +129,7 @@ mod tests {
             };
         };
         match question {
-            Question::Swap { key, expected, text: Some(text) } if store.get(&key) == expected.as_ref() => {
-                store.insert(key, text);
-                Answer::Swapped(true)
-            }
-            Question::Swap { .. } => Answer::Swapped(false),
+            Question::Swap { changes } => Answer::Swapped(swap(store, changes)),
             Question::Read { key } => Answer::Text(store.get(&key).cloned()),
             Question::List { prefix } => {
                 Answer::Keys(store.keys().filter(|key| key.starts_with(&prefix)).cloned().collect())

@@ -15,6 +15,7 @@ use crate::clock::Millis;
 use crate::http::exchange::{Answer, Cx, Next, Outgoing, Question};
 use crate::http::{Response, exchange};
 use crate::monitor::{Monitor, Settings, chores};
+use crate::orders::follow::Command;
 use crate::report::facts::Facts;
 use crate::telemetry::logs::{Level, Record};
 use crate::telemetry::trace_context::TraceContext;
@@ -133,9 +134,22 @@ impl Host {
                     Some(Err(StoreFailed)) | None => Answer::Failed("Workers KV did not take it.".to_owned()),
                 }
             }
-            question @ (Question::Read { .. } | Question::Swap { .. } | Question::List { .. }) => {
-                strong::answer(&self.env, &question).await
-            }
+            question @ (Question::Read { .. }
+            | Question::ReadAll { .. }
+            | Question::Swap { .. }
+            | Question::List { .. }) => strong::answer(&self.env, &question).await,
+            Question::Obey { commands } => self.obeyed(&commands),
+        }
+    }
+
+    /// Does what was ordered to the one database, whatever its name.
+    fn obeyed(&self, commands: &[Command]) -> Answer {
+        match &self.isolate {
+            Ok(isolate) => match commands.iter().try_for_each(|command| isolate.obey(command, clock::now())) {
+                Ok(()) => Answer::Obeyed,
+                Err(problem) => Answer::Failed(problem),
+            },
+            Err(problem) => Answer::Failed(problem.to_string()),
         }
     }
 

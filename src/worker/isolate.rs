@@ -13,11 +13,16 @@ use super::driver::{self, AttemptCx, Host};
 use super::kv::{self, Place, Store, StoreFailed};
 use super::upstream::{self, Failure};
 use crate::clock::{Instant, Millis};
+use crate::config::update;
 use crate::config::variables::{self, Settings};
 use crate::engine::Engine;
 use crate::engine::step::CallId;
 use crate::hrana::proto::{PipelineRequest, PipelineResponse};
+use crate::orders::control::Hold;
+use crate::orders::follow::Command;
 use crate::outcome::{Judgement, judge};
+use crate::policy::breaker::Forced;
+use crate::policy::lease::Cleanup;
 use crate::query::{Class, Kind, Query};
 use crate::report::facts::{DatabaseFacts, TimesFacts};
 use crate::report::probe::{Probe, ProbeAnswer};
@@ -76,6 +81,33 @@ impl Isolate {
 }
 
 impl Isolate {
+    /// Does what an operator ordered.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with settings; nothing has changed then.
+    pub(super) fn obey(&self, command: &Command, now: Instant) -> Result<(), String> {
+        let mut engine = self.engine.borrow_mut();
+        match command {
+            Command::Hold { state, .. } => {
+                let forced = state.map(|state| match state {
+                    Hold::Open => Forced::Open,
+                    Hold::Closed => Forced::Closed,
+                });
+                engine.force(forced, now);
+            }
+            Command::Reset { .. } => engine.reset_breaker(now),
+            Command::Drain { is_all, .. } => {
+                engine.clean_up(if *is_all { Cleanup::All } else { Cleanup::Idle }, now);
+            }
+            Command::Configure { settings } => {
+                let checked = update::over(&self.settings.raw, settings).map_err(|problems| problems.to_string())?;
+                engine.reconfigure(checked.config);
+            }
+        }
+        Ok(())
+    }
+
     /// What has happened since the last time, as log records.
     pub(super) fn take_records(&self, trace: Option<&TraceContext>) -> Vec<Record> {
         let database = &self.settings.address.name;

@@ -46,7 +46,10 @@ export interface Hosts {
   stop(): Promise<void>;
 }
 
-/** Starts both. `variables` are further ones of the Worker, `options` further ones of the monitor. */
+/**
+ * Starts both. `variables` are further ones of the Worker, `options` further ones of the monitor; where that has a
+ * `store`, the Worker has its Durable Object.
+ */
 export async function startHosts(
   variables: Record<string, string> = {},
   options: Partial<Parameters<typeof createMonitor>[0]> = {},
@@ -67,6 +70,7 @@ export async function startHosts(
         ...variables,
       },
       kvNamespaces: { SEAWALL_KV: "hints" },
+      ...(options.store && { durableObjects: { SEAWALL_STORE: { className: "SeawallStore", useSQLite: true } } }),
     },
   }));
   const url = await rig.miniflare.unsafeGetDirectURL("first");

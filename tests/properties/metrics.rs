@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use seawall::clock::Instant;
-use seawall::http::exchange::{Answer, Cx, Next, Question, Then};
+use seawall::http::exchange::{Answer, Cx, Next, Question, Then, swap};
 use seawall::metrics::aggregate::{Aggregate, SHARDS, key};
 use seawall::metrics::buckets::bound;
 use seawall::metrics::families as by;
@@ -178,13 +178,7 @@ impl World {
         match question {
             Question::Facts { .. } => Answer::Facts(self.facts(isolate)),
             Question::Read { key } => Answer::Text(self.store.get(&key).cloned()),
-            Question::Swap { key, expected, text } => {
-                let is_it = self.store.get(&key) == expected.as_ref();
-                if is_it {
-                    self.store.insert(key, text.expect("nothing is deleted"));
-                }
-                Answer::Swapped(is_it)
-            }
+            Question::Swap { changes } => Answer::Swapped(swap(&mut self.store, changes)),
             other => panic!("{other:?}"),
         }
     }

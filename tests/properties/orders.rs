@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use seawall::clock::Instant;
 use seawall::http::auth::Access;
-use seawall::http::exchange::{Answer, Cx, Next, Question};
+use seawall::http::exchange::{Answer, Cx, Next, Question, swap};
 use seawall::http::{Request, Response, routes};
 use seawall::monitor::{Monitor, Settings};
 use seawall::orders::Name;
@@ -33,13 +33,12 @@ impl Stores {
                 self.cache.insert(key, text);
                 Answer::Cached(true)
             }
-            Question::Swap { key, expected, text } => {
-                let is_there = self.strong.get(&key) == expected.as_ref();
-                if let Some(text) = text.filter(|_| is_there) {
-                    self.history.push(version_of(Some(&text)));
-                    self.strong.insert(key, text);
+            Question::Swap { changes } => {
+                let is_swapped = swap(&mut self.strong, changes);
+                if is_swapped {
+                    self.history.push(version_of(self.strong.get(KEY)));
                 }
-                Answer::Swapped(is_there)
+                Answer::Swapped(is_swapped)
             }
             other => panic!("{other:?}"),
         }

@@ -1,8 +1,9 @@
 // Data centres that share Workers KV in workerd, and the view that each has of all.
 import type { Miniflare } from "miniflare";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { createGuard, type Driver } from "../../js/src/driver.ts";
+import type { Driver } from "../../js/src/driver.ts";
 import { attachFailure, LibsqlError } from "../../js/src/errors.ts";
+import { createGuard } from "../../js/src/guard.ts";
 import type { Operation } from "../../js/src/operation.ts";
 import type { Store } from "../../js/src/store/store.ts";
 import { storeAt } from "./over-http.ts";

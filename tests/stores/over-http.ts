@@ -38,7 +38,7 @@ export function strongStoreAt(url: string | URL, store: string): StrongStore {
   return {
     name: store,
     read: async (key) => (await ask("read", key)) as string | null,
-    swap: async (key, expected, text) => (await ask("swap", key, expected, text)) as boolean,
+    swap: async (changes) => (await ask("swap", changes)) as boolean,
     list: async (prefix) => (await ask("list", prefix)) as string[],
   };
 }

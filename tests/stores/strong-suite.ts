@@ -3,9 +3,10 @@
 import { createMonitor } from "seawall/monitor";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Store } from "../../js/src/store/store.ts";
-import type { StrongStore } from "../../js/src/store/strong.ts";
+import { CHANGES_MAX, type Change, type StrongStore } from "../../js/src/store/strong.ts";
+import { chance, isSerial, randomHistory } from "./history.ts";
 import { expectNoSecrets, rejection } from "./suite.ts";
-import { startWriter, type WriterProgram } from "./writer.ts";
+import { startWriter, versionLeft, type WriterProgram } from "./writer.ts";
 
 /** A strong store with what it stands on. */
 export interface StrongHarness {
@@ -35,12 +36,17 @@ function newKey(name = "key"): string {
   return `${prefix}${keys}/${name}`;
 }
 
+/** A swap of one key. */
+export function swapOne(store: StrongStore, key: string, expected: string | null, text: string | null) {
+  return store.swap([{ key, expected, text }]);
+}
+
 /** A store whose orders are of their own, because all suites of one server write the same ones. */
 function within(store: StrongStore, folder: string): StrongStore {
   return {
     name: store.name,
     read: (key) => store.read(folder + key),
-    swap: (key, expected, text) => store.swap(folder + key, expected, text),
+    swap: (changes) => store.swap(changes.map((change) => ({ ...change, key: folder + change.key }))),
     list: async (start) => (await store.list(folder + start)).map((key) => key.slice(folder.length)),
   };
 }
@@ -71,13 +77,18 @@ interface OrderDocument {
   value: { writers: string[] } | null;
 }
 
-/** Adds a writer to an order, however often another comes first. */
-async function sign(at: ReturnType<typeof operator>, name: string, writer: string, mayRefuse: boolean): Promise<void> {
+/** Does something until it is done, later each time that another came first. */
+async function insist(isDone: () => Promise<boolean>): Promise<void> {
   for (let tries = 1; tries < 10_000; tries += 1) {
-    if (await isSigned(at, name, writer, mayRefuse)) return;
+    if (await isDone()) return;
     await new Promise((resolve) => setTimeout(resolve, Math.random() * Math.min(tries * 100, 1_500)));
   }
   throw new Error("ten thousand others came first");
+}
+
+/** Adds a writer to an order, however often another comes first. */
+async function sign(at: ReturnType<typeof operator>, name: string, writer: string, mayRefuse: boolean): Promise<void> {
+  await insist(() => isSigned(at, name, writer, mayRefuse));
 }
 
 /** Tries once. */
@@ -127,10 +138,10 @@ export function strongStoreSuite(title: string, start: () => Promise<StrongHarne
       ["letters of all kinds", "ünï ☃ 🌊 \u0000 \n \r\n ' \" \\ %41 end"],
     ])("gives back %s as it was put, also elsewhere", async (_, text) => {
       const key = newKey();
-      expect(await store.swap(key, null, text)).toBe(true);
+      expect(await swapOne(store, key, null, text)).toBe(true);
       expect(await store.read(key)).toBe(text);
       expect(await harness.beside.read(key)).toBe(text);
-      expect(await harness.beside.swap(key, text, `${text}.`)).toBe(true);
+      expect(await swapOne(harness.beside, key, text, `${text}.`)).toBe(true);
       expect(await store.read(key)).toBe(`${text}.`);
     });
 
@@ -138,7 +149,7 @@ export function strongStoreSuite(title: string, start: () => Promise<StrongHarne
       "keeps texts under the key %s apart from others",
       async (name) => {
         const [key, other] = [newKey(name), newKey(name)];
-        expect(await store.swap(key, null, "ours")).toBe(true);
+        expect(await swapOne(store, key, null, "ours")).toBe(true);
         expect(await store.read(key)).toBe("ours");
         expect(await store.read(other)).toBeNull();
       },
@@ -146,38 +157,137 @@ export function strongStoreSuite(title: string, start: () => Promise<StrongHarne
 
     it("swaps what was expected, and nothing else", async () => {
       const key = newKey();
-      expect(await store.swap(key, "0", "lost")).toBe(false);
-      expect(await store.swap(key, "", "lost")).toBe(false);
-      expect(await store.swap(key, null, "first")).toBe(true);
-      expect(await store.swap(key, null, "lost")).toBe(false);
-      expect(await store.swap(key, "firs", "lost")).toBe(false);
-      expect(await store.swap(key, "FIRST", "lost")).toBe(false);
+      expect(await swapOne(store, key, "0", "lost")).toBe(false);
+      expect(await swapOne(store, key, "", "lost")).toBe(false);
+      expect(await swapOne(store, key, null, "first")).toBe(true);
+      expect(await swapOne(store, key, null, "lost")).toBe(false);
+      expect(await swapOne(store, key, "firs", "lost")).toBe(false);
+      expect(await swapOne(store, key, "FIRST", "lost")).toBe(false);
       expect(await store.read(key)).toBe("first");
-      expect(await store.swap(key, "first", "second ☃")).toBe(true);
-      expect(await store.swap(key, "first", "lost")).toBe(false);
-      expect(await store.swap(key, "second ☃", "second ☃")).toBe(true);
+      expect(await swapOne(store, key, "first", "second ☃")).toBe(true);
+      expect(await swapOne(store, key, "first", "lost")).toBe(false);
+      expect(await swapOne(store, key, "second ☃", "second ☃")).toBe(true);
       expect(await store.read(key)).toBe("second ☃");
     });
 
     it("takes away what was expected, and nothing else", async () => {
       const key = newKey();
-      expect(await store.swap(key, null, null)).toBe(true);
-      expect(await store.swap(key, "x", null)).toBe(false);
-      await store.swap(key, null, "here");
-      expect(await store.swap(key, null, null)).toBe(false);
-      expect(await store.swap(key, "x", null)).toBe(false);
+      expect(await swapOne(store, key, null, null)).toBe(true);
+      expect(await swapOne(store, key, "x", null)).toBe(false);
+      await swapOne(store, key, null, "here");
+      expect(await swapOne(store, key, null, null)).toBe(false);
+      expect(await swapOne(store, key, "x", null)).toBe(false);
       expect(await store.read(key)).toBe("here");
-      expect(await store.swap(key, "here", null)).toBe(true);
+      expect(await swapOne(store, key, "here", null)).toBe(true);
       expect(await store.read(key)).toBeNull();
       expect(await store.list(key)).toEqual([]);
-      expect(await store.swap(key, null, "again")).toBe(true);
+      expect(await swapOne(store, key, null, "again")).toBe(true);
     });
+
+    it("makes all changes of a swap or none, whichever of them does not hold", async () => {
+      const [one, two, three, four] = ["one", "two", "three", "four"].map((name) => newKey(name)) as [
+        string,
+        string,
+        string,
+        string,
+      ];
+      const keys = [one, two, three, four];
+      const there = async (at = store) => Promise.all(keys.map((key) => at.read(key)));
+      const put = (key: string, expected: string | null, text: string | null): Change => ({ key, expected, text });
+      expect(await store.swap([put(one, null, "1"), put(two, null, "2"), put(three, null, "3")])).toBe(true);
+      expect(await there(harness.beside)).toEqual(["1", "2", "3", null]);
+      // What does not hold is the last, the first, or in the middle; wrong, missing, or there.
+      for (const wrong of [
+        [put(one, "1", "lost"), put(two, "2", null), put(four, null, "lost"), put(three, "x", "lost")],
+        [put(one, "x", null), put(two, "2", "lost"), put(three, "3", null)],
+        [put(one, "1", null), put(two, null, "lost"), put(three, "3", "lost")],
+        [put(one, "1", "lost"), put(four, "4", null)],
+        [put(one, "1", null), put(two, "2", null), put(four, "", null)],
+        [put(one, "1", "lost"), put(three, null, null)],
+        [put(four, null, null), put(three, null, null)],
+      ]) {
+        expect(await store.swap(wrong)).toBe(false);
+        expect(await there()).toEqual(["1", "2", "3", null]);
+      }
+      // Something is made, something replaced, something removed, something only depended on.
+      const all = [put(four, null, "4 ☃\u0000"), put(one, "1", "1!"), put(two, "2", null), put(three, "3", "3")];
+      expect(await store.swap(all)).toBe(true);
+      expect(await there(harness.beside)).toEqual(["1!", null, "3", "4 ☃\u0000"]);
+      expect(await store.swap(all)).toBe(false);
+      expect(await store.swap([put(two, null, null), put(one, "1!", "1!")])).toBe(true);
+      expect(await store.swap([put(one, "1!", null), put(three, "3", null), put(four, "4 ☃\u0000", null)])).toBe(true);
+      expect(await store.swap(keys.map((key) => put(key, null, null)))).toBe(true);
+      expect(await there(harness.beside)).toEqual([null, null, null, null]);
+    });
+
+    it(`takes up to ${CHANGES_MAX} changes of different keys, and refuses others before it writes`, async () => {
+      const under = `${newKey("swap")}/`;
+      const made = Array.from(
+        { length: CHANGES_MAX + 1 },
+        (_, number): Change => ({ key: `${under}${number}`, expected: null, text: "Zm9v".repeat(2_000) }),
+      );
+      const whole = made.slice(1);
+      const [first] = made as [Change];
+      for (const wrong of [
+        [],
+        made,
+        [first, ...whole.slice(1), { ...first, text: "twice" }],
+        [{ ...first, key: "" }],
+      ]) {
+        expect((await rejection(() => store.swap(wrong))).message).toMatch(/1 to 32 changes|of one key|not empty/);
+      }
+      expect(await store.list(under)).toEqual([]);
+      expect(await store.swap(whole)).toBe(true);
+      expect(await store.list(under)).toEqual(whole.map(({ key }) => key).sort());
+      expect(await store.swap(whole.map(({ key, text }) => ({ key, expected: text, text: null })))).toBe(true);
+      expect(await store.list(under)).toEqual([]);
+    });
+
+    it("every random history of clients that read and swap several keys at once is that of some order", async () => {
+      const seed = Number(process.env.SEED ?? Date.now() % 2 ** 32);
+      const random = chance(seed);
+      for (let round = 0; round < 20; round += 1) {
+        const under = newKey("history");
+        const names = ["a", "b", "c", "d"].map((name) => `${under}/${name}`);
+        const history = await randomHistory([store, harness.beside], names, random);
+        expect(isSerial(history), `SEED=${seed}: ${JSON.stringify(history)}`).toBe(true);
+      }
+    }, 180_000);
+
+    it(`loses no swap of ${WRITERS} writers of overlapping keys at once, and halves none`, async () => {
+      const under = newKey("overlapping");
+      const names = Array.from({ length: 8 }, (_, number) => `${under}/${number}`);
+      const mayRefuse = harness.refusesCrowds === true;
+      const keysOf = (writer: number) => [0, 1, 3].map((step) => names[(writer * 3 + step) % names.length] as string);
+      const sign = async (writer: number): Promise<boolean> => {
+        const at = writer % 2 === 0 ? store : harness.beside;
+        const changes: Change[] = [];
+        for (const key of keysOf(writer)) {
+          const expected = await at.read(key);
+          // A swap whose outcome was unknown was done after all: then it was done everywhere.
+          if (mayRefuse && expected?.includes(`<${writer}>`)) return true;
+          changes.push({ key, expected, text: `${expected ?? ""}<${writer}>` });
+        }
+        return at.swap(changes);
+      };
+      const tried = (writer: number) => {
+        const once = sign(writer);
+        return mayRefuse ? once.catch(() => false) : once;
+      };
+      const writers = Array.from({ length: WRITERS }, (_, writer) => writer);
+      await Promise.all(writers.map((writer) => insist(() => tried(writer))));
+      for (const key of names) {
+        const signed = ((await store.read(key)) ?? "").slice(1, -1).split("><").map(Number);
+        const expected = writers.filter((writer) => keysOf(writer).includes(key));
+        expect(signed.sort((one, other) => one - other)).toEqual(expected);
+      }
+    }, 180_000);
 
     it("forgets nothing, however much is put", async () => {
       const under = `${newKey("many")}/`;
       const names = Array.from({ length: 1_020 }, (_, number) => `${under}${String(number).padStart(4, "0")}`);
       for (let at = 0; at < names.length; at += 34) {
-        const put = await Promise.all(names.slice(at, at + 34).map((name) => store.swap(name, null, name)));
+        const put = await Promise.all(names.slice(at, at + 34).map((name) => swapOne(store, name, null, name)));
         expect(put).not.toContain(false);
       }
       expect(await store.list(under)).toEqual(names);
@@ -187,9 +297,9 @@ export function strongStoreSuite(title: string, start: () => Promise<StrongHarne
     it("lists the keys under a prefix, in order, and no others", async () => {
       const under = `${newKey("list*[x]?\\")}/`;
       const names = ["b/FRA", "a/AMS", "a/FRA", "ü"].map((name) => `${under}${name}`);
-      for (const name of names) await store.swap(name, null, "text");
-      await store.swap(`${under.slice(0, -1)}beside`, null, "text");
-      await store.swap(`${under.toUpperCase()}c`, null, "text");
+      for (const name of names) await swapOne(store, name, null, "text");
+      await swapOne(store, `${under.slice(0, -1)}beside`, null, "text");
+      await swapOne(store, `${under.toUpperCase()}c`, null, "text");
       expect(await store.list(under)).toEqual([...names].sort());
       expect(await store.list(`${under}a/`)).toEqual(names.slice(1, 3).sort());
       expect(await store.list(`${under}nothing`)).toEqual([]);
@@ -225,7 +335,7 @@ export function strongStoreSuite(title: string, start: () => Promise<StrongHarne
       }
     }, 180_000);
 
-    it("a writer that dies between any two steps leaves the order before or the one after, and keeps nobody out", async () => {
+    it("a writer that dies between any two steps leaves all of a swap or nothing, and keeps nobody out", async () => {
       const { program } = harness;
       if (program === undefined) {
         // Memory has no other processes; the table is written by them through the other client.
@@ -238,13 +348,11 @@ export function strongStoreSuite(title: string, start: () => Promise<StrongHarne
         const writer = await startWriter(program, key);
         // Killed as soon as it has told of so many, wherever it is then.
         const told = await writer.killAfter(last + 3 + round);
-        const text = (await store.read(key)) ?? "";
-        expect(text).toMatch(/^(\d+):(\1,){2000}$/);
-        const version = Number.parseInt(text, 10);
+        const version = await versionLeft(store, key);
         expect(version === told || version === told + 1, `${told} was told, ${version} is there`).toBe(true);
         last = version;
       }
-      expect(await store.swap(key, await store.read(key), "and on")).toBe(true);
+      expect(await swapOne(store, key, await store.read(key), "and on")).toBe(true);
     });
 
     it("rejects, and does not hang, when what is behind it is gone; and tells no secret", async () => {
@@ -253,7 +361,11 @@ export function strongStoreSuite(title: string, start: () => Promise<StrongHarne
         expect(["memory"]).toContain(store.name);
         return;
       }
-      const calls = [() => broken.read(newKey()), () => broken.swap(newKey(), null, "x"), () => broken.list(prefix)];
+      const calls = [
+        () => broken.read(newKey()),
+        () => swapOne(broken, newKey(), null, "x"),
+        () => broken.list(prefix),
+      ];
       for (const error of await Promise.all(calls.map(rejection))) {
         expect(error).toBeInstanceOf(Error);
         expect(error.message).not.toMatch(/it (hangs|resolved)/);

@@ -1,9 +1,10 @@
-// A process that writes version after version into a strong store, until it is killed.
+// A process that writes version after version into a strong store, each into several keys at once, until it is killed.
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { build } from "esbuild";
+import type { StrongStore } from "../../js/src/store/strong.ts";
 
 /** How such a process reaches the store. */
 export interface WriterProgram {
@@ -20,6 +21,31 @@ export interface Writer {
   killAfter(version: number): Promise<number>;
 }
 
+/** Keys that a writer writes at once: two have the same text, the third is there where the version is odd. */
+function keysOf(key: string): { twin: string; odd: string } {
+  return { twin: `${key}/twin`, odd: `${key}/odd` };
+}
+
+/**
+ * The version that a dead writer has left under all of its keys, 0 if none.
+ *
+ * @throws Error when it has left half of one.
+ */
+export async function versionLeft(store: StrongStore, key: string): Promise<number> {
+  const { twin, odd } = keysOf(key);
+  for (;;) {
+    const text = await store.read(key);
+    const others = [await store.read(twin), await store.read(odd)];
+    // What it asked for last may be done only now.
+    if ((await store.read(key)) !== text) continue;
+    const version = Number.parseInt(text ?? "0", 10);
+    const whole = version === 0 ? null : `${version}:${`${version},`.repeat(2_000)}`;
+    if (text === whole && others[0] === whole && others[1] === (version % 2 === 1 ? String(version) : null))
+      return version;
+    throw new Error(`half of version ${version}: ${JSON.stringify([text, ...others]).slice(0, 200)}`);
+  }
+}
+
 /** Starts a process that writes to `key`: `1:1,1,…`, `2:2,2,…`; each is told of when its swap is done. */
 export async function startWriter({ imports, store }: WriterProgram, key: string): Promise<Writer> {
   const folder = await mkdtemp(join(tmpdir(), "seawall-writer-"));
@@ -30,12 +56,18 @@ export async function startWriter({ imports, store }: WriterProgram, key: string
         ${imports}
         import { writeSync } from "node:fs";
         const key = ${JSON.stringify(key)};
+        const { twin, odd } = ${JSON.stringify(keysOf(key))};
         const store = await ${store};
         for (;;) {
           const text = await store.read(key);
           const version = Number.parseInt(text ?? "0", 10) + 1;
           const next = version + ":" + (version + ",").repeat(2000);
-          if (await store.swap(key, text, next)) writeSync(1, version + "\\n");
+          const changes = [
+            { key, expected: text, text: next },
+            { key: odd, expected: version % 2 ? null : String(version - 1), text: version % 2 ? String(version) : null },
+            { key: twin, expected: text, text: next },
+          ];
+          if (await store.swap(changes)) writeSync(1, version + "\\n");
         }`,
       resolveDir: import.meta.dirname,
       loader: "ts",

@@ -15,6 +15,8 @@ import { promtool } from "./prometheus.mjs";
 
 /** Words of a panic, a stack or a trap. */
 const INNARDS = /panicked|unwrap\(\)|RuntimeError|wasm-function|unreachable executed|\n\s+at |\.rs:\d+|\.m?[jt]s:\d+/;
+/** A value of a series as the text format has it. */
+const NUMBER = /^(?:[+-]?(?:\d+(?:\.\d+)?(?:e[+-]?\d+)?|Inf)|NaN)$/i;
 /** More of what was sent than this must not come back, in characters. */
 const QUOTED_MAX = 64;
 
@@ -24,6 +26,8 @@ export class Invariants {
   #watch;
   #state = "";
   #series = 0;
+  /** The metrics without their values, as promtool took them last: what stays the same need not be shown to it again. */
+  #taken = "";
 
   /** @param {Ask} ask @param {Watch} watch */
   constructor(ask, watch) {
@@ -80,10 +84,17 @@ export class Invariants {
     if (metrics === undefined) return [];
     const { status, body } = await this.#ask({ path: metrics });
     if (status !== 200) throw new Error(`${metrics} answers ${status}`);
+    const lines = body.split("\n").filter((line) => line !== "");
+    const samples = lines.filter((line) => !line.startsWith("#")).map((line) => /^(.*) ([^ ]*)$/.exec(line));
+    const wrong = samples.findIndex((found) => !NUMBER.test(found?.[2] ?? ""));
+    if (wrong !== -1) throw new Error(`no number: ${samples[wrong]?.[0]}`);
+    const series = samples.map((found) => found?.[1] ?? "");
+    const shape = [...lines.filter((line) => line.startsWith("#")), ...series].join("\n");
+    if (shape === this.#taken) return series;
     const { code, output } = await promtool(["check", "metrics"], body);
     if (code !== 0) throw new Error(`promtool refuses the metrics:\n${output}`);
-    const series = body.split("\n").filter((line) => line !== "" && !line.startsWith("#"));
-    return series.map((line) => line.replace(/ [^ ]*$/, ""));
+    this.#taken = shape;
+    return series;
   }
 }
 

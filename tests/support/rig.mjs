@@ -6,18 +6,19 @@ import { COMPATIBILITY_DATE, COMPATIBILITY_FLAGS } from "./workerd.mjs";
 
 /**
  * A Worker for {@link startRig}. `kvNamespaces` maps a binding to a namespace, and the same namespace is the same store;
- * `serviceBindings` maps a binding to another Worker's name.
+ * `serviceBindings` maps a binding to another Worker's name; a Durable Object with a `scriptName` is that other Worker's.
  *
  * @typedef {{
  *   modules: import("./workerd.mjs").Module[],
  *   bindings?: Record<string, unknown>,
  *   kvNamespaces?: Record<string, string>,
  *   serviceBindings?: Record<string, string>,
- *   durableObjects?: Record<string, { className: string, useSQLite: boolean }>,
+ *   durableObjects?: Record<string, { className: string, useSQLite: boolean, scriptName?: string }>,
  *   compatibilityFlags?: string[],
  * }} TestWorker
  *
- * What a test plays with. `log` is everything that workerd has written to its standard error; `ask` asks a Worker.
+ * What a test plays with. `log` is everything that workerd has written to its standard error; `ask` asks a Worker;
+ * `restart` ends workerd and starts it anew, with what is stored.
  *
  * @typedef {{
  *   readonly sqld: import("./sqld.mjs").Sqld,
@@ -25,6 +26,7 @@ import { COMPATIBILITY_DATE, COMPATIBILITY_FLAGS } from "./workerd.mjs";
  *   readonly miniflare: Miniflare,
  *   readonly log: () => string,
  *   ask(worker: string, path?: string, init?: RequestInit): Promise<Response>,
+ *   restart(): Promise<void>,
  *   stop(): Promise<void>,
  * }} Rig
  */
@@ -34,12 +36,14 @@ import { COMPATIBILITY_DATE, COMPATIBILITY_FLAGS } from "./workerd.mjs";
  *
  * @param {(databaseUrl: string) => Record<string, TestWorker>} workersFor The Workers by name, given the address at
  *   which they find the database.
- * @param {{ isInspected?: boolean }} [options] `isInspected`: `Heaps` may look into the isolates.
+ * @param {{ isInspected?: boolean, outside?: import("./outside.mjs").Outside }} [options] `isInspected`: `Heaps` may
+ *   look into the isolates; `outside`: all that the Workers fetch goes there.
  * @returns {Promise<Rig>}
  */
-export async function startRig(workersFor, { isInspected = false } = {}) {
+export async function startRig(workersFor, { isInspected = false, outside } = {}) {
   const sqld = await startSqld();
   const proxy = await startFaultProxy(sqld.url);
+  if (outside) outside.database = proxy.url;
   let log = "";
   const workers = Object.entries(workersFor(proxy.url)).map(
     ([name, { modules, bindings, kvNamespaces, serviceBindings, durableObjects, compatibilityFlags }]) => ({
@@ -53,9 +57,11 @@ export async function startRig(workersFor, { isInspected = false } = {}) {
       serviceBindings: serviceBindings ?? {},
       durableObjects: durableObjects ?? {},
       unsafeDirectSockets: [{ host: "127.0.0.1", port: 0 }],
+      ...(outside && { outboundService: outside.service }),
     }),
   );
-  const miniflare = new Miniflare({
+  /** @type {import("miniflare").MiniflareOptions} */
+  const options = {
     cf: false,
     host: "127.0.0.1",
     ...(isInspected && { inspectorPort: 0 }),
@@ -69,7 +75,8 @@ export async function startRig(workersFor, { isInspected = false } = {}) {
       });
     },
     workers,
-  });
+  };
+  const miniflare = new Miniflare(options);
   const stop = async () => {
     await miniflare.dispose().catch(() => {});
     await proxy.close();
@@ -79,13 +86,20 @@ export async function startRig(workersFor, { isInspected = false } = {}) {
     await miniflare.ready;
     /** @type {Map<string, URL>} */
     const urls = new Map();
-    for (const { name } of workers) urls.set(name, await miniflare.unsafeGetDirectURL(name));
+    const find = async () => {
+      for (const { name } of workers) urls.set(name, await miniflare.unsafeGetDirectURL(name));
+    };
+    await find();
     return {
       sqld,
       proxy,
       miniflare,
       log: () => log,
       ask: (worker, path = "/", init) => fetch(new URL(path, urls.get(worker)), init),
+      async restart() {
+        await miniflare.setOptions(options);
+        await find();
+      },
       stop,
     };
   } catch (error) {

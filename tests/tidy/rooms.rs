@@ -3,7 +3,7 @@
 use crate::source::{files, has_word, read, rust_code};
 
 /// Files and folders of `src/` that decide.
-pub(crate) const PURE: [&str; 24] = [
+pub(crate) const PURE: [&str; 26] = [
     "lib",
     "clock",
     "rng",
@@ -21,7 +21,9 @@ pub(crate) const PURE: [&str; 24] = [
     "http",
     "monitor",
     "metrics",
+    "access",
     "alerts",
+    "audit",
     "telemetry",
     "orders",
     "records",

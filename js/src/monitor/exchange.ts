@@ -1,5 +1,6 @@
 // Carries an exchange out: the twin of src/worker/exchange.rs. The monitor asks, this answers; see src/http/exchange.rs.
 
+import type { Change } from "../store/strong.ts";
 import type { Monitor as Core } from "./generated/monitor.js";
 import type { CoreRecord } from "./logs.ts";
 
@@ -30,27 +31,38 @@ export interface Outgoing {
   timeoutMs: number;
 }
 
+/** What operators ordered, as `Command` in src/orders/follow.rs has it. Without a database it is about all of them. */
+export type Command =
+  | { do: "hold"; database: string | null; state: "open" | "closed" | null; by: string; reason: string }
+  | { do: "reset"; database: string | null; by: string; reason: string }
+  | { do: "drain"; database: string | null; isAll: boolean }
+  | { do: "configure"; settings: string };
+
 /** What the routes ask. */
 export type Question =
   | { ask: "facts"; probeAgeMaxMs?: number }
   | { ask: "allFacts"; probeAgeMaxMs: number }
   | { ask: "read"; key: string }
-  | { ask: "swap"; key: string; expected: string | null; text: string | null }
+  | { ask: "readAll"; keys: string[] }
+  | { ask: "swap"; changes: Change[] }
   | { ask: "list"; prefix: string }
   | { ask: "readCached"; key: string }
   | { ask: "putCached"; key: string; text: string }
   | ({ ask: "fetch" | "export" } & Outgoing)
-  | { ask: "logs" };
+  | { ask: "logs" }
+  | { ask: "obey"; commands: Command[] };
 
 /** What the host found out. After a swap or a fetch that failed nobody knows whether it was done. */
 export type Answer =
   | { facts: unknown }
   | { text: string | null }
+  | { texts: (string | null)[] }
   | { swapped: boolean }
   | { keys: string[] }
   | { cached: boolean }
   | { logs: CoreRecord[] }
   | { fetched: { status: number; retryAfter: string | null } }
+  | "obeyed"
   | { failed: string };
 
 /** What the exchange needs of its host. */

@@ -1,7 +1,7 @@
 // What `seawall/monitor` exports.
 
 export type { Store } from "../store/store.ts";
-export type { StrongStore } from "../store/strong.ts";
+export type { Change, StrongStore } from "../store/strong.ts";
 export {
   type Alert,
   type AlertList,

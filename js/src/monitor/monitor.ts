@@ -12,6 +12,7 @@ import { LiveCore } from "./live-core.ts";
 import { LogReader } from "./logs.ts";
 import { BusinessMetrics, type MetricsTextOptions } from "./metrics.ts";
 import { metricsRequest, textOf } from "./metrics-text.ts";
+import { obeyed } from "./obey.ts";
 import { fetched } from "./outgoing.ts";
 import { StrongHost } from "./strong-host.ts";
 import { type Watchable, type Watched, type WatchedTenants, watchedOf } from "./watched.ts";
@@ -43,12 +44,28 @@ export interface MonitorOptions {
   store?: StrongStore;
   /** Follows the store, and is read where an order may be a minute old: `workersKvStore(env.SEAWALL_KV)`. */
   cache?: Store;
+  /** What is allowed in the admin routes, and how soon orders hold here. */
+  admin?: AdminOptions;
   /** What lets into the admin routes: 32 random characters or more. Without it they are closed. */
   adminToken?: string;
   /** Scores from which a database is well enough; by default 85 to deploy, and 80 for whoever asks for another reason. */
   healthScore?: { deploy?: number; custom?: number };
   /** Where logs and metrics are sent. */
   telemetry?: MonitorTelemetry;
+}
+
+/** See {@link MonitorOptions.admin}. */
+export interface AdminOptions {
+  /** Writes a minute, and at once after a pause, by all isolates together; 60 by default. */
+  writesPerMinute?: number;
+  /** The same for the kill switch, beside the others. */
+  killsPerMinute?: number;
+  /** Records of the audit log, and orders that were replaced, are kept for so many days; 400 by default. */
+  auditKeepDays?: number;
+  /** This isolate looks so often at most whether there are newer orders, in milliseconds; 1,000 by default. */
+  followIntervalMs?: number;
+  /** It looks into `cache`, and not into `store`: for fleets that would be too many for that. */
+  followCache?: boolean;
 }
 
 /** See {@link MonitorOptions.telemetry}. */
@@ -260,6 +277,8 @@ class IsolateMonitor implements Monitor, Host {
         return fetched(question);
       case "logs":
         return { logs: this.#logs.read(this.#databases) };
+      case "obey":
+        return obeyed(question.commands, this.#databases);
       default:
         return this.#strong.answer(question);
     }

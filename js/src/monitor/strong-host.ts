@@ -1,11 +1,14 @@
 // Answers what the routes ask of the strong store and its read cache.
 
 import type { Store } from "../store/store.ts";
-import type { StrongStore } from "../store/strong.ts";
+import { checkChanges, type StrongStore } from "../store/strong.ts";
 import type { Answer, Question } from "./exchange.ts";
 
 /** What the routes ask of it. */
-export type StrongQuestion = Extract<Question, { ask: "read" | "swap" | "list" | "readCached" | "putCached" }>;
+export type StrongQuestion = Extract<
+  Question,
+  { ask: "read" | "readAll" | "swap" | "list" | "readCached" | "putCached" }
+>;
 
 /** A read cache that was not told for so long asks the strong store instead, in seconds. */
 const CACHED_S = 30 * 24 * 3_600;
@@ -53,8 +56,11 @@ export class StrongHost {
     switch (question.ask) {
       case "read":
         return { text: await store.read(question.key) };
+      case "readAll":
+        return { texts: await Promise.all(question.keys.map((key) => store.read(key))) };
       case "swap":
-        return { swapped: await store.swap(question.key, question.expected, question.text) };
+        checkChanges(question.changes);
+        return { swapped: await store.swap(question.changes) };
       case "list":
         return { keys: await store.list(question.prefix) };
     }

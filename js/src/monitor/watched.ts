@@ -26,7 +26,19 @@ export interface WatchedGuard {
 /** The controls that a monitor needs; the others add to what it can tell. */
 export type WatchedControls = Pick<Controls, "status" | "healthCheck"> &
   Partial<
-    Pick<Controls, "config" | "databaseType" | "telemetry" | "times" | "operations"> &
+    Pick<
+      Controls,
+      | "config"
+      | "databaseType"
+      | "telemetry"
+      | "times"
+      | "operations"
+      | "circuitBreaker"
+      | "cleanup"
+      | "configure"
+      | "exportConfig"
+      | "importConfig"
+    > &
       Pick<ClusterControls, "isCluster" | "cluster"> & { cache: CacheControls }
   >;
 
@@ -45,6 +57,8 @@ export interface Watched {
   readonly limitMs: number;
   /** What is known of it, as `DatabaseFacts` in src/report/facts.rs has it, but for its name and probe. */
   facts(): { status: Status } & Record<string, unknown>;
+  /** What operators may change in it; none of a guard. */
+  readonly controls?: WatchedControls;
   /** What was logged of it since the first `seen` records. */
   logs(seen: number): ReturnType<TelemetryControls["logs"]> | undefined;
 }
@@ -111,6 +125,7 @@ function ofControls(name: string, controls: WatchedControls): Watched {
       operationsNamed: controls.operations?.(),
     }),
     (seen) => controls.telemetry?.logs(seen),
+    controls,
   );
 }
 
@@ -121,10 +136,12 @@ function watched(
   statusOf: () => Status,
   others: () => Record<string, unknown>,
   logs: Watched["logs"],
+  controls?: WatchedControls,
 ): Watched {
   const limitMs = (deadlineMs > 0 ? deadlineMs : LIMIT_DEFAULT_MS) + GRACE_MS;
   return {
     name,
+    ...(controls !== undefined && { controls }),
     limitMs,
     check: () => within(limitMs, ask),
     facts() {

@@ -3,8 +3,9 @@
 import type { OperationOptions, SeawallOptions } from "../config/options.ts";
 import { pluggedIn } from "../config/plugins.ts";
 import { type Controls, controlsOf } from "../controls.ts";
-import { createGuard, type Driver } from "../driver.ts";
+import type { Driver } from "../driver.ts";
 import type { Failure } from "../errors.ts";
+import { createGuard } from "../guard.ts";
 import { HEALTH_CHECK, type Operation, withOptions } from "../operation.ts";
 import { type DatabaseType, type Facts, profileOf } from "./profiles.ts";
 

@@ -8,7 +8,7 @@
 //   script_name = "seawall"
 
 import { demandMethods, timeoutOf, within } from "./checks.ts";
-import type { StrongStore } from "./strong.ts";
+import { type Change, checkChanges, type StrongStore } from "./strong.ts";
 
 /** The part of a `DurableObjectNamespace` that is used. */
 export interface DurableObjectNamespaceLike {
@@ -25,10 +25,7 @@ const NAME = "seawall";
 const URL = "https://seawall.invalid/";
 
 /** What the object is asked: as src/orders/remote.rs reads it. */
-type Ask =
-  | { ask: "read"; key: string }
-  | { ask: "swap"; key: string; expected: string | null; text: string | null }
-  | { ask: "list"; prefix: string };
+type Ask = { ask: "read"; key: string } | { ask: "swap"; changes: readonly Change[] } | { ask: "list"; prefix: string };
 
 interface Told {
   text?: string | null;
@@ -69,7 +66,10 @@ export function durableObjectStore(
   return {
     name: "durable-object",
     read: async (key) => (await limited({ ask: "read", key })).text ?? null,
-    swap: async (key, expected, text) => (await limited({ ask: "swap", key, expected, text })).swapped === true,
+    async swap(changes) {
+      checkChanges(changes);
+      return (await limited({ ask: "swap", changes })).swapped === true;
+    },
     list: async (prefix) => ((await limited({ ask: "list", prefix })).keys ?? []).sort(),
   };
 }

@@ -1,7 +1,7 @@
 // A store that lives as long as the process: for tests, and for servers that share one process.
 
 import type { Store } from "./store.ts";
-import type { StrongStore } from "./strong.ts";
+import { checkChanges, type StrongStore } from "./strong.ts";
 
 /** Above this many keys the one that was put longest ago makes room. */
 const ENTRIES_MAX = 1_000;
@@ -42,10 +42,13 @@ export function strongMemoryStore(): StrongStore {
   return {
     name: "memory",
     read: async (key) => texts.get(key) ?? null,
-    async swap(key, expected, text) {
-      if ((texts.get(key) ?? null) !== expected) return false;
-      if (text === null) texts.delete(key);
-      else texts.set(key, text);
+    async swap(changes) {
+      checkChanges(changes);
+      if (changes.some(({ key, expected }) => (texts.get(key) ?? null) !== expected)) return false;
+      for (const { key, text } of changes) {
+        if (text === null) texts.delete(key);
+        else texts.set(key, text);
+      }
       return true;
     },
     list: async (prefix) => [...texts.keys()].filter((key) => key.startsWith(prefix)).sort(),

@@ -2,7 +2,7 @@
 
 import { within } from "./checks.ts";
 import type { Store } from "./store.ts";
-import type { StrongStore } from "./strong.ts";
+import { type Change, checkChanges, type StrongStore } from "./strong.ts";
 
 /** One way to send commands. Answers are as the protocol gives them: text or bytes, numbers, lists, null. */
 export interface RedisConnection {
@@ -82,18 +82,22 @@ const STRONG_READ = `
 local stored = redis.call('HGET', KEYS[1], ARGV[1])
 return stored and '=' .. stored`;
 
-/** ARGV: the field; 0 when nothing is expected; what is expected; 0 to take it away; what is put. */
+/** ARGV: for each change the field; 0 when nothing is expected; what is expected; 0 to take it away; what is put. */
 const STRONG_SWAP = `
-local stored = redis.call('HGET', KEYS[1], ARGV[1])
-if ARGV[2] == '0' then
-  if stored then return 0 end
-elseif stored ~= ARGV[3] then
-  return 0
+for at = 1, #ARGV, 5 do
+  local stored = redis.call('HGET', KEYS[1], ARGV[at])
+  if ARGV[at + 1] == '0' then
+    if stored then return 0 end
+  elseif stored ~= ARGV[at + 2] then
+    return 0
+  end
 end
-if ARGV[4] == '0' then
-  redis.call('HDEL', KEYS[1], ARGV[1])
-else
-  redis.call('HSET', KEYS[1], ARGV[1], ARGV[5])
+for at = 1, #ARGV, 5 do
+  if ARGV[at + 3] == '0' then
+    redis.call('HDEL', KEYS[1], ARGV[at])
+  else
+    redis.call('HSET', KEYS[1], ARGV[at], ARGV[at + 4])
+  end
 end
 return 1`;
 
@@ -117,11 +121,14 @@ export function strongRedisCommandStore(
 ): StrongStore {
   const run = (script: string, ...args: string[]) => within(timeout, name, connection.eval(script, key, args));
   const given = (text: string | null) => (text === null ? ["0", ""] : ["1", text]);
+  const args = ({ key: field, expected, text }: Change) => [field, ...given(expected), ...given(text)];
   return {
     name,
     read: async (field) => textOf(await run(STRONG_READ, field))?.slice(1) ?? null,
-    swap: async (field, expected, text) =>
-      Number(await run(STRONG_SWAP, field, ...given(expected), ...given(text))) === 1,
+    async swap(changes) {
+      checkChanges(changes);
+      return Number(await run(STRONG_SWAP, ...changes.flatMap(args))) === 1;
+    },
     async list(prefix) {
       const fields = (await run(STRONG_LIST, prefix)) as unknown[];
       return fields.map((field) => (textOf(field) ?? "=").slice(1)).sort();

@@ -5,7 +5,8 @@
 // here is no part of what its tenant's breaker and latencies are told.
 
 import type { Priority } from "../config/options.ts";
-import { createGuard, type Driver } from "../driver.ts";
+import type { Driver } from "../driver.ts";
+import { createGuard } from "../guard.ts";
 import type { Platform } from "../platform/platform.ts";
 
 /** How much the tenants of one isolate may have in flight together. */

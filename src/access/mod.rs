@@ -1,0 +1,86 @@
+//! Who asks, and what that allows.
+//!
+//! A room of values: `http::auth` finds out who sends a request, the table of routes says which role a line wants.
+
+pub mod settings;
+
+pub use settings::Settings;
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// What somebody may do. Each role may do what those before it may.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Look at everything but secrets.
+    #[default]
+    Viewer,
+    /// Run the service: flags, kill switch, circuits, pools, tenants, alerts.
+    Operator,
+    /// Everything else: settings, tokens, restoring a backup.
+    Admin,
+}
+
+impl Role {
+    /// All of them, the least first.
+    pub const ALL: [Self; 3] = [Self::Viewer, Self::Operator, Self::Admin];
+
+    /// The role of that name.
+    #[must_use]
+    pub fn of(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|role| role.text() == text)
+    }
+
+    /// As it stands in documents.
+    #[must_use]
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::Viewer => "viewer",
+            Self::Operator => "operator",
+            Self::Admin => "admin",
+        }
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text())
+    }
+}
+
+/// Who asks.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Principal {
+    /// A name for orders and records, at most [`BY_MAX`](crate::orders::order::BY_MAX) bytes: `admin` for the admin
+    /// token, else that of a token or of a person. Empty for whoever need not say.
+    pub name: String,
+    /// What it may do.
+    pub role: Role,
+    /// The one tenant that it may see and change; all of them without.
+    pub tenant: Option<String>,
+}
+
+impl Principal {
+    /// Whoever holds the admin token.
+    #[must_use]
+    pub fn admin() -> Self {
+        Self { name: "admin".to_owned(), role: Role::Admin, tenant: None }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_role_may_do_what_those_before_it_may() {
+        assert!(Role::Viewer < Role::Operator && Role::Operator < Role::Admin);
+        for role in Role::ALL {
+            assert_eq!(Role::of(role.text()), Some(role));
+            assert_eq!(serde_json::to_string(&role).unwrap(), format!("\"{role}\""));
+        }
+        assert_eq!(Role::of("Admin"), None);
+    }
+}

@@ -1,0 +1,155 @@
+//! A change, its record and the head, written in one step.
+//!
+//! ```text
+//! read audit/head
+//! swap [the change …, audit/head 12 -> 13, audit/000000000013 nothing -> record]
+//!   done      there it is
+//!   not done  the head has moved on: again with the new head. It has not: what was to be changed has changed itself
+//!   lost      read audit/000000000013: our own text says that it was done
+//! ```
+
+use super::entry::{Act, Entry};
+use super::head::{Budget, Head, Mark};
+use super::{HEAD_KEY, PREFIX, key, seq_of};
+use crate::clock::Millis;
+use crate::http::exchange::{Answer, Change, Cx, Next, Question};
+use crate::orders::Name;
+
+/// Other writers may come first so many times. Each time one of them has got on.
+const TRIES_MAX: u32 = 64;
+
+/// What became of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Committed {
+    /// It is done, and this is its record's number.
+    Done(u64),
+    /// Nothing was done: something that was to be changed is not what it was expected to be.
+    Changed,
+    /// Nothing was done: there is no more to be written for so many milliseconds.
+    Limited(Millis),
+    /// Nothing was done: others came first, again and again.
+    Busy,
+    /// Nothing was done: the store did not answer. In its words.
+    Failed(String),
+    /// Nobody knows whether it was done. In the store's words.
+    Unknown(String),
+}
+
+/// What is to be done.
+#[derive(Clone, Debug)]
+struct Commit {
+    changes: Vec<Change>,
+    act: Act,
+    budget: Budget,
+    marks: Vec<(Name, Mark)>,
+    tries: u32,
+}
+
+/// Makes `changes` and writes down `act`, both or neither. `marks` are those of the orders among the changes.
+///
+/// There may be [`CHANGES_MAX`](crate::http::exchange::CHANGES_MAX) changes less two.
+pub fn commit(
+    changes: Vec<Change>,
+    act: Act,
+    budget: Budget,
+    marks: Vec<(Name, Mark)>,
+    then: impl FnOnce(Committed, &mut Cx<'_>) -> Next + 'static,
+) -> Next {
+    let commit = Commit { changes, act, budget, marks, tries: TRIES_MAX };
+    with_head(move |head, cx| match head {
+        Ok((expected, head)) => swap(commit, expected, head, cx, then),
+        Err(problem) => then(Committed::Failed(problem), cx),
+    })
+}
+
+/// Reads the head: its text as it is there, and what it says. Records go on after a head that is damaged.
+fn with_head(then: impl FnOnce(Result<(Option<String>, Head), String>, &mut Cx<'_>) -> Next + 'static) -> Next {
+    Next::ask(Question::Read { key: HEAD_KEY.to_owned() }, move |answer, cx| {
+        let text = match answer {
+            Answer::Text(text) => text,
+            other => return then(Err(failure(other)), cx),
+        };
+        match text.as_deref().map(Head::read) {
+            Some(Some(head)) => then(Ok((text, head)), cx),
+            // Also nothing: a head that was removed must not have the records begin at 1 again.
+            damaged_or_nothing => {
+                let is_damaged = damaged_or_nothing.is_some();
+                Next::ask(Question::List { prefix: PREFIX.to_owned() }, move |answer, cx| match answer {
+                    Answer::Keys(keys) => {
+                        let last = keys.iter().filter_map(|key| seq_of(key)).max();
+                        let head = match last {
+                            None if !is_damaged => Head::new(),
+                            last => Head::after_damage(last.unwrap_or_default()),
+                        };
+                        then(Ok((text, head)), cx)
+                    }
+                    other => then(Err(failure(other)), cx),
+                })
+            }
+        }
+    })
+}
+
+fn swap(
+    commit: Commit,
+    expected: Option<String>,
+    mut head: Head,
+    cx: &mut Cx<'_>,
+    then: impl FnOnce(Committed, &mut Cx<'_>) -> Next + 'static,
+) -> Next {
+    let limits = cx.monitor.settings().admin.limits();
+    if let Err(wait_ms) = head.take(commit.budget, limits, cx.now) {
+        return then(Committed::Limited(wait_ms), cx);
+    }
+    // Two tries of one commit may have the same chance: the try tells them apart.
+    let id = cx.random ^ u64::from(commit.tries);
+    let entry = Entry::new(&commit.act, head.seq + 1, head.sha256.clone(), cx.now, id);
+    let record = entry.text();
+    head.append(&entry, &record);
+    head.orders.extend(commit.marks.iter().map(|(name, mark)| (name.text().to_owned(), mark.clone())));
+    let record_key = key(entry.seq);
+    let mut changes = commit.changes.clone();
+    changes.push(Change { key: HEAD_KEY.to_owned(), expected: expected.clone(), text: Some(head.text()) });
+    changes.push(Change { key: record_key.clone(), expected: None, text: Some(record.clone()) });
+    Next::ask(Question::Swap { changes }, move |answer, cx| match answer {
+        Answer::Swapped(true) => then(Committed::Done(entry.seq), cx),
+        // Also after a swap that was not done: a client of the store that repeats what got lost says so the second time.
+        Answer::Swapped(false) => Next::ask(Question::Read { key: record_key }, move |answer, cx| match answer {
+            Answer::Text(Some(found)) if found == record => then(Committed::Done(entry.seq), cx),
+            Answer::Text(_) => again(commit, expected, then),
+            other => then(Committed::Unknown(failure(other)), cx),
+        }),
+        other => {
+            let problem = failure(other);
+            Next::ask(Question::Read { key: record_key }, move |answer, cx| match answer {
+                Answer::Text(Some(found)) if found == record => then(Committed::Done(entry.seq), cx),
+                // What was sent may arrive yet.
+                _ => then(Committed::Unknown(problem), cx),
+            })
+        }
+    })
+}
+
+/// After a swap that was not done. With the head as it was it is one of the changes that cannot be made.
+fn again(
+    mut commit: Commit,
+    expected: Option<String>,
+    then: impl FnOnce(Committed, &mut Cx<'_>) -> Next + 'static,
+) -> Next {
+    with_head(move |head, cx| match head {
+        Err(problem) => then(Committed::Failed(problem), cx),
+        Ok((found, _)) if found == expected => then(Committed::Changed, cx),
+        Ok(_) if commit.tries <= 1 => then(Committed::Busy, cx),
+        Ok((found, head)) => {
+            commit.tries -= 1;
+            swap(commit, found, head, cx, then)
+        }
+    })
+}
+
+fn failure(answer: Answer) -> String {
+    match answer {
+        Answer::Failed(problem) => problem,
+        _ => "The host answered another question.".to_owned(),
+    }
+}

@@ -1,0 +1,190 @@
+//! Follows the orders: what an operator said elsewhere holds here soon after.
+//!
+//! ```text
+//! read audit/head        which orders are the newest: one small read for all of them
+//! read the newer ones    each must be what the head says that was written
+//! obey                   the host is told what to do with its databases
+//! ```
+//!
+//! An isolate asks the strong store about once a second while it has anything to do; with many isolates it may ask the read
+//! cache instead, and learns as late as that does.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::Name;
+use super::control::{Control, Hold};
+use super::order::{Order, checksum};
+use super::seen::Seen;
+use crate::audit::HEAD_KEY;
+use crate::audit::head::{Head, Mark};
+use crate::clock::{Instant, Millis};
+use crate::http::exchange::{Answer, Cx, Next, Question};
+
+/// Least time between two looks, in milliseconds.
+pub const INTERVAL_MIN_MS: Millis = 100;
+
+/// What a host is to do with its databases.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "do", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum Command {
+    /// Hold the circuit in a state, or let it go.
+    Hold {
+        /// Which database; `None` for all of them.
+        database: Option<String>,
+        /// In which state; `None` lets go.
+        state: Option<Hold>,
+        /// Who says so.
+        by: String,
+        /// Why.
+        reason: String,
+    },
+    /// Close the circuit and forget its counts.
+    Reset {
+        /// Which database; `None` for all of them.
+        database: Option<String>,
+        /// Who says so.
+        by: String,
+        /// Why.
+        reason: String,
+    },
+    /// Close idle connections, or all.
+    Drain {
+        /// Which database; `None` for all of them.
+        database: Option<String>,
+        /// Those in use as well, once they are given back.
+        is_all: bool,
+    },
+    /// Take these settings, the JSON of an order: what it does not say goes back to what it was when the host began.
+    Configure {
+        /// The settings.
+        settings: String,
+    },
+}
+
+/// What is remembered between two looks.
+#[derive(Clone, Debug, Default)]
+pub struct Follow {
+    looked_at: Option<Instant>,
+    obeyed: BTreeMap<&'static str, u64>,
+    control: Option<Control>,
+    /// What is wrong with the orders that are there; nothing of those is followed.
+    problem: Option<&'static str>,
+}
+
+impl Follow {
+    /// What is wrong with the orders that are there, if something is.
+    #[must_use]
+    pub const fn problem(&self) -> Option<&'static str> {
+        self.problem
+    }
+
+    fn is_due(&self, now: Instant, interval_ms: Millis) -> bool {
+        self.looked_at.is_none_or(|at| now < at || now.since(at) >= interval_ms)
+    }
+}
+
+/// Looks, if it is time to.
+pub fn begin(cx: &mut Cx<'_>) -> Next {
+    let admin = &cx.monitor.settings().admin;
+    let (interval_ms, is_cached) = (admin.follow_interval_ms, admin.follow_cache);
+    if !cx.monitor.follow().is_due(cx.now, interval_ms) {
+        return Next::Done;
+    }
+    cx.monitor.follow_mut().looked_at = Some(cx.now);
+    let key = HEAD_KEY.to_owned();
+    let question = if is_cached { Question::ReadCached { key } } else { Question::Read { key } };
+    Next::ask(question, |answer, cx| match answer {
+        Answer::Text(Some(text)) => match Head::read(&text) {
+            Some(head) => read_newer(head, cx),
+            // The next write mends it; until then what is known holds.
+            None => Next::Done,
+        },
+        _ => Next::Done,
+    })
+}
+
+/// Reads the orders that the head has in newer versions than were seen here.
+fn read_newer(head: Head, cx: &mut Cx<'_>) -> Next {
+    let seen = cx.monitor.orders_mut();
+    let newer: Vec<(Name, Mark)> = Name::ALL
+        .into_iter()
+        .filter_map(|name| Some((name, head.orders.get(name.text())?.clone())))
+        .filter(|(name, mark)| seen.newest(*name).is_none_or(|order| order.version < mark.version))
+        .collect();
+    if newer.is_empty() {
+        return obey(cx);
+    }
+    let keys = newer.iter().map(|(name, _)| name.key()).collect();
+    Next::ask(Question::ReadAll { keys }, move |answer, cx| {
+        if let Answer::Texts(texts) = answer {
+            let problems: Vec<_> = newer
+                .iter()
+                .zip(texts)
+                .filter_map(|((name, mark), text)| {
+                    take(*name, mark, text.as_deref(), cx.monitor.orders_mut(), cx.now).err()
+                })
+                .collect();
+            cx.monitor.follow_mut().problem = problems.first().copied();
+        }
+        obey(cx)
+    })
+}
+
+/// Takes a text for the order that the head has under this mark.
+fn take(name: Name, mark: &Mark, text: Option<&str>, seen: &mut Seen, now: Instant) -> Result<(), &'static str> {
+    let text = text.ok_or("an order is gone that the head of the audit log names")?;
+    let order = Order::read(name, text).map_err(|_| "an order is damaged")?;
+    // A newer one has a newer head, which is looked at next time.
+    if order.version == mark.version && checksum(text) != mark.sha256 {
+        return Err("an order is not the one that the head of the audit log names");
+    }
+    seen.look(name, Some(text));
+    seen.verified(name, now);
+    Ok(())
+}
+
+/// Tells the host what is to be done because of orders that it was not told of.
+fn obey(cx: &mut Cx<'_>) -> Next {
+    let mut commands = Vec::new();
+    let mut versions = Vec::new();
+    for name in [Name::Config, Name::Control] {
+        let Some(order) = cx.monitor.orders_mut().newest(name).cloned() else { continue };
+        let follow = cx.monitor.follow_mut();
+        if follow.obeyed.get(name.text()).is_some_and(|&version| version >= order.version) {
+            continue;
+        }
+        versions.push((name, order.version));
+        match name {
+            Name::Config => commands.push(Command::Configure { settings: order.value.to_string() }),
+            _ => {
+                let control = Control::read(&order.value).unwrap_or_default();
+                commands.extend(control.since(follow.control.as_ref(), &order.by, &order.reason));
+                follow.control = Some(control);
+            }
+        }
+    }
+    let done = move |cx: &mut Cx<'_>| {
+        cx.monitor.follow_mut().obeyed.extend(versions.iter().map(|&(name, version)| (name.text(), version)));
+        Next::Done
+    };
+    if commands.is_empty() {
+        return done(cx);
+    }
+    Next::ask(Question::Obey { commands }, move |answer, cx| match answer {
+        Answer::Obeyed => done(cx),
+        // Whatever went wrong would go wrong again: it is told, and the version counts as obeyed.
+        _ => {
+            cx.monitor.follow_mut().problem = Some("an order could not be obeyed");
+            done(cx)
+        }
+    })
+}
+
+/// The value of an order that somebody gave, `null` while there is none.
+#[must_use]
+pub fn value(seen: &Seen, name: Name) -> Value {
+    seen.newest(name).map_or(Value::Null, |order| order.value.clone())
+}
