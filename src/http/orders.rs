@@ -76,7 +76,7 @@ pub(super) fn show(call: &Call, name: Name) -> Next {
 fn read(name: Name, answer: Answer, cx: &mut Cx<'_>) -> Result<Option<Order>, Response> {
     let text = match answer {
         Answer::Text(text) => text,
-        Answer::Failed(problem) => return Err(unavailable(&problem)),
+        Answer::Failed(problem) | Answer::NoStore(problem) => return Err(unavailable(&problem)),
         _ => return Err(unavailable("The host answered another question.")),
     };
     let order = text.as_deref().map(|text| Order::read(name, text)).transpose();
@@ -147,7 +147,7 @@ pub(super) fn replace(call: &Call, name: Name) -> Next {
             Next::ask(Question::Read { key: name.key() }, move |answer, cx| {
                 let current = match answer {
                     Answer::Text(text) => text,
-                    Answer::Failed(problem) => return Next::Respond(unavailable(&problem)),
+                    Answer::Failed(problem) | Answer::NoStore(problem) => return Next::Respond(unavailable(&problem)),
                     _ => return Next::Respond(unavailable("The host answered another question.")),
                 };
                 let expected = expected_version(&proposal.condition);

@@ -185,11 +185,18 @@ impl Method {
 impl Route {
     /// The methods as `Allow` lists them.
     fn allowed(&self) -> String {
-        let names = self.operations.iter().map(|operation| match operation.method {
-            Method::Get => "GET, HEAD",
-            other => other.text(),
-        });
-        names.collect::<Vec<_>>().join(", ")
+        self.methods().collect::<Vec<_>>().join(", ")
+    }
+
+    fn methods(&self) -> impl Iterator<Item = &'static str> {
+        self.operations
+            .iter()
+            .flat_map(|operation| match operation.method {
+                Method::Get => ["GET", "HEAD"].as_slice(),
+                Method::Put => &["PUT"],
+                Method::Post => &["POST"],
+            })
+            .copied()
     }
 
     fn operation(&self, method: &str) -> Option<&'static Operation> {
@@ -200,7 +207,8 @@ impl Route {
 
 /// Begins the answer to a request.
 ///
-/// A slash at the end of the request's path makes no difference. `OPTIONS` tells the methods and allows no other origin.
+/// A slash at the end of the request's path makes no difference. `OPTIONS` tells the methods and allows no other origin;
+/// below [`ADMIN_PATH`] it tells those of all routes there, so that nobody learns which there are.
 #[must_use]
 pub fn begin(request: &Request, cx: &mut Cx<'_>) -> Next {
     // An alert that comes back here would be one about its own delivery.
@@ -222,6 +230,11 @@ pub fn begin(request: &Request, cx: &mut Cx<'_>) -> Next {
 
 /// The same below [`ADMIN_PATH`], where nobody learns what is there who is not let in.
 fn begin_admin(request: &Request, cx: &mut Cx<'_>) -> Next {
+    // A preflight carries no token, by its nature: it gets an answer that knows neither the path nor who asks.
+    if request.method == "OPTIONS" {
+        let admin = ROUTES.iter().filter(|route| route.root == Root::Admin);
+        return Next::Respond(options(admin.flat_map(Route::methods)));
+    }
     let found = found(Root::Admin, ADMIN_PATH, request);
     let path = found.map_or("", |(route, _)| route.path);
     let is_write = !matches!(request.method.as_str(), "GET" | "HEAD");
@@ -256,7 +269,7 @@ fn admitted(request: Request, principal: Principal, id: u64, cx: &mut Cx<'_>) ->
 fn answering(route: &'static Route, request: &Request) -> Result<&'static Operation, Response> {
     match (route.operation(&request.method), request.method.as_str()) {
         (Some(operation), _) => Ok(operation),
-        (None, "OPTIONS") => Err(options(&route.allowed())),
+        (None, "OPTIONS") => Err(options(route.methods())),
         (None, _) => Err(method_not_allowed(&route.allowed())),
     }
 }
@@ -323,8 +336,15 @@ fn not_found(path: &str) -> Response {
     Problem { code: "NOT_FOUND", title: "Not found", status: 404, detail, instance }.response()
 }
 
-fn options(allowed: &str) -> Response {
-    let headers = vec![("allow", format!("{allowed}, OPTIONS")), ("cache-control", "no-store".to_owned())];
+/// These methods, each once.
+fn options(methods: impl Iterator<Item = &'static str>) -> Response {
+    let mut allowed: Vec<&str> = Vec::new();
+    for method in methods.chain(["OPTIONS"]) {
+        if !allowed.contains(&method) {
+            allowed.push(method);
+        }
+    }
+    let headers = vec![("allow", allowed.join(", ")), ("cache-control", "no-store".to_owned())];
     Response { status: 204, headers, body: String::new() }
 }
 

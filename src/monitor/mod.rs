@@ -25,6 +25,7 @@ use crate::orders::seen::Seen;
 use crate::report::facts::Facts;
 use crate::report::probe::Probes;
 use crate::telemetry::Telemetry;
+use crate::telemetry::span::Span;
 
 /// One isolate's memory of what it watches.
 #[derive(Debug, Default)]
@@ -155,5 +156,10 @@ impl Monitor {
         if let Answer::Logs(records) = answer {
             self.telemetry.take_in(records, &self.settings.telemetry);
         }
+    }
+
+    /// Keeps spans for a collector.
+    pub fn take_in_spans(&mut self, spans: Vec<Span>) {
+        self.telemetry.take_in_spans(spans, &self.settings.telemetry);
     }
 }

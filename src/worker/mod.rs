@@ -28,3 +28,5 @@ mod promise;
 mod strong;
 #[cfg(feature = "worker")]
 mod upstream;
+#[cfg(feature = "worker")]
+mod watched;
