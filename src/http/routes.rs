@@ -4,7 +4,7 @@ use super::auth;
 use super::call::Call;
 use super::exchange::{Cx, Next};
 use super::{Problem, QUOTED_MAX, Request, Response};
-use super::{alerts, health, logs, metrics, openapi, orders};
+use super::{alerts, audit, control, health, idempotency, logs, metrics, openapi, orders};
 use crate::access::{Principal, Role};
 use crate::alerts::delivery::LOOP_HEADER;
 use crate::orders::Name;
@@ -141,6 +141,63 @@ pub(super) const ROUTES: &[Route] = &[
     },
     Route {
         root: Root::Admin,
+        path: "/kill",
+        operations: &[post(
+            Role::Operator,
+            "kill",
+            "Turns flags off at once: all of them, or those named",
+            control::kill,
+        )],
+    },
+    Route {
+        root: Root::Admin,
+        path: "/kill/release",
+        operations: &[post(
+            Role::Operator,
+            "releaseKill",
+            "Takes back what was turned off at once",
+            control::release_kill,
+        )],
+    },
+    Route {
+        root: Root::Admin,
+        path: "/orders/control",
+        operations: &[get("readControl", "Circuits that are held, and pools that were drained", |call, _| {
+            orders::show(call, Name::Control)
+        })],
+    },
+    Route {
+        root: Root::Admin,
+        path: "/circuits/{database}/hold",
+        operations: &[post(Role::Operator, "holdCircuit", "Holds a circuit open or closed, everywhere", control::hold)],
+    },
+    Route {
+        root: Root::Admin,
+        path: "/circuits/{database}/release",
+        operations: &[post(Role::Operator, "releaseCircuit", "Lets a circuit go that is held", control::release)],
+    },
+    Route {
+        root: Root::Admin,
+        path: "/circuits/{database}/reset",
+        operations: &[post(Role::Operator, "resetCircuit", "Closes a circuit and forgets its counts", control::reset)],
+    },
+    Route {
+        root: Root::Admin,
+        path: "/pools/{database}/drain",
+        operations: &[post(Role::Operator, "drainPool", "Closes connections, everywhere", control::drain)],
+    },
+    Route {
+        root: Root::Admin,
+        path: "/audit",
+        operations: &[get("readAudit", "The audit log, the newest first", audit::page)],
+    },
+    Route {
+        root: Root::Admin,
+        path: "/audit/verify",
+        operations: &[get("verifyAudit", "Whether the chain of the audit log is whole", audit::verify)],
+    },
+    Route {
+        root: Root::Admin,
         path: "/openapi.json",
         operations: &[get("readOpenApi", "This document", openapi::document)],
     },
@@ -260,7 +317,20 @@ fn admitted(request: Request, principal: Principal, id: u64, cx: &mut Cx<'_>) ->
         }
         Ok(operation) => {
             let rest = rest.to_owned();
-            (operation.begin)(&Call { request, rest, principal, id }, cx)
+            let mut call = Call { request, rest, principal, idempotency: None, id };
+            if operation.method == Method::Get {
+                return (operation.begin)(&call, cx);
+            }
+            match idempotency::key_of(&call) {
+                Err(response) => return Next::Respond(response),
+                Ok(key) => call.idempotency = key,
+            }
+            // Without a key it goes on at once; what follows an answer asks for its own `cx`.
+            let begin = operation.begin;
+            if call.idempotency.is_none() {
+                return begin(&call, cx);
+            }
+            idempotency::replayed(call, cx.now, move |call, cx| begin(&call, cx))
         }
     }
 }

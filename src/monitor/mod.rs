@@ -15,8 +15,10 @@ use checks::Checks;
 use chores::UnderWay;
 
 use crate::alerts::{self, Alerts};
+use crate::audit;
 use crate::clock::Millis;
 use crate::http::exchange::Answer;
+use crate::http::idempotency::Forgetting;
 use crate::metrics::Metrics;
 use crate::metrics::document::Picture;
 use crate::metrics::samples::Samples;
@@ -38,6 +40,8 @@ pub struct Monitor {
     admin_requests: AdminRequests,
     orders: Seen,
     follow: Follow,
+    forgetting: Forgetting,
+    audit: audit::forget::Forgetting,
     probes: Probes,
     uptime_ms: Millis,
     alerts: Alerts,
@@ -88,6 +92,16 @@ impl Monitor {
     #[must_use]
     pub const fn orders(&self) -> &Seen {
         &self.orders
+    }
+
+    /// When old idempotency keys were last looked for.
+    pub(crate) const fn forgetting_mut(&mut self) -> &mut Forgetting {
+        &mut self.forgetting
+    }
+
+    /// When old records of the audit log were last looked for.
+    pub(crate) const fn audit_mut(&mut self) -> &mut audit::forget::Forgetting {
+        &mut self.audit
     }
 
     /// How far the orders were followed.

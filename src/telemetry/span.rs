@@ -8,12 +8,10 @@ use serde_json::{Map, Value};
 
 use super::trace_context::TraceContext;
 use crate::clock::Instant;
-#[cfg(not(feature = "bindings"))]
-use crate::config::variables::Address;
+use crate::config::address::Address;
 use crate::error::CODES;
 
 /// Characters of a name, at most.
-#[cfg(not(feature = "bindings"))]
 const NAME_MAX: usize = 255;
 /// Different codes of servers that are told; the next ones are `_OTHER`.
 const CODES_MAX: usize = 100;
@@ -92,7 +90,6 @@ impl<'a> Cause<'a> {
 }
 
 /// The database at `address`: the same of all that it is asked.
-#[cfg(not(feature = "bindings"))]
 #[must_use]
 pub fn place(address: &Address) -> Attributes {
     let authority = address.base_url.split_once("://").map_or("", |(_, rest)| rest);

@@ -7,7 +7,7 @@ use worker::worker_sys::web_sys::{self, AbortController};
 use worker::{Headers, Method, Request, RequestInit, RequestRedirect};
 
 use super::promise::{call, settled};
-use crate::config::variables::Address;
+use crate::config::address::Address;
 use crate::hrana::proto::{PipelineRequest, PipelineResponse, StreamResult, Version};
 use crate::hrana::{decode, encode};
 use crate::http::exchange::Outgoing;

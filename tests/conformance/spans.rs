@@ -1,7 +1,7 @@
 //! What the spans of an operation say: the stories that the npm package is held to as well.
 
 use seawall::clock::Instant;
-use seawall::config::variables::Address;
+use seawall::config::address::Address;
 use seawall::telemetry::otlp::span_of;
 use seawall::telemetry::span::{Cause, Codes, place};
 use seawall::telemetry::trace_context::TraceContext;
