@@ -15,12 +15,14 @@ pub struct Call {
     pub principal: Principal,
     /// The number of the request, for records and for whoever asks about it.
     pub id: u64,
+    /// Where it came from, as a digest for records: see [`address_digest`](super::auth::address_digest).
+    pub address: Option<String>,
 }
 
 impl Call {
     /// A request to a path that anybody may ask.
     pub(super) fn open(request: &Request, rest: &str) -> Self {
-        Self { request: request.clone(), rest: rest.to_owned(), principal: Principal::default(), id: 0 }
+        Self { request: request.clone(), rest: rest.to_owned(), principal: Principal::default(), id: 0, address: None }
     }
 
     /// Its number, as it is shown.

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::call::Call;
 use super::exchange::{Answer, Change, Cx, Next, Question};
-use super::{Problem, Response, body};
+use super::{Problem, Response, body, secure};
 use crate::audit::commit::{Committed, commit};
 use crate::audit::entry::Act;
 use crate::audit::head::{Budget, Mark};
@@ -138,7 +138,12 @@ fn put_cached(name: Name, text: String, puts: u32, then: impl FnOnce(&mut Cx<'_>
 }
 
 /// `PUT /orders/{name}`.
-pub(super) fn replace(call: &Call, name: Name) -> Next {
+pub(super) fn replace(call: &Call, name: Name, cx: &Cx<'_>) -> Next {
+    if name == Name::Phase
+        && let Err(refused) = secure::approved(cx)
+    {
+        return Next::Respond(refused);
+    }
     match proposal(call, name) {
         Err(response) => Next::Respond(response),
         Ok(proposal) => {
@@ -219,7 +224,7 @@ fn write(call: &Call, name: Name, action: &'static str, swap: Swap) -> Next {
         after: recorded(Some(&swap.order)),
         reason: swap.order.reason.clone(),
         request_id: call.id_text(),
-        address: None,
+        address: call.address.clone(),
     };
     let budget = if name == Name::Kill { Budget::Kill } else { Budget::Writes };
     let mut changes = vec![Change { key: name.key(), expected: swap.expected.clone(), text: Some(swap.text.clone()) }];

@@ -27,4 +27,6 @@ mod promise;
 #[cfg(feature = "worker")]
 mod strong;
 #[cfg(feature = "worker")]
+mod trust;
+#[cfg(feature = "worker")]
 mod upstream;
