@@ -82,7 +82,7 @@ export function openClient(config: Config, platform = thisPlatform): OpenedClien
   const client = new RemoteClient(checked, options, consistency, openGuard, cache.cacheFor, cost);
   const ping = () => client.ping(options.primary?.name ?? PRIMARY);
   const own = controlsOf(current, ignoredOf(config), "libsql", ping);
-  cluster = clusterControlsOf({ config, options, platform }, database, own, current, client);
+  cluster = clusterControlsOf({ config: { ...config }, options, platform }, database, own, current, client);
   for (const { name, url, ...rest } of options.replicas ?? []) cluster.register(name, url, rest);
   const controls = { ...cluster.controls, cache };
   const seawall = clientControlsOf(controls, client, consistency, consistency.floor);

@@ -46,15 +46,13 @@ export function parseConfig(config: Readonly<Config>): ClientConfig {
   for (const [name, value] of queryPairs(parts.query)) {
     if (name === "tls") {
       if (value !== "0" && value !== "1") {
-        throw invalid(
-          `Unknown value for the "tls" query argument: ${JSON.stringify(value)}. Supported values are: ["0", "1"]`,
-        );
+        throw invalid('Unknown value for the "tls" query argument. Supported values are: ["0", "1"]');
       }
       tls = value === "1";
     } else if (name === "authToken") {
       authToken = value;
     } else {
-      throw new LibsqlError(`Unsupported URL query parameter ${JSON.stringify(name)}`, "URL_PARAM_NOT_SUPPORTED");
+      throw new LibsqlError(`Unsupported URL query parameter${shownName(name)}`, "URL_PARAM_NOT_SUPPORTED");
     }
   }
 
@@ -136,6 +134,11 @@ function* queryPairs(query: string | undefined): Generator<[string, string]> {
     const value = equals < 0 ? "" : pair.slice(equals + 1);
     yield [percentDecode(name.replaceAll("+", " ")), percentDecode(value.replaceAll("+", " "))];
   }
+}
+
+/** Whatever follows a `?` may be a token: only what looks like the name of a parameter is shown. */
+function shownName(name: string): string {
+  return /^[a-z_-]{1,20}$/i.test(name) ? ` ${JSON.stringify(name)}` : "";
 }
 
 function percentDecode(text: string): string {

@@ -8,6 +8,7 @@ import type { ClientConfig } from "./config.ts";
 import { type Consistency, EndpointIndex, indexOfResult, type Post } from "./consistency/consistency.ts";
 import type { Floor } from "./consistency/log-index.ts";
 import { marked } from "./consistency/stale.ts";
+import { Credentials } from "./credentials.ts";
 import { LibsqlError } from "./errors.ts";
 import { batchOutcome, executeResult, expectOk } from "./hrana/decode.ts";
 import {
@@ -23,7 +24,7 @@ import {
   sequenceRequest,
   sqlOf,
 } from "./hrana/encode.ts";
-import { type Authorization, Pipeline, type RequestBuilder } from "./hrana/pipeline.ts";
+import { Pipeline, type RequestBuilder } from "./hrana/pipeline.ts";
 import type { PipelineResponse, StreamResult } from "./hrana/proto.ts";
 import type { Connections } from "./operation.ts";
 import {
@@ -56,6 +57,7 @@ export class RemoteClient implements Client {
   readonly protocol = "http";
   readonly #config: ClientConfig;
   readonly #wire: WireOptions;
+  readonly #credentials: Credentials;
   readonly #openGuard: (connections: Connections) => Guard;
   readonly #cacheFor: CacheFor | undefined;
   #guard: Guard;
@@ -85,6 +87,7 @@ export class RemoteClient implements Client {
     this.#consistency = consistency;
     this.#config = config;
     this.#wire = wire;
+    this.#credentials = new Credentials(config.authorization, wire.authToken);
     this.#openGuard = openGuard;
     this.#transport = openTransport(config.fetch, wire.compression);
     this.#pipeline = this.#openPipeline();
@@ -98,6 +101,11 @@ export class RemoteClient implements Client {
   /** Goes on under another guard. What runs ends under the one that it began under. */
   guardBy(guard: Guard): void {
     this.#guard = guard;
+  }
+
+  /** Shows another token from now on. @throws TypeError when it cannot be used. */
+  rotateAuthToken(token: string): void {
+    this.#credentials.rotate(token);
   }
 
   execute(statement: InStatement, args?: InArgs): Promise<ResultSet> {
@@ -350,10 +358,8 @@ export class RemoteClient implements Client {
   }
 
   #openPipeline(): Pipeline {
-    const { baseUrl, authorization, remoteEncryptionKey, intMode } = this.#config;
-    const read = this.#wire.authToken;
-    const authorize: Authorization = read === undefined ? () => authorization : async () => `Bearer ${await read()}`;
-    return new Pipeline(baseUrl, this.#transport, authorize, remoteEncryptionKey, intMode);
+    const { baseUrl, remoteEncryptionKey, intMode } = this.#config;
+    return new Pipeline(baseUrl, this.#transport, this.#credentials.authorize, remoteEncryptionKey, intMode);
   }
 }
 

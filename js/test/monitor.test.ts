@@ -4,6 +4,7 @@ import { createClient } from "../src/client.ts";
 import { createGuard } from "../src/guard.ts";
 import { createMonitor, getDatabaseMonitor, type Monitor, monitorOn } from "../src/monitor/monitor.ts";
 import { controlsOfProtected, protect } from "../src/protect/protect.ts";
+import { strongMemoryStore } from "../src/store/memory.ts";
 import { Tenants } from "../src/tenants/tenants.ts";
 import { FakeDatabase, hold, letGo, openClient } from "./fake-database.ts";
 import { handSetClock, platformOf, START } from "./guards.ts";
@@ -450,5 +451,37 @@ describe("what must not harm", () => {
     expect(await response.text()).not.toContain("hunter2");
     expect((await get(monitor, "/api/health/live")).status).toBe(200);
     await monitor.tick();
+  });
+});
+
+describe("how often the others are told what was counted", () => {
+  const MINUTE_S = 60;
+
+  /** How often a monitor writes into its store in a minute in which somebody looks after it every second. */
+  async function toldInAMinute(
+    client: Parameters<typeof openClient>[2],
+    options: Partial<Parameters<typeof createMonitor>[0]> = {},
+  ): Promise<number> {
+    const store = strongMemoryStore();
+    const swap = vi.spyOn(store, "swap");
+    const databases = { primary: openClient(database, undefined, { ...LIMITS, ...client }) };
+    const monitor = monitorOn({ databases, store, ...options }, platformOf());
+    monitors.push(monitor);
+    for (let second = 0; second < MINUTE_S; second += 1) {
+      vi.setSystemTime(START + second * 1_000);
+      await monitor.tick();
+    }
+    return swap.mock.calls.filter(([changes]) => changes.some(({ key }) => key.startsWith("metrics/"))).length;
+  }
+
+  test("MET-35 and CFG-06: it is every 15 s, or what metrics.statsInterval or stats_interval of a client says", async () => {
+    expect(await toldInAMinute({})).toBe(4);
+    expect(await toldInAMinute({ metrics: { statsInterval: "30s" } })).toBe(2);
+    expect(await toldInAMinute({ stats_interval: 5 })).toBe(12);
+  });
+
+  test("MET-35: what the monitor is told goes before what a client says", async () => {
+    expect(await toldInAMinute({ stats_interval: 5 }, { metrics: { statsInterval: 20_000 } })).toBe(3);
+    expect(await toldInAMinute({ stats_interval: 5 }, { metrics: { statsIntervalMs: 20_000 } })).toBe(3);
   });
 });

@@ -4,11 +4,30 @@ use super::entry::Entry;
 use super::head::Head;
 use super::look::{read, with_head};
 use super::{HEAD_KEY, key, sha256};
-use crate::clock::Instant;
+use crate::clock::{Instant, Millis};
 use crate::http::exchange::{Answer, CHANGES_MAX, Change, Cx, Next, Question};
 
+/// Old records are looked for so often at most, in milliseconds.
+const INTERVAL_MS: Millis = 600_000;
 /// Most records that are forgotten at a time.
 pub const FORGOTTEN_MAX: usize = CHANGES_MAX - 1;
+
+/// When old records were last looked for.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Forgetting {
+    looked_at: Option<Instant>,
+}
+
+/// Background work: forgets records that are too old, if it is time to look.
+pub fn begin(cx: &mut Cx<'_>) -> Next {
+    let forgetting = cx.monitor.audit_mut();
+    if forgetting.looked_at.is_some_and(|at| at <= cx.now && cx.now.since(at) < INTERVAL_MS) {
+        return Next::Done;
+    }
+    forgetting.looked_at = Some(cx.now);
+    let until = Instant(cx.now.0.saturating_sub(cx.monitor.settings().admin.audit_keep_ms()));
+    forget(until, |_, _| Next::Done)
+}
 
 /// Forgets records from before `until`, the oldest first, at most [`FORGOTTEN_MAX`]; `then` gets how many.
 ///
@@ -54,7 +73,7 @@ fn swap(
         Answer::Swapped(true) => then(Ok(count), cx),
         // A writer came first: next time.
         Answer::Swapped(false) => then(Ok(0), cx),
-        Answer::Failed(problem) => then(Err(problem), cx),
+        Answer::Failed(problem) | Answer::NoStore(problem) => then(Err(problem), cx),
         _ => then(Err("The host answered another question.".to_owned()), cx),
     })
 }

@@ -150,7 +150,7 @@ pub(super) fn with_head(then: impl FnOnce(Result<Option<Head>, String>, &mut Cx<
                 then(Err("The head of the audit log is damaged. The next write goes on without it.".to_owned()), cx)
             }
         },
-        Answer::Failed(problem) => then(Err(problem), cx),
+        Answer::Failed(problem) | Answer::NoStore(problem) => then(Err(problem), cx),
         _ => then(Err("The host answered another question.".to_owned()), cx),
     })
 }
@@ -162,7 +162,7 @@ pub(super) fn read(
 ) -> Next {
     Next::ask(Question::ReadAll { keys: seqs.iter().map(|&seq| key(seq)).collect() }, move |answer, cx| match answer {
         Answer::Texts(texts) if texts.len() == seqs.len() => then(Ok(seqs.into_iter().zip(texts).collect()), cx),
-        Answer::Failed(problem) => then(Err(problem), cx),
+        Answer::Failed(problem) | Answer::NoStore(problem) => then(Err(problem), cx),
         _ => then(Err("The host answered another question.".to_owned()), cx),
     })
 }

@@ -1,5 +1,6 @@
 //! Settings: raw in, checked out. No defaults anywhere else.
 
+pub mod address;
 #[cfg(not(feature = "bindings"))]
 pub mod approval;
 #[cfg(not(feature = "bindings"))]

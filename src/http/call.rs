@@ -1,7 +1,7 @@
 //! One request to a line of the table, once it is known who sends it.
 
-use super::Request;
 use super::exchange::Cx;
+use super::{Request, idempotency};
 use crate::access::Principal;
 
 /// A request, what its path names, and who sends it.
@@ -13,6 +13,8 @@ pub struct Call {
     pub rest: String,
     /// Who sends it; nobody where anybody may.
     pub principal: Principal,
+    /// What says that it was sent before.
+    pub idempotency: Option<idempotency::Key>,
     /// The number of the request, for records and for whoever asks about it.
     pub id: u64,
     /// Where it came from, as a digest for records: see [`address_digest`](super::auth::address_digest).
@@ -22,7 +24,14 @@ pub struct Call {
 impl Call {
     /// A request to a path that anybody may ask.
     pub(super) fn open(request: &Request, rest: &str) -> Self {
-        Self { request: request.clone(), rest: rest.to_owned(), principal: Principal::default(), id: 0, address: None }
+        Self {
+            request: request.clone(),
+            rest: rest.to_owned(),
+            principal: Principal::default(),
+            idempotency: None,
+            id: 0,
+            address: None,
+        }
     }
 
     /// Its number, as it is shown.

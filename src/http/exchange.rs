@@ -207,6 +207,8 @@ pub enum Answer {
         /// `retry-after`, as it was sent.
         retry_after: Option<String>,
     },
+    /// There is no strong store to ask, and what to do about that. Nothing was done.
+    NoStore(String),
     /// It could not be found out. After a swap or a fetch nobody knows whether it was done.
     Failed(String),
 }

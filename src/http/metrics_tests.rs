@@ -13,7 +13,6 @@ use crate::report::score::Score;
 use crate::report::status::{PoolStatus, Recent, Status, Totals};
 
 const NOW: u64 = 1_704_067_200_000;
-const NO_STORE: &str = "This Worker has no strong store.";
 
 fn facts(successful: u64) -> Facts {
     let totals = Totals { successful, ..Totals::default() };
@@ -40,12 +39,13 @@ impl Fake {
         let Some(store) = &mut self.store else {
             return match question {
                 Question::Facts { .. } => Answer::Facts(facts(self.successful)),
-                _ => Answer::Failed(NO_STORE.to_owned()),
+                _ => Answer::NoStore("Bind one.".to_owned()),
             };
         };
         match question {
             Question::Facts { .. } => Answer::Facts(facts(self.successful)),
-            _ if self.is_store_down => Answer::Failed("The store did not answer.".to_owned()),
+            // Words that another store may use decide nothing.
+            _ if self.is_store_down => Answer::Failed("There is no strong store at this address.".to_owned()),
             Question::Read { key } => Answer::Text(store.get(&key).cloned()),
             Question::Swap { changes } => {
                 assert!(swap(store, changes));
@@ -180,7 +180,7 @@ fn metrics_that_are_off_are_not_there() {
     assert_eq!(fake.asked, []);
 }
 
-/// MET-35: an isolate tells the others every `statsIntervalMs`, 15 s if nothing is said, and never on the way of a request.
+/// MET-35: an isolate tells the others every `statsIntervalMs`, a minute if nothing is said, and never on the way of a request.
 #[test]
 fn it_tells_the_others_in_its_interval() {
     let mut fake = Fake { store: Some(std::collections::BTreeMap::new()), ..Fake::default() };
@@ -191,12 +191,14 @@ fn it_tells_the_others_in_its_interval() {
         }
         fake.asked.iter().filter(|asked| matches!(asked, Question::Swap { .. })).count()
     };
-    assert_eq!(told(&mut fake, NOW), 4);
+    assert_eq!(told(&mut fake, NOW), 1);
     let mut settings = Settings::default();
-    settings.metrics.stats_interval_ms = 60_000;
+    settings.metrics.stats_interval_ms = 15_000;
     fake = Fake { monitor: Monitor::new(settings), store: Some(std::collections::BTreeMap::new()), ..Fake::default() };
-    assert_eq!(told(&mut fake, NOW + 60_000), 1);
-    assert!(Settings::from_json(r#"{"metrics":{"statsIntervalMs":999}}"#).is_err());
+    assert_eq!(told(&mut fake, NOW + 60_000), 4);
+    let read = |text| Settings::from_json(text).map(|settings| settings.metrics.stats_interval_ms);
+    assert_eq!(read(r#"{"metrics":{"statsInterval":5000}}"#), Ok(5_000));
+    assert!(read(r#"{"metrics":{"statsIntervalMs":999}}"#).is_err());
     fake.asked.clear();
     fake.metrics(NOW + 300_000);
     assert!(!fake.asked.iter().any(|asked| matches!(asked, Question::Swap { .. })));

@@ -5,14 +5,18 @@
 
 pub mod accept;
 pub mod alerts;
+mod audit;
 pub mod auth;
 pub mod body;
 pub mod call;
+mod control;
 pub mod exchange;
 pub mod health;
+pub mod idempotency;
 mod logs;
 pub mod metrics;
 mod openapi;
+mod order_writes;
 pub mod orders;
 pub mod routes;
 mod secure;

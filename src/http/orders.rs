@@ -4,23 +4,23 @@
 //! the second then says so (409). Its answer may be lost: what is there is read again, and only if that does not tell
 //! the outcome is it unknown. A writer may die before the third: readers ask the strong store from time to time.
 
+use std::rc::Rc;
+
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::call::Call;
-use super::exchange::{Answer, Change, Cx, Next, Question};
+use super::exchange::{Answer, Cx, Next, Question};
+use super::order_writes::{self, Undone, Write};
 use super::{Problem, Response, body, secure};
-use crate::audit::commit::{Committed, commit};
-use crate::audit::entry::Act;
-use crate::audit::head::{Budget, Mark};
-use crate::orders::order::{Order, checksum};
+use crate::orders::Name;
+use crate::orders::order::Order;
 use crate::orders::seen::Found;
-use crate::orders::write::{Condition, Proposal, Refusal, Swap, check, decide, tag};
-use crate::orders::{Name, history_key};
+use crate::orders::write::{Condition, Proposal, Refusal, check, decide, tag};
 use crate::report::timestamp::iso8601;
 
 /// A read cache is told again of an order that came in between, so many times at most.
-const PUTS_MAX: u32 = 3;
+pub(super) const PUTS_MAX: u32 = 3;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -73,11 +73,10 @@ pub(super) fn show(call: &Call, name: Name) -> Next {
 }
 
 /// The order in the strong store's answer.
-fn read(name: Name, answer: Answer, cx: &mut Cx<'_>) -> Result<Option<Order>, Response> {
+pub(super) fn read(name: Name, answer: Answer, cx: &mut Cx<'_>) -> Result<Option<Order>, Response> {
     let text = match answer {
         Answer::Text(text) => text,
-        Answer::Failed(problem) => return Err(unavailable(&problem)),
-        _ => return Err(unavailable("The host answered another question.")),
+        other => return Err(unavailable(&failure(other))),
     };
     let order = text.as_deref().map(|text| Order::read(name, text)).transpose();
     cx.monitor.orders_mut().look(name, text.as_deref());
@@ -121,7 +120,12 @@ pub fn recall(name: Name, then: impl FnOnce(Result<(), Response>, &mut Cx<'_>) -
 /// Tells the read cache, then looks whether a newer order came in between: its writer may have told the cache before.
 ///
 /// So whoever writes into the cache last has seen afterwards that it was the newest.
-fn put_cached(name: Name, text: String, puts: u32, then: impl FnOnce(&mut Cx<'_>) -> Next + 'static) -> Next {
+pub(super) fn put_cached(
+    name: Name,
+    text: String,
+    puts: u32,
+    then: impl FnOnce(&mut Cx<'_>) -> Next + 'static,
+) -> Next {
     let question = Question::PutCached { key: name.key(), text: text.clone() };
     Next::ask(question, move |answer, cx| {
         if puts <= 1 || !matches!(answer, Answer::Cached(true)) {
@@ -144,25 +148,28 @@ pub(super) fn replace(call: &Call, name: Name, cx: &Cx<'_>) -> Next {
     {
         return Next::Respond(refused);
     }
-    match proposal(call, name) {
-        Err(response) => Next::Respond(response),
-        Ok(proposal) => {
-            let call = call.clone();
-            let action = action_of(name);
-            Next::ask(Question::Read { key: name.key() }, move |answer, cx| {
-                let current = match answer {
-                    Answer::Text(text) => text,
-                    Answer::Failed(problem) => return Next::Respond(unavailable(&problem)),
-                    _ => return Next::Respond(unavailable("The host answered another question.")),
-                };
-                let expected = expected_version(&proposal.condition);
-                match decide(current.as_deref(), proposal, cx.now, cx.random) {
-                    Err(refusal) => Next::Respond(refused(&refusal, expected)),
-                    Ok(swap) => write(&call, name, action, swap),
-                }
-            })
+    let proposal = match proposal(call, name) {
+        Ok(proposal) => proposal,
+        Err(response) => return Next::Respond(response),
+    };
+    let call = call.clone();
+    Next::ask(Question::Read { key: name.key() }, move |answer, cx| {
+        let current = match answer {
+            Answer::Text(text) => text,
+            other => return Next::Respond(unavailable(&failure(other))),
+        };
+        let expected = expected_version(&proposal.condition);
+        match decide(current.as_deref(), proposal, cx.now, cx.random) {
+            Err(refusal) => Next::Respond(refused(&refusal, expected)),
+            Ok(swap) => {
+                let write =
+                    Write { name, action: action_of(name), respond: Rc::new(|name, order| shown(name, Some(order))) };
+                order_writes::write(&call, write, swap, |written, _| {
+                    Next::Respond(written.unwrap_or_else(Undone::response))
+                })
+            }
         }
-    }
+    })
 }
 
 /// The operation that replaces this order.
@@ -213,99 +220,8 @@ fn proposal(call: &Call, name: Name) -> Result<Proposal, Response> {
     }
 }
 
-/// Writes an order, the one that it replaces, and the record of both.
-fn write(call: &Call, name: Name, action: &'static str, swap: Swap) -> Next {
-    let act = Act {
-        actor: call.principal.name.clone(),
-        role: call.principal.role,
-        action,
-        target: name.key(),
-        before: swap.expected.as_deref().map_or(Value::Null, |text| recorded(Order::read(name, text).ok().as_ref())),
-        after: recorded(Some(&swap.order)),
-        reason: swap.order.reason.clone(),
-        request_id: call.id_text(),
-        address: call.address.clone(),
-    };
-    let budget = if name == Name::Kill { Budget::Kill } else { Budget::Writes };
-    let mut changes = vec![Change { key: name.key(), expected: swap.expected.clone(), text: Some(swap.text.clone()) }];
-    changes.extend(swap.expected.clone().map(|text| Change {
-        key: history_key(name, swap.order.version - 1),
-        expected: None,
-        text: Some(text),
-    }));
-    let mark = Mark { version: swap.order.version, sha256: checksum(&swap.text).to_owned() };
-    commit(changes, act, budget, vec![(name, mark)], move |committed, cx| match committed {
-        Committed::Done(_) => written(name, swap, cx),
-        Committed::Changed => look_again(name, swap, None),
-        Committed::Unknown(problem) => look_again(name, swap, Some(problem)),
-        undone => Next::Respond(not_committed(&undone)),
-    })
-}
-
-/// An order as records have it.
-fn recorded(order: Option<&Order>) -> Value {
-    order.map_or(Value::Null, |order| json!({ "version": order.version, "value": order.value }))
-}
-
-/// The response when nothing was done.
-pub(super) fn not_committed(committed: &Committed) -> Response {
-    match committed {
-        Committed::Limited(wait_ms) => {
-            let detail = "There were too many writes in the last minute. Nothing was changed. See Retry-After.";
-            let mut response = Response::problem(429, "RATE_LIMITED", "Too many writes", detail);
-            response.headers.push(("retry-after", wait_ms.div_ceil(1_000).to_string()));
-            response
-        }
-        Committed::Failed(problem) => unavailable(problem),
-        _ => {
-            let detail = "Others wrote at the same time, again and again. Nothing was changed: ask again.";
-            Response::problem(503, "STORE_BUSY", "Others were quicker", detail)
-        }
-    }
-}
-
-/// After a swap that was not done, or of which nobody knows: what is there says which.
-fn look_again(name: Name, swap: Swap, failure: Option<String>) -> Next {
-    Next::ask(Question::Read { key: name.key() }, move |answer, cx| {
-        let text = match &answer {
-            Answer::Text(text) => text.clone(),
-            _ => None,
-        };
-        let found = read(name, answer, cx);
-        match (failure, found) {
-            // Also after a swap that was not done: a client of the store that repeats what got lost says so the second time.
-            (_, Ok(_)) if text.as_ref() == Some(&swap.text) => written(name, swap, cx),
-            (None, found) => {
-                let current = found.ok().map(|order| order.map_or(0, |order| order.version));
-                let detail = "Another writer came first. Read the order again, and decide anew.";
-                Next::Respond(conflict(
-                    409,
-                    "ORDER_CONFLICT",
-                    "Conflict",
-                    detail,
-                    Some(swap.order.version - 1),
-                    current,
-                ))
-            }
-            (Some(failure), found) => {
-                let current = found.ok().map(|order| order.map_or(0, |order| order.version));
-                let expected = Some(swap.order.version - 1);
-                let detail =
-                    format!("Whether the order was written is unknown. Read it before you send it again. {failure}");
-                Next::Respond(conflict(503, "OUTCOME_UNKNOWN", "Outcome unknown", &detail, expected, current))
-            }
-        }
-    })
-}
-
-fn written(name: Name, swap: Swap, cx: &mut Cx<'_>) -> Next {
-    cx.monitor.orders_mut().look(name, Some(&swap.text));
-    cx.monitor.orders_mut().verified(name, cx.now);
-    let response = shown(name, Some(&swap.order));
-    put_cached(name, swap.text, PUTS_MAX, |_| Next::Respond(response))
-}
-
-fn shown(name: Name, order: Option<&Order>) -> Response {
+/// An order as it is answered.
+pub(super) fn shown(name: Name, order: Option<&Order>) -> Response {
     let document = Document {
         name: name.text(),
         version: order.map_or(0, |order| order.version),
@@ -327,7 +243,7 @@ fn expected_version(condition: &Condition) -> Option<u64> {
     }
 }
 
-fn refused(refusal: &Refusal, expected: Option<u64>) -> Response {
+pub(super) fn refused(refusal: &Refusal, expected: Option<u64>) -> Response {
     match refusal {
         Refusal::Version { current } => {
             let detail = "The order has another version. Read it again, and decide anew.";
@@ -346,7 +262,7 @@ fn refused(refusal: &Refusal, expected: Option<u64>) -> Response {
     }
 }
 
-fn conflict(
+pub(super) fn conflict(
     status: u16,
     code: &'static str,
     title: &'static str,
@@ -363,13 +279,21 @@ fn conflict(
     response
 }
 
-fn damaged(damage: &str) -> Response {
+pub(super) fn damaged(damage: &str) -> Response {
     let detail =
         format!("What the store holds is no order that can be used: {damage}. Nothing was changed. Restore it.");
     Response::problem(500, "ORDER_DAMAGED", "Damaged order", &detail)
 }
 
-fn unavailable(problem: &str) -> Response {
+/// What a store said that did not answer as it should.
+pub(super) fn failure(answer: Answer) -> String {
+    match answer {
+        Answer::Failed(problem) | Answer::NoStore(problem) => problem,
+        _ => "The host answered another question.".to_owned(),
+    }
+}
+
+pub(super) fn unavailable(problem: &str) -> Response {
     let detail = format!("The strong store did not answer. {problem}");
     Response::problem(503, "STORE_UNAVAILABLE", "Store unavailable", &detail)
 }

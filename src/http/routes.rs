@@ -4,7 +4,7 @@ use super::auth;
 use super::call::Call;
 use super::exchange::{Cx, Next};
 use super::{Problem, QUOTED_MAX, Request, Response};
-use super::{alerts, health, logs, metrics, openapi, orders, secure, tokens};
+use super::{alerts, audit, control, health, idempotency, logs, metrics, openapi, orders, secure, tokens};
 use crate::access::{Principal, Role};
 use crate::alerts::delivery::LOOP_HEADER;
 use crate::orders::Name;
@@ -151,6 +151,63 @@ pub(super) const ROUTES: &[Route] = &[
     },
     Route {
         root: Root::Admin,
+        path: "/kill",
+        operations: &[post(
+            Role::Operator,
+            "kill",
+            "Turns flags off at once: all of them, or those named",
+            control::kill,
+        )],
+    },
+    Route {
+        root: Root::Admin,
+        path: "/kill/release",
+        operations: &[post(
+            Role::Operator,
+            "releaseKill",
+            "Takes back what was turned off at once",
+            control::release_kill,
+        )],
+    },
+    Route {
+        root: Root::Admin,
+        path: "/orders/control",
+        operations: &[get("readControl", "Circuits that are held, and pools that were drained", |call, _| {
+            orders::show(call, Name::Control)
+        })],
+    },
+    Route {
+        root: Root::Admin,
+        path: "/circuits/{database}/hold",
+        operations: &[post(Role::Operator, "holdCircuit", "Holds a circuit open or closed, everywhere", control::hold)],
+    },
+    Route {
+        root: Root::Admin,
+        path: "/circuits/{database}/release",
+        operations: &[post(Role::Operator, "releaseCircuit", "Lets a circuit go that is held", control::release)],
+    },
+    Route {
+        root: Root::Admin,
+        path: "/circuits/{database}/reset",
+        operations: &[post(Role::Operator, "resetCircuit", "Closes a circuit and forgets its counts", control::reset)],
+    },
+    Route {
+        root: Root::Admin,
+        path: "/pools/{database}/drain",
+        operations: &[post(Role::Operator, "drainPool", "Closes connections, everywhere", control::drain)],
+    },
+    Route {
+        root: Root::Admin,
+        path: "/audit",
+        operations: &[get("readAudit", "The audit log, the newest first", audit::page)],
+    },
+    Route {
+        root: Root::Admin,
+        path: "/audit/verify",
+        operations: &[get("verifyAudit", "Whether the chain of the audit log is whole", audit::verify)],
+    },
+    Route {
+        root: Root::Admin,
         path: "/tokens",
         operations: &[
             Operation { role: Role::Admin, ..get("readTokens", "Who was given a token; no secrets", tokens::list) },
@@ -214,11 +271,19 @@ impl Method {
 impl Route {
     /// The methods as `Allow` lists them.
     fn allowed(&self) -> String {
-        let names = self.operations.iter().map(|operation| match operation.method {
-            Method::Get => "GET, HEAD",
-            other => other.text(),
-        });
-        names.collect::<Vec<_>>().join(", ")
+        self.methods().collect::<Vec<_>>().join(", ")
+    }
+
+    fn methods(&self) -> impl Iterator<Item = &'static str> {
+        self.operations
+            .iter()
+            .flat_map(|operation| match operation.method {
+                Method::Get => ["GET", "HEAD"].as_slice(),
+                Method::Put => &["PUT"],
+                Method::Post => &["POST"],
+                Method::Delete => &["DELETE"],
+            })
+            .copied()
     }
 
     fn operation(&self, method: &str) -> Option<&'static Operation> {
@@ -229,7 +294,8 @@ impl Route {
 
 /// Begins the answer to a request.
 ///
-/// A slash at the end of the request's path makes no difference. `OPTIONS` tells the methods and allows no other origin.
+/// A slash at the end of the request's path makes no difference. `OPTIONS` tells the methods and allows no other origin;
+/// below [`ADMIN_PATH`] it tells those of all routes there, so that nobody learns which there are.
 #[must_use]
 pub fn begin(request: &Request, cx: &mut Cx<'_>) -> Next {
     // An alert that comes back here would be one about its own delivery.
@@ -251,6 +317,13 @@ pub fn begin(request: &Request, cx: &mut Cx<'_>) -> Next {
 
 /// The same below [`ADMIN_PATH`], where nobody learns what is there who is not let in.
 fn begin_admin(request: &Request, cx: &mut Cx<'_>) -> Next {
+    // A preflight carries no token, by its nature: it gets an answer that knows neither the path nor who asks.
+    if request.method == "OPTIONS" {
+        let admin = ROUTES.iter().filter(|route| route.root == Root::Admin);
+        let mut response = options(admin.flat_map(Route::methods));
+        secure::protect(&mut response);
+        return Next::Respond(response);
+    }
     let found = found(Root::Admin, ADMIN_PATH, request);
     let path = found.map_or("", |(route, _)| route.path);
     let is_write = !matches!(request.method.as_str(), "GET" | "HEAD");
@@ -281,7 +354,21 @@ fn admitted(request: &Request, principal: Principal, id: u64, cx: &mut Cx<'_>) -
         Ok(operation) => {
             let address = auth::address_digest(request, &cx.monitor.settings().admin_token);
             let rest = rest.to_owned();
-            (operation.begin)(&Call { request: request.clone(), rest, principal, id, address }, cx)
+            let request = request.clone();
+            let mut call = Call { request, rest, principal, idempotency: None, id, address };
+            if operation.method == Method::Get {
+                return (operation.begin)(&call, cx);
+            }
+            match idempotency::key_of(&call) {
+                Err(response) => return Next::Respond(response),
+                Ok(key) => call.idempotency = key,
+            }
+            // Without a key it goes on at once; what follows an answer asks for its own `cx`.
+            let begin = operation.begin;
+            if call.idempotency.is_none() {
+                return begin(&call, cx);
+            }
+            idempotency::replayed(call, cx.now, move |call, cx| begin(&call, cx))
         }
     }
 }
@@ -290,7 +377,7 @@ fn admitted(request: &Request, principal: Principal, id: u64, cx: &mut Cx<'_>) -
 fn answering(route: &'static Route, request: &Request) -> Result<&'static Operation, Response> {
     match (route.operation(&request.method), request.method.as_str()) {
         (Some(operation), _) => Ok(operation),
-        (None, "OPTIONS") => Err(options(&route.allowed())),
+        (None, "OPTIONS") => Err(options(route.methods())),
         (None, _) => Err(method_not_allowed(&route.allowed())),
     }
 }
@@ -358,8 +445,15 @@ fn not_found(path: &str) -> Response {
     Problem { code: "NOT_FOUND", title: "Not found", status: 404, detail, instance }.response()
 }
 
-fn options(allowed: &str) -> Response {
-    let headers = vec![("allow", format!("{allowed}, OPTIONS")), ("cache-control", "no-store".to_owned())];
+/// These methods, each once.
+fn options(methods: impl Iterator<Item = &'static str>) -> Response {
+    let mut allowed: Vec<&str> = Vec::new();
+    for method in methods.chain(["OPTIONS"]) {
+        if !allowed.contains(&method) {
+            allowed.push(method);
+        }
+    }
+    let headers = vec![("allow", allowed.join(", ")), ("cache-control", "no-store".to_owned())];
     Response { status: 204, headers, body: String::new() }
 }
 

@@ -9,8 +9,8 @@ use serde_json::{Map, Value, json};
 
 use super::call::Call;
 use super::exchange::{Answer, Change, Cx, Next, Question};
-use super::orders::not_committed;
-use super::{QUOTED_MAX, Response, body};
+use super::order_writes::not_committed;
+use super::{QUOTED_MAX, Response, body, idempotency};
 use crate::access::Role;
 use crate::access::tokens::{CHANCE_BYTES, Refusal, TOKENS_MAX, Tokens, Wanted, digest_of, id_of, secret};
 use crate::audit::commit::{Committed, commit};
@@ -178,16 +178,26 @@ fn grant(wish: Wish) -> Next {
             action: wish.action,
             target: planned.target,
             before,
-            after: planned.after,
+            after: planned.after.clone(),
             reason: wish.reason.clone(),
             request_id: wish.call.id_text(),
             address: wish.call.address.clone(),
         };
         // No mark: nobody follows this order, and what was replaced is not kept, so that no secret that has ended comes back.
-        let changes = vec![Change { key: Name::Tokens.key(), expected: text, text: Some(swap.text) }];
-        commit(changes, act, Budget::Writes, Vec::new(), move |committed, _| match committed {
+        let mut changes = vec![Change { key: Name::Tokens.key(), expected: text, text: Some(swap.text) }];
+        // Who sends it again learns what was done. The secret was in one response, and is kept nowhere.
+        let again = Response::json(planned.response.status, "application/json", &json!({ "token": planned.after }));
+        changes.extend(wish.call.idempotency.as_ref().map(|key| idempotency::change(key, &again, cx.now)));
+        commit(changes, act, Budget::Writes, Vec::new(), move |committed, cx| match committed {
             Committed::Done(_) => Next::Respond(planned.response),
-            Committed::Changed if wish.tries > 1 => grant(Wish { tries: wish.tries - 1, ..wish }),
+            Committed::Changed if wish.tries > 1 => {
+                // The other writer may have been this very request, sent twice.
+                let (call, wish) = (wish.call.clone(), Wish { tries: wish.tries - 1, ..wish });
+                if call.idempotency.is_none() {
+                    return grant(wish);
+                }
+                idempotency::replayed(call, cx.now, move |_, _| grant(wish))
+            }
             Committed::Changed => Next::Respond(not_committed(&Committed::Busy)),
             Committed::Unknown(problem) => {
                 let detail = format!("Whether it was done is unknown. Read the tokens before you ask again. {problem}");

@@ -106,7 +106,7 @@ fn read(
             }
             read(shard + 1, alone, fleet, cx, then)
         }
-        Answer::Failed(message) if message.contains(NO_STORE) => {
+        Answer::NoStore(_) => {
             let now = cx.now;
             cx.monitor.metrics.keep(alone, now);
             then(Ok(()), cx)
@@ -116,6 +116,3 @@ fn read(
         _ => then(Err("The host answered another question.".to_owned()), cx),
     })
 }
-
-/// What a host without a strong store says.
-const NO_STORE: &str = "no strong store";

@@ -57,12 +57,13 @@ pub struct Settings {
     /// Whether they are shown, and told to the others.
     pub enabled: bool,
     /// The isolate tells the others about so often, in milliseconds.
+    #[serde(alias = "statsInterval")]
     pub stats_interval_ms: Millis,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { enabled: true, stats_interval_ms: 15_000 }
+        Self { enabled: true, stats_interval_ms: 60_000 }
     }
 }
 

@@ -18,8 +18,10 @@ struct Chore {
 }
 
 /// All of them, in the order in which they begin.
-const CHORES: [Chore; 6] = [
+const CHORES: [Chore; 8] = [
     Chore { begin: crate::orders::follow::begin },
+    Chore { begin: crate::http::idempotency::forget },
+    Chore { begin: crate::audit::forget::begin },
     Chore { begin: super::checks::begin },
     Chore { begin: crate::alerts::delivery::begin },
     Chore { begin: crate::telemetry::export::begin },

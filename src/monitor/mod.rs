@@ -17,8 +17,10 @@ use checks::Checks;
 use chores::UnderWay;
 
 use crate::alerts::{self, Alerts};
+use crate::audit;
 use crate::clock::Millis;
 use crate::http::exchange::Answer;
+use crate::http::idempotency::Forgetting;
 use crate::metrics::Metrics;
 use crate::metrics::document::Picture;
 use crate::metrics::samples::Samples;
@@ -27,6 +29,7 @@ use crate::orders::seen::Seen;
 use crate::report::facts::Facts;
 use crate::report::probe::Probes;
 use crate::telemetry::Telemetry;
+use crate::telemetry::span::Span;
 
 /// One isolate's memory of what it watches.
 #[derive(Debug, Default)]
@@ -41,6 +44,8 @@ pub struct Monitor {
     access_keys: Keys,
     orders: Seen,
     follow: Follow,
+    forgetting: Forgetting,
+    audit: audit::forget::Forgetting,
     probes: Probes,
     uptime_ms: Millis,
     alerts: Alerts,
@@ -109,6 +114,16 @@ impl Monitor {
         &self.orders
     }
 
+    /// When old idempotency keys were last looked for.
+    pub(crate) const fn forgetting_mut(&mut self) -> &mut Forgetting {
+        &mut self.forgetting
+    }
+
+    /// When old records of the audit log were last looked for.
+    pub(crate) const fn audit_mut(&mut self) -> &mut audit::forget::Forgetting {
+        &mut self.audit
+    }
+
     /// How far the orders were followed.
     #[must_use]
     pub const fn follow(&self) -> &Follow {
@@ -175,5 +190,10 @@ impl Monitor {
         if let Answer::Logs(records) = answer {
             self.telemetry.take_in(records, &self.settings.telemetry);
         }
+    }
+
+    /// Keeps spans for a collector.
+    pub fn take_in_spans(&mut self, spans: Vec<Span>) {
+        self.telemetry.take_in_spans(spans, &self.settings.telemetry);
     }
 }

@@ -40,7 +40,7 @@ pub struct Settings {
     /// What is worth an alert, and who is told.
     #[serde(deserialize_with = "alerts::settings::without_values")]
     pub alerts: alerts::Settings,
-    /// Where logs and metrics are sent.
+    /// Where logs, metrics and spans are sent.
     pub telemetry: telemetry::Settings,
 }
 
@@ -100,6 +100,9 @@ const VARIABLES: &[Variable] = &[
     Variable { name: "OTEL_EXPORTER_OTLP_HEADERS", option: "telemetry.otlp.headers", kind: Kind::Text },
     Variable { name: "OTEL_METRIC_EXPORT_INTERVAL", option: "telemetry.otlp.intervalMs", kind: Kind::Json },
     Variable { name: "OTEL_SERVICE_NAME", option: "telemetry.otlp.serviceName", kind: Kind::Text },
+    Variable { name: "TRACING_ENABLED", option: "telemetry.traces.enabled", kind: Kind::Json },
+    Variable { name: "TRACING_SAMPLE_RATIO", option: "telemetry.traces.sampleRatio", kind: Kind::Json },
+    Variable { name: "TRACING_PROPAGATE", option: "telemetry.traces.propagate", kind: Kind::Json },
     Variable { name: "HEALTH_SCORE_CUSTOM_MIN", option: "healthScore.custom", kind: Kind::Json },
     // All of it at once; what the others say goes before it.
     Variable { name: "SEAWALL_ALERTS", option: "alerts", kind: Kind::Json },

@@ -151,4 +151,49 @@ mod tests {
         times.took(Row::SetUp, Millis::MAX);
         assert_eq!(times.counts().iter().sum::<u32>(), 1);
     }
+    #[test]
+    fn every_row_change_and_retry_has_a_place_of_its_own() {
+        let mut times = Times::default();
+        let rows =
+            [Row::Leased, Row::Bare, Row::LeasedFailed, Row::BareFailed, Row::Held, Row::Left, Row::Waited, Row::SetUp];
+        assert_eq!(rows.len(), ROWS);
+        for row in rows {
+            times.took(row, 0);
+            times.took(row, 100);
+            times.took(row, 101);
+            times.took(row, Millis::MAX / 16);
+        }
+        let states = [State::Closed, State::HalfOpen, State::Open];
+        for from in states {
+            for to in states {
+                times.changed(from, to);
+            }
+        }
+        for outcome in OUTCOMES {
+            times.retried(outcome);
+        }
+        let counts = times.counts();
+        for row in 0..ROWS {
+            let found: Vec<usize> = (0..BUCKETS).filter(|bucket| counts[row * BUCKETS + bucket] == 1).collect();
+            assert_eq!(found, [0, BUCKETS_TO_100 - 1, BUCKETS_TO_100, BUCKETS - 1]);
+        }
+        assert!(counts[TRANSITIONS_AT..].iter().all(|count| *count == 1), "{counts:?}");
+        assert_eq!(counts.len() - TRANSITIONS_AT, STATES * STATES + OUTCOMES.len());
+        times.retried(Outcome::Network);
+        times.changed(State::Open, State::HalfOpen);
+        assert_eq!(times.counts()[RETRIES_AT + 3], 2);
+        assert_eq!(times.counts()[TRANSITIONS_AT + 7], 2);
+    }
+
+    #[test]
+    fn an_attempt_has_its_row_by_its_end_and_by_what_it_held() {
+        for outcome in OUTCOMES {
+            let expected = match outcome {
+                Outcome::Success => (Row::Leased, Row::Bare),
+                Outcome::Aborted => (Row::Held, Row::Left),
+                _ => (Row::LeasedFailed, Row::BareFailed),
+            };
+            assert_eq!((Row::of_attempt(outcome, true), Row::of_attempt(outcome, false)), expected);
+        }
+    }
 }

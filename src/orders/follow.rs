@@ -67,6 +67,8 @@ pub enum Command {
 /// What is remembered between two looks.
 #[derive(Clone, Debug, Default)]
 pub struct Follow {
+    /// There is no strong store here.
+    is_alone: bool,
     looked_at: Option<Instant>,
     obeyed: BTreeMap<&'static str, u64>,
     control: Option<Control>,
@@ -82,7 +84,7 @@ impl Follow {
     }
 
     fn is_due(&self, now: Instant, interval_ms: Millis) -> bool {
-        self.looked_at.is_none_or(|at| now < at || now.since(at) >= interval_ms)
+        !self.is_alone && self.looked_at.is_none_or(|at| now < at || now.since(at) >= interval_ms)
     }
 }
 
@@ -102,6 +104,10 @@ pub fn begin(cx: &mut Cx<'_>) -> Next {
             // The next write mends it; until then what is known holds.
             None => Next::Done,
         },
+        Answer::NoStore(_) => {
+            cx.monitor.follow_mut().is_alone = true;
+            Next::Done
+        }
         _ => Next::Done,
     })
 }

@@ -267,7 +267,7 @@ fn forget_on(
 
 fn failure(answer: Answer) -> String {
     match answer {
-        Answer::Failed(problem) => problem,
+        Answer::Failed(problem) | Answer::NoStore(problem) => problem,
         _ => "The host answered another question.".to_owned(),
     }
 }

@@ -1,4 +1,4 @@
-//! The background work that sends to a collector what this isolate has to say: log records and metrics by OTLP/HTTP.
+//! The background work that sends to a collector what this isolate has to say: log records, spans and metrics by OTLP/HTTP.
 //!
 //! It is due every `interval_ms`, with what came in until then. A collector that is busy or gone is asked again the next
 //! time, not before it says; what it does not want, and what was sent by a host that lost its request, is gone.
@@ -6,14 +6,15 @@
 use std::collections::VecDeque;
 
 use super::logs::Record;
-use super::otlp::logs_body;
+use super::otlp::{logs_body, traces_body};
+use super::span::Span;
 use crate::clock::{Instant, Millis};
 use crate::http::exchange::{Answer, Cx, Next, Outgoing, Question};
 use crate::metrics::otlp::Exported;
 
-/// Records that wait at most; the oldest make room.
+/// Records, and spans, that wait at most; the oldest make room.
 pub const WAITING_MAX: usize = 1_000;
-/// Records of one request.
+/// Records, or spans, of one request.
 const BATCH_MAX: usize = 500;
 /// Longest pause that a collector may ask for, in milliseconds.
 const PAUSE_MAX_MS: Millis = 600_000;
@@ -21,13 +22,83 @@ const PAUSE_MAX_MS: Millis = 600_000;
 const TIMEOUT_MS: Millis = 10_000;
 
 /// What waits, and what became of the rest.
-#[derive(Debug, Default)]
-pub struct Exporter {
-    waiting: VecDeque<Record>,
-    last: Option<Instant>,
-    pause_until: Option<Instant>,
+#[derive(Debug)]
+struct Queue<T> {
+    waiting: VecDeque<T>,
     sent: u64,
     dropped: u64,
+}
+
+impl<T> Default for Queue<T> {
+    fn default() -> Self {
+        Self { waiting: VecDeque::new(), sent: 0, dropped: 0 }
+    }
+}
+
+impl<T> Queue<T> {
+    fn take_in(&mut self, item: T) {
+        if self.waiting.len() == WAITING_MAX {
+            self.waiting.pop_front();
+            self.dropped += 1;
+        }
+        self.waiting.push_back(item);
+    }
+
+    fn take_batch(&mut self) -> Vec<T> {
+        let length = self.waiting.len().min(BATCH_MAX);
+        self.waiting.drain(..length).collect()
+    }
+
+    /// Notes what became of a batch.
+    fn ended(&mut self, batch: Vec<T>, verdict: Verdict) {
+        let count = batch.len() as u64;
+        match verdict {
+            Verdict::Taken => self.sent += count,
+            Verdict::Unwanted => self.dropped += count,
+            Verdict::Later(_) => {
+                // Of too many the newest stay.
+                let surplus = batch.len().saturating_sub(WAITING_MAX - self.waiting.len());
+                self.dropped += surplus as u64;
+                for item in batch.into_iter().skip(surplus).rev() {
+                    self.waiting.push_front(item);
+                }
+            }
+        }
+    }
+}
+
+/// What a collector says of what it was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    /// It has it.
+    Taken,
+    /// It does not want it.
+    Unwanted,
+    /// It may be asked again after so many milliseconds.
+    Later(Millis),
+}
+
+impl Verdict {
+    fn of(answer: &Answer) -> Self {
+        match answer {
+            Answer::Fetched { status: 200..=299, .. } => Self::Taken,
+            Answer::Fetched { status: 429 | 502 | 503 | 504, retry_after } => {
+                let seconds = retry_after.as_deref().and_then(|text| text.trim().parse::<u64>().ok());
+                Self::Later(seconds.unwrap_or_default().saturating_mul(1_000).min(PAUSE_MAX_MS))
+            }
+            Answer::Fetched { .. } => Self::Unwanted,
+            _ => Self::Later(0),
+        }
+    }
+}
+
+/// What is to be exported, and when.
+#[derive(Debug, Default)]
+pub struct Exporter {
+    records: Queue<Record>,
+    spans: Queue<Span>,
+    last: Option<Instant>,
+    pause_until: Option<Instant>,
     /// What the collector has been told of the metrics.
     metrics: Exported,
 }
@@ -35,17 +106,24 @@ pub struct Exporter {
 impl Exporter {
     /// Has a record exported the next time.
     pub(super) fn take_in(&mut self, record: Record) {
-        if self.waiting.len() == WAITING_MAX {
-            self.waiting.pop_front();
-            self.dropped += 1;
-        }
-        self.waiting.push_back(record);
+        self.records.take_in(record);
+    }
+
+    /// Has a span exported the next time.
+    pub(super) fn take_in_span(&mut self, span: Span) {
+        self.spans.take_in(span);
     }
 
     /// Records that the collector took, and records that are lost.
     #[must_use]
     pub const fn counts(&self) -> (u64, u64) {
-        (self.sent, self.dropped)
+        (self.records.sent, self.records.dropped)
+    }
+
+    /// The same of spans.
+    #[must_use]
+    pub const fn span_counts(&self) -> (u64, u64) {
+        (self.spans.sent, self.spans.dropped)
     }
 
     /// Takes the export on, if it is due at `now`. A clock that stepped back makes it due.
@@ -60,36 +138,12 @@ impl Exporter {
         true
     }
 
-    fn take_batch(&mut self) -> Vec<Record> {
-        let length = self.waiting.len().min(BATCH_MAX);
-        self.waiting.drain(..length).collect()
-    }
-
-    /// Notes what became of a batch at `now`.
-    fn ended(&mut self, batch: Vec<Record>, answer: &Answer, now: Instant) {
-        let count = batch.len() as u64;
-        let pause_ms = match answer {
-            Answer::Fetched { status: 200..=299, .. } => {
-                self.sent += count;
-                return;
-            }
-            Answer::Fetched { status: 429 | 502 | 503 | 504, retry_after } => {
-                retry_after.as_deref().and_then(|text| text.trim().parse::<u64>().ok()).unwrap_or_default() * 1_000
-            }
-            Answer::Fetched { .. } => {
-                self.dropped += count;
-                return;
-            }
-            _ => 0,
-        };
-        self.pause_until = Some(now.plus(pause_ms.min(PAUSE_MAX_MS)));
-        let room = WAITING_MAX - self.waiting.len();
-        // Of too many the newest stay.
-        let surplus = batch.len().saturating_sub(room);
-        self.dropped += surplus as u64;
-        for record in batch.into_iter().skip(surplus).rev() {
-            self.waiting.push_front(record);
+    /// Heeds what the collector said at `now`; whether it took what it was sent.
+    fn heed(&mut self, verdict: Verdict, now: Instant) -> bool {
+        if let Verdict::Later(pause_ms) = verdict {
+            self.pause_until = Some(now.plus(pause_ms));
         }
+        verdict == Verdict::Taken
     }
 }
 
@@ -110,15 +164,30 @@ pub(crate) fn begin(cx: &mut Cx<'_>) -> Next {
 }
 
 fn send_logs(cx: &mut Cx<'_>) -> Next {
-    let batch = cx.monitor.telemetry_mut().exporter_mut().take_batch();
+    let batch = cx.monitor.telemetry_mut().exporter_mut().records.take_batch();
     if batch.is_empty() {
-        return send_metrics(cx);
+        return send_spans(cx);
     }
     let body = logs_body(batch.iter(), &cx.monitor.settings().telemetry.otlp.service_name);
     Next::ask(Question::Export(outgoing("logs", body, cx)), |answer, cx| {
-        let was_sent = matches!(answer, Answer::Fetched { status: 200..=299, .. });
-        cx.monitor.telemetry_mut().exporter_mut().ended(batch, &answer, cx.now);
-        if was_sent { send_logs(cx) } else { Next::Done }
+        let exporter = cx.monitor.telemetry_mut().exporter_mut();
+        let verdict = Verdict::of(&answer);
+        exporter.records.ended(batch, verdict);
+        if exporter.heed(verdict, cx.now) { send_logs(cx) } else { Next::Done }
+    })
+}
+
+fn send_spans(cx: &mut Cx<'_>) -> Next {
+    let batch = cx.monitor.telemetry_mut().exporter_mut().spans.take_batch();
+    if batch.is_empty() {
+        return send_metrics(cx);
+    }
+    let body = traces_body(batch.iter(), &cx.monitor.settings().telemetry.otlp.service_name);
+    Next::ask(Question::Export(outgoing("traces", body, cx)), |answer, cx| {
+        let exporter = cx.monitor.telemetry_mut().exporter_mut();
+        let verdict = Verdict::of(&answer);
+        exporter.spans.ended(batch, verdict);
+        if exporter.heed(verdict, cx.now) { send_spans(cx) } else { Next::Done }
     })
 }
 
@@ -140,8 +209,7 @@ fn send_metrics(cx: &Cx<'_>) -> Next {
             if matches!(answer, Answer::Fetched { status: 200..=299, .. }) {
                 exporter.metrics.keep(&picture, now);
             } else {
-                // The pause that it asks for, and nothing else: there is no batch.
-                exporter.ended(Vec::new(), &answer, now);
+                _ = exporter.heed(Verdict::of(&answer), now);
             }
             Next::Done
         })
@@ -165,6 +233,8 @@ mod tests {
     use super::*;
     use crate::monitor::{Monitor, Settings};
     use crate::report::facts::{DatabaseFacts, Facts};
+    use crate::telemetry::span::{Attributes, Codes};
+    use crate::telemetry::watch::Watch;
 
     fn monitor() -> Monitor {
         let settings =
@@ -232,7 +302,34 @@ mod tests {
         assert_eq!(monitor.telemetry().exporter().counts(), (0, 3));
         _ = exported(&mut monitor, 2_000_000, WAITING_MAX + 7, 503, Some("soon"));
         assert_eq!(monitor.telemetry().exporter().counts(), (0, 10));
-        assert_eq!(monitor.telemetry().exporter().waiting.len(), WAITING_MAX);
+        assert_eq!(monitor.telemetry().exporter().records.waiting.len(), WAITING_MAX);
+    }
+
+    /// TRC-01: spans leave beside the records, are kept for a collector that is busy, and have a bound
+    #[test]
+    fn spans_are_sent_as_records_are() {
+        let mut monitor = monitor();
+        let settings = monitor.settings().telemetry.clone();
+        let take_in = |monitor: &mut Monitor, count: usize| {
+            for seed in 0..count as u64 {
+                let tracing = settings.tracing(None).unwrap();
+                let watch = Watch::begin("healthCheck", &Attributes::new(), tracing, seed, Instant(1));
+                let mut spans = watch.ended(None, &mut Codes::default(), Instant(2));
+                monitor.telemetry_mut().take_in_spans(spans.split_off(1), &settings);
+            }
+        };
+        take_in(&mut monitor, 501);
+        let sent = exported(&mut monitor, 1_000_000, 1, 200, None);
+        let urls: Vec<&str> = sent.iter().map(|outgoing| outgoing.url.as_str()).collect();
+        assert_eq!(urls, ["http://c:4318/v1/logs", "http://c:4318/v1/traces", "http://c:4318/v1/traces"]);
+        assert!(sent[1].headers.contains(&("x-key".to_owned(), "k".to_owned())));
+        assert!(sent[1].body.contains(r#""stringValue":"shop""#));
+        take_in(&mut monitor, WAITING_MAX + 7);
+        assert_eq!(exported(&mut monitor, 2_000_000, 0, 503, None).len(), 1);
+        assert_eq!(monitor.telemetry().exporter().span_counts(), (501, 7));
+        assert_eq!(monitor.telemetry().exporter().spans.waiting.len(), WAITING_MAX);
+        assert_eq!(exported(&mut monitor, 3_000_000, 0, 200, None).len(), 2);
+        assert_eq!(monitor.telemetry().exporter().span_counts(), (501 + WAITING_MAX as u64, 7));
     }
 
     #[test]

@@ -6,13 +6,16 @@ pub mod keep;
 pub mod logs;
 pub mod otlp;
 pub mod settings;
+pub mod span;
 pub mod trace_context;
+pub mod watch;
 
 pub use settings::Settings;
 
 use export::Exporter;
 use keep::Keeper;
 use logs::{Record, Ring};
+use span::Span;
 
 /// What an isolate keeps of it.
 #[derive(Debug, Default)]
@@ -31,6 +34,15 @@ impl Telemetry {
             }
             self.keeper.take_in(&record);
             self.recent.push(record);
+        }
+    }
+
+    /// Has spans exported, if `settings` say where to.
+    pub fn take_in_spans(&mut self, spans: Vec<Span>, settings: &Settings) {
+        if settings.otlp.is_on() {
+            for span in spans {
+                self.exporter.take_in_span(span);
+            }
         }
     }
 

@@ -1,8 +1,10 @@
-//! Log records as OTLP/HTTP has them in JSON: names in camelCase, ids in hexadecimal, 64-bit numbers as text.
+//! Log records and spans as OTLP/HTTP has them in JSON: names in camelCase, ids in hexadecimal, 64-bit numbers as text.
 
 use serde_json::{Map, Value, json};
 
 use super::logs::{Level, Record};
+use super::span::{Attributes, Kind, Span};
+use crate::clock::Instant;
 
 /// The body of a request to `/v1/logs`.
 #[must_use]
@@ -15,29 +17,78 @@ pub fn logs_body<'a>(records: impl Iterator<Item = &'a Record>, service_name: &s
     .to_string()
 }
 
+/// The body of a request to `/v1/traces`.
+#[must_use]
+pub fn traces_body<'a>(spans: impl Iterator<Item = &'a Span>, service_name: &str) -> String {
+    let spans: Vec<Value> = spans.map(span_of).collect();
+    json!({ "resourceSpans": [{
+        "resource": resource(service_name),
+        "scopeSpans": [{ "scope": { "name": "seawall" }, "spans": spans }],
+    }] })
+    .to_string()
+}
+
 /// What a service is called, as all signals say it.
 #[must_use]
 pub fn resource(service_name: &str) -> Value {
     json!({ "attributes": [{ "key": "service.name", "value": { "stringValue": service_name } }] })
 }
 
+/// One span, as `js/src/telemetry/otlp.ts` writes it.
+#[must_use]
+pub fn span_of(span: &Span) -> Value {
+    const STATUS_ERROR: u32 = 2;
+    let Span { context, parent, name, kind, began, ended, attributes, has_failed } = span;
+    let kind = match kind {
+        Kind::Internal => 1,
+        Kind::Client => 3,
+    };
+    let mut told = json!({
+        "traceId": format!("{:032x}", context.trace_id),
+        "spanId": format!("{:016x}", context.span_id),
+        "flags": u32::from(context.is_sampled),
+        "name": name,
+        "kind": kind,
+        "startTimeUnixNano": nanoseconds(*began),
+        // A clock may have stepped back.
+        "endTimeUnixNano": nanoseconds((*ended).max(*began)),
+        "attributes": key_values(attributes),
+    });
+    if !context.state.is_empty() {
+        told["traceState"] = context.state.as_str().into();
+    }
+    if let Some(parent) = parent {
+        told["parentSpanId"] = format!("{parent:016x}").into();
+    }
+    if *has_failed {
+        told["status"] = json!({ "code": STATUS_ERROR });
+    }
+    told
+}
+
+fn nanoseconds(at: Instant) -> String {
+    format!("{}000000", at.0)
+}
+
+fn key_values(attributes: &Attributes) -> Vec<Value> {
+    attributes.iter().map(|(key, value)| json!({ "key": key, "value": any_value(value) })).collect()
+}
+
 fn log_record(record: &Record) -> Value {
     let Record { level, msg, at_ms, fields } = record;
-    let time = format!("{at_ms}000000");
+    let time = nanoseconds(Instant(*at_ms));
     let mut fields = fields.clone();
     let id = |fields: &mut Map<String, Value>, name, digits| {
         fields.remove(name).and_then(|id| Some(id.as_str()?.to_owned())).filter(|id| is_id(id, digits))
     };
     let (trace_id, span_id) = (id(&mut fields, "traceId", 32), id(&mut fields, "spanId", 16));
-    let attributes: Vec<Value> =
-        fields.iter().map(|(key, value)| json!({ "key": key, "value": any_value(value) })).collect();
     let mut record = json!({
         "timeUnixNano": time,
         "observedTimeUnixNano": time,
         "severityNumber": severity(*level),
         "severityText": level.name(),
         "body": { "stringValue": msg },
-        "attributes": attributes,
+        "attributes": key_values(&fields),
     });
     for (name, id) in [("traceId", trace_id), ("spanId", span_id)] {
         if let Some(id) = id {
@@ -72,9 +123,7 @@ fn any_value(value: &Value) -> Value {
         Value::String(text) => json!({ "stringValue": text }),
         Value::Array(items) => json!({ "arrayValue": { "values": items.iter().map(any_value).collect::<Vec<_>>() } }),
         Value::Object(members) => {
-            let values: Vec<Value> =
-                members.iter().map(|(key, value)| json!({ "key": key, "value": any_value(value) })).collect();
-            json!({ "kvlistValue": { "values": values } })
+            json!({ "kvlistValue": { "values": key_values(members) } })
         }
     }
 }

@@ -6,6 +6,8 @@ use std::fmt;
 use serde::Deserialize;
 
 use super::logs::Level;
+use super::trace_context::TraceContext;
+use super::watch::Tracing;
 use crate::clock::Millis;
 
 /// Least time between two exports, in milliseconds.
@@ -17,10 +19,24 @@ const HEADERS_MAX: usize = 32;
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct Settings {
-    /// Where metrics and logs are exported to.
+    /// Where metrics, logs and spans are exported to.
     pub otlp: Otlp,
+    /// Which spans are made, where the host makes them itself.
+    pub traces: Traces,
     /// Records of this level and above are made, where the host makes them itself.
     pub log_level: Level,
+}
+
+/// Spans of what is asked of the database. There are none without a collector.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct Traces {
+    /// Whether they are made.
+    pub enabled: bool,
+    /// Share of the traces that are recorded, 0 to 1, of those that begin here.
+    pub sample_ratio: f64,
+    /// Whether requests to the database carry `traceparent` and `tracestate`.
+    pub propagate: bool,
 }
 
 /// A collector that takes OTLP/HTTP.
@@ -51,7 +67,13 @@ enum Given {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { otlp: Otlp::default(), log_level: Level::Info }
+        Self { otlp: Otlp::default(), traces: Traces::default(), log_level: Level::Info }
+    }
+}
+
+impl Default for Traces {
+    fn default() -> Self {
+        Self { enabled: true, sample_ratio: 1.0, propagate: false }
     }
 }
 
@@ -73,7 +95,7 @@ impl Otlp {
         !self.endpoint.is_empty()
     }
 
-    /// Where a signal is sent: `metrics` or `logs`.
+    /// Where a signal is sent: `metrics`, `logs` or `traces`.
     #[must_use]
     pub fn url(&self, signal: &str) -> String {
         format!("{}/v1/{signal}", self.endpoint.trim_end_matches('/'))
@@ -81,6 +103,13 @@ impl Otlp {
 }
 
 impl Settings {
+    /// How what a request with this trace context asks of the database is traced; `None` when it is not.
+    #[must_use]
+    pub fn tracing(&self, parent: Option<&TraceContext>) -> Option<Tracing> {
+        let Traces { enabled, sample_ratio, propagate: propagates } = self.traces;
+        (self.otlp.is_on() && enabled).then(|| Tracing { parent: parent.cloned(), sample_ratio, propagates })
+    }
+
     /// What is wrong with them, in words that name the option and repeat no value.
     #[must_use]
     pub fn problem(&self) -> Option<String> {
@@ -96,6 +125,11 @@ impl Settings {
         }
         if *interval_ms < INTERVAL_MIN_MS {
             return Some(format!("telemetry.otlp.intervalMs must be at least {INTERVAL_MIN_MS}."));
+        }
+        if !(0.0..=1.0).contains(&self.traces.sample_ratio) {
+            return Some(
+                "telemetry.traces.sampleRatio (TRACING_SAMPLE_RATIO) must be a number from 0 to 1.".to_owned(),
+            );
         }
         (headers.0.len() > HEADERS_MAX).then(|| format!("telemetry.otlp.headers may be at most {HEADERS_MAX}."))
     }
@@ -182,6 +216,15 @@ mod tests {
         assert!(!settings("{}").unwrap().otlp.is_on());
     }
 
+    #[test]
+    fn nothing_is_traced_without_a_collector_or_when_it_is_off() {
+        let is_traced = |json| settings(json).unwrap().tracing(None).is_some();
+        assert!(is_traced(r#"{"otlp":{"endpoint":"http://c"}}"#));
+        assert!(!is_traced("{}"));
+        assert!(!is_traced(r#"{"traces":{"enabled":true,"propagate":true}}"#));
+        assert!(!is_traced(r#"{"otlp":{"endpoint":"http://c"},"traces":{"enabled":false}}"#));
+    }
+
     /// S: a collector's key is in no debug text, and what cannot be used is named without its value
     #[test]
     fn a_key_is_never_shown() {
@@ -195,6 +238,8 @@ mod tests {
             r#"{"otlp":{"headers":{"x-key":"hunter2\n"}}}"#,
             r#"{"otlp":{"headers":"hunter2"}}"#,
             r#"{"otlp":{"intervalMs":5}}"#,
+            r#"{"traces":{"sampleRatio":1.5}}"#,
+            r#"{"traces":{"sampleRatio":-1}}"#,
         ] {
             let problem = settings(wrong).unwrap_err();
             assert!(!problem.contains("hunter2") && !problem.is_empty(), "{problem}");

@@ -6,7 +6,7 @@ use worker::wasm_bindgen::JsValue;
 use worker::{Context, Env, Request, Response, ScheduleContext, ScheduledEvent, event};
 
 use super::exchange::Host;
-use super::isolate::{Isolate, Visit};
+use super::isolate::Isolate;
 use super::kv::Place;
 use super::{body, caller};
 use crate::http::{self, routes};
@@ -16,8 +16,8 @@ use crate::telemetry::trace_context::TraceContext;
 #[event(fetch)]
 pub(super) async fn fetch(request: Request, env: Env, context: Context) -> worker::Result<Response> {
     let head = head_of(&request);
-    let host = Host::new(Isolate::of(&env, &Place::of(&request)), env);
     let trace = TraceContext::of(|name| head.header(name));
+    let host = Host::new(Isolate::of(&env, &Place::of(&request)), env, trace);
     // The handle: the request's own `clone` would read its body twice.
     let source = AsRef::<JsValue>::as_ref(request.inner()).clone();
     let work = async move {
@@ -31,7 +31,7 @@ pub(super) async fn fetch(request: Request, env: Env, context: Context) -> worke
     let Some((Some(response), host)) = caller::unless_gone(request.inner(), work).await else {
         return Err("the request was lost".into());
     };
-    host.tell(trace.as_ref());
+    host.tell();
     host.share_after(&context);
     Rc::new(host).start_chores(|work| context.wait_until(work));
     sent(response)
@@ -40,17 +40,15 @@ pub(super) async fn fetch(request: Request, env: Env, context: Context) -> worke
 /// Asks the database whether it is there, if nobody asked for a while, shares what it learnt, and begins what else is due.
 #[event(scheduled)]
 pub(super) async fn scheduled(_event: ScheduledEvent, env: Env, context: ScheduleContext) {
-    let isolate = Isolate::of(&env, &Place::default());
-    let host = Rc::new(Host::new(isolate.clone(), env.clone()));
+    let host = Rc::new(Host::new(Isolate::of(&env, &Place::default()), env, None));
     host.start_chores(|work| context.wait_until(work));
-    let Ok(isolate) = isolate else { return };
-    let visit = Visit::new(isolate, &env);
+    let Ok(visit) = host.visit() else { return };
     let work = async move {
         visit.probe(visit.health_check_interval_ms()).await;
         if visit.wants_store() {
             visit.share().await;
         }
-        host.tell(None);
+        host.tell();
     };
     _ = caller::unless_lost(work).await;
 }

@@ -19,6 +19,7 @@ use crate::orders::follow::Command;
 use crate::report::facts::Facts;
 use crate::telemetry::logs::{Level, Record};
 use crate::telemetry::trace_context::TraceContext;
+use crate::telemetry::watch::Tracing;
 
 /// The read cache is not waited for any longer, in milliseconds.
 const CACHE_MS: Millis = 2_000;
@@ -47,15 +48,27 @@ fn problem_of(env: &Env) -> Option<Rc<str>> {
 pub(super) struct Host {
     isolate: Result<Rc<Isolate>, Rc<str>>,
     env: Env,
+    /// That of the request, if it has one.
+    trace: Option<TraceContext>,
 }
 
 impl Host {
-    pub(super) fn new(isolate: Result<Rc<Isolate>, Rc<str>>, env: Env) -> Self {
+    pub(super) fn new(isolate: Result<Rc<Isolate>, Rc<str>>, env: Env, trace: Option<TraceContext>) -> Self {
         let isolate = match problem_of(&env) {
             Some(problem) => isolate.and(Err(problem)),
             None => isolate,
         };
-        Self { isolate, env }
+        Self { isolate, env, trace }
+    }
+
+    /// A visit to the isolate, traced if that is wanted; or what is wrong with the settings.
+    pub(super) fn visit(&self) -> Result<Visit, Rc<str>> {
+        let isolate = Rc::clone(self.isolate.as_ref().map_err(Rc::clone)?);
+        Ok(Visit::new(isolate, &self.env, self.tracing()))
+    }
+
+    fn tracing(&self) -> Option<Tracing> {
+        MONITOR.with_borrow(|monitor| monitor.settings().telemetry.tracing(self.trace.as_ref()))
     }
 
     /// Carries out what `begin` gives; `None` for work without a response.
@@ -91,17 +104,20 @@ impl Host {
 
     /// Reads and writes the shared hints after the response, if something is due.
     pub(super) fn share_after(&self, context: &Context) {
-        let Ok(isolate) = &self.isolate else { return };
-        let visit = Visit::new(Rc::clone(isolate), &self.env);
+        let Ok(visit) = self.visit() else { return };
         if visit.wants_store() {
             context.wait_until(async move { _ = caller::unless_lost(async move { visit.share().await }).await });
         }
     }
 
-    /// Writes what has happened into the console, and hands it to the monitor. `trace` is that of the request, if it has one.
-    pub(super) fn tell(&self, trace: Option<&TraceContext>) {
+    /// Writes what has happened into the console, and hands it to the monitor, as spans are.
+    pub(super) fn tell(&self) {
         let Ok(isolate) = &self.isolate else { return };
-        let records = isolate.take_records(trace);
+        let records = isolate.take_records(self.trace.as_ref());
+        let spans = isolate.take_spans();
+        if !spans.is_empty() {
+            with_cx(|cx| cx.monitor.take_in_spans(spans));
+        }
         if records.is_empty() {
             return;
         }
@@ -179,10 +195,9 @@ impl Host {
     }
 
     async fn facts(&self, probe_age_max_ms: Option<Millis>) -> Answer {
-        match &self.isolate {
+        match self.visit() {
             Err(problem) => Answer::Failed(problem.to_string()),
-            Ok(isolate) => {
-                let visit = Visit::new(Rc::clone(isolate), &self.env);
+            Ok(visit) => {
                 if let Some(age_max_ms) = probe_age_max_ms {
                     visit.probe(age_max_ms).await;
                 }

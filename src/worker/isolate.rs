@@ -12,6 +12,7 @@ use super::clock;
 use super::driver::{self, AttemptCx, Host};
 use super::kv::{self, Place, Store, StoreFailed};
 use super::upstream::{self, Failure};
+use super::watched;
 use crate::clock::{Instant, Millis};
 use crate::config::update;
 use crate::config::variables::{self, Settings};
@@ -29,7 +30,9 @@ use crate::report::probe::{Probe, ProbeAnswer};
 use crate::report::status::Status;
 use crate::telemetry::events;
 use crate::telemetry::logs::{Level, Record};
+use crate::telemetry::span::{self, Attributes, Codes, Span};
 use crate::telemetry::trace_context::TraceContext;
+use crate::telemetry::watch::Tracing;
 
 /// A cold isolate waits at most this long for what others know, in milliseconds.
 const COLD_READ_MS: Millis = 100;
@@ -37,6 +40,10 @@ const COLD_READ_MS: Millis = 100;
 const STORE_MS: Millis = 5_000;
 /// A probe that has not come back this long after its deadline never will, in milliseconds.
 const PROBE_GRACE_MS: Millis = 1_000;
+/// What the npm package calls its probes in traces.
+const HEALTH_CHECK: &str = "healthCheck";
+/// Spans that wait for the monitor to take them.
+const SPANS_MAX: usize = 256;
 
 thread_local! {
     static ISOLATE: OnceCell<Result<Rc<Isolate>, Rc<str>>> = const { OnceCell::new() };
@@ -52,6 +59,10 @@ pub(super) struct Isolate {
     colo: OnceCell<String>,
     /// When the latest probe ended of which the log knows.
     told_at_ms: Cell<u64>,
+    /// What spans say of the database, once something is traced.
+    place: OnceCell<Attributes>,
+    codes: RefCell<Codes>,
+    spans: RefCell<Vec<Span>>,
 }
 
 impl Isolate {
@@ -76,6 +87,9 @@ impl Isolate {
             has_near,
             colo: OnceCell::new(),
             told_at_ms: Cell::default(),
+            place: OnceCell::new(),
+            codes: RefCell::default(),
+            spans: RefCell::default(),
         })
     }
 }
@@ -128,6 +142,28 @@ impl Isolate {
         }
         records
     }
+
+    /// What spans say of the database.
+    pub(super) fn place(&self) -> &Attributes {
+        self.place.get_or_init(|| span::place(&self.settings.address))
+    }
+
+    /// Lends the codes that have been told.
+    pub(super) fn with_codes<T>(&self, work: impl FnOnce(&mut Codes) -> T) -> T {
+        work(&mut self.codes.borrow_mut())
+    }
+
+    /// Keeps spans until they are taken. Those of requests that were lost wait for the next request.
+    pub(super) fn keep_spans(&self, spans: Vec<Span>) {
+        let mut kept = self.spans.borrow_mut();
+        let room = SPANS_MAX.saturating_sub(kept.len());
+        kept.extend(spans.into_iter().take(room));
+    }
+
+    /// The spans that have ended since the last time.
+    pub(super) fn take_spans(&self) -> Vec<Span> {
+        self.spans.take()
+    }
 }
 
 /// A variable or a secret. Wrangler's configuration may hold a number where a shell would hold its digits.
@@ -141,14 +177,27 @@ pub(super) struct Visit {
     isolate: Rc<Isolate>,
     token: Option<String>,
     store: Option<Store>,
+    /// How what it does is traced, if it is.
+    tracing: Option<Tracing>,
 }
 
 impl Visit {
     /// A visit with the bindings of its own request.
-    pub(super) fn new(isolate: Rc<Isolate>, env: &Env) -> Self {
+    pub(super) fn new(isolate: Rc<Isolate>, env: &Env, tracing: Option<Tracing>) -> Self {
         let token = variable(env, variables::AUTH_TOKEN).filter(|token| !token.is_empty());
         let store = Store::bound(env, &isolate.settings.address.name, isolate.colo.get().map(String::as_str));
-        Self { isolate, token, store }
+        Self { isolate, token, store, tracing }
+    }
+
+    /// Where it is.
+    pub(super) fn isolate(&self) -> &Isolate {
+        &self.isolate
+    }
+
+    /// Asks the database whether it is there, once, with these headers beside its own.
+    pub(super) async fn send(&self, more_headers: &[(&'static str, String)]) -> Result<PipelineResponse, Failure> {
+        let pipeline = PipelineRequest::single("SELECT 1");
+        upstream::send(&self.isolate.settings.address, self.token.as_deref(), &pipeline, more_headers).await
     }
 
     /// From what age on a scheduled check asks the database again, in milliseconds.
@@ -165,7 +214,11 @@ impl Visit {
                 ProbeAnswer::Send => {
                     self.read_if_cold().await;
                     let query = Query::new(Class::HealthCheck, Kind::Read);
-                    let is_connected = driver::run(self, query).await.is_ok();
+                    let ended = match &self.tracing {
+                        None => driver::run(self, query).await,
+                        Some(tracing) => watched::run(self, HEALTH_CHECK, query, tracing.clone()).await,
+                    };
+                    let is_connected = ended.is_ok();
                     self.with_probe(|probe, _| probe.ended(is_connected, clock::now()));
                     return;
                 }
@@ -293,8 +346,7 @@ impl Host for Visit {
     }
 
     async fn attempt(&self, _cx: AttemptCx) -> Result<PipelineResponse, Failure> {
-        let pipeline = PipelineRequest::single("SELECT 1");
-        upstream::send(&self.isolate.settings.address, self.token.as_deref(), &pipeline).await
+        self.send(&[]).await
     }
 
     fn judge(&self, failure: &Failure) -> Judgement {

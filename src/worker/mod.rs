@@ -30,3 +30,5 @@ mod strong;
 mod trust;
 #[cfg(feature = "worker")]
 mod upstream;
+#[cfg(feature = "worker")]
+mod watched;

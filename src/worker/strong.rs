@@ -18,10 +18,10 @@ const ADDRESS: &str = "https://seawall.invalid/";
 /// A call that takes longer is given up, in milliseconds.
 const LIMIT_MS: Millis = 5_000;
 
-/// The object's answer. [`Answer::Failed`] if there is no object, or none in time.
+/// The object's answer. [`Answer::NoStore`] if there is no object, [`Answer::Failed`] if it does not answer in time.
 pub(super) async fn answer(env: &Env, question: &Question) -> Answer {
     let Some(namespace) = Reflect::get(env, &BINDING.into()).ok().filter(JsValue::is_object) else {
-        return Answer::Failed(
+        return Answer::NoStore(
             "This Worker has no strong store: bind the Durable Object SEAWALL_STORE, as its wrangler.toml does."
                 .to_owned(),
         );

@@ -8,7 +8,7 @@ use worker::{Headers, Method, Request, RequestInit, RequestRedirect};
 
 use super::body;
 use super::promise::{call, settled};
-use crate::config::variables::Address;
+use crate::config::address::Address;
 use crate::hrana::proto::{PipelineRequest, PipelineResponse, StreamResult, Version};
 use crate::hrana::{decode, encode};
 use crate::http::exchange::Outgoing;
@@ -31,7 +31,7 @@ impl Failure {
     }
 }
 
-/// Sends a pipeline once; dropping the future takes the request back.
+/// Sends a pipeline once, with these headers beside its own; dropping the future takes the request back.
 ///
 /// An error of the first request in the pipeline is a [`Failure`] with the server's code. Redirects are not
 /// followed, so that the token cannot follow them.
@@ -39,8 +39,10 @@ pub(super) async fn send(
     address: &Address,
     token: Option<&str>,
     pipeline: &PipelineRequest,
+    more_headers: &[(&'static str, String)],
 ) -> Result<PipelineResponse, Failure> {
-    let request = request(address, token, pipeline).map_err(|_| Failure::new(0, "REQUEST_INVALID", false))?;
+    let request =
+        request(address, token, pipeline, more_headers).map_err(|_| Failure::new(0, "REQUEST_INVALID", false))?;
     let abort = AbortOnDrop::new().map_err(|_| Failure::new(0, "ABORTED", false))?;
     // The runtime does not say whether the connection was refused or lost, so the worse is assumed.
     let fetched = abort.fetch(&request).map_err(|_| Failure::new(0, "CONNECTION_LOST", true))?;
@@ -101,8 +103,16 @@ fn outgoing_request<Name: AsRef<str>>(outgoing: &Outgoing<Name>) -> worker::Resu
     Request::new_with_init(&outgoing.url, &init)
 }
 
-fn request(address: &Address, token: Option<&str>, pipeline: &PipelineRequest) -> worker::Result<Request> {
+fn request(
+    address: &Address,
+    token: Option<&str>,
+    pipeline: &PipelineRequest,
+    more_headers: &[(&'static str, String)],
+) -> worker::Result<Request> {
     let headers = Headers::new();
+    for (name, value) in more_headers {
+        headers.set(name, value)?;
+    }
     headers.set("content-type", "application/json")?;
     if let Some(token) = token {
         headers.set("authorization", &format!("Bearer {token}"))?;

@@ -6,6 +6,7 @@
 mod breaker;
 mod breaker_rules;
 mod cluster;
+mod counts;
 mod deadline;
 mod fleet;
 mod hedge;

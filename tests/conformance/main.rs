@@ -5,6 +5,7 @@ mod generated;
 mod plans;
 mod scenarios;
 mod settings;
+mod spans;
 mod statements;
 mod steps;
 mod trace_context;

@@ -1,80 +1,27 @@
 // What a collector gets: a real server takes traces and logs, and OpenTelemetry's own schema reads them, strictly.
 
-import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
 import { createClient, type LogRecord } from "seawall";
 import { createMonitor } from "seawall/monitor";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { python } from "../support/python.mjs";
 import { startSqld } from "../support/sqld.mjs";
+import { type Collector, startCollector } from "./collector.ts";
 
-interface Got {
-  path: string;
-  headers: Record<string, unknown>;
-  body: string;
-}
-
-const PACKAGES = ["opentelemetry-proto==1.45.2"];
-/** Ids are bytes in the schema, base64 in its own JSON and hexadecimal in OTLP's: the one thing to convert. */
-const CHECK = `
-import base64, json, sys
-from google.protobuf import json_format
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
-from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
-TYPES = {"/v1/traces": ExportTraceServiceRequest, "/v1/logs": ExportLogsServiceRequest, "/v1/metrics": ExportMetricsServiceRequest}
-def converted(value):
-    if isinstance(value, list):
-        return [converted(item) for item in value]
-    if isinstance(value, dict):
-        ids = ("traceId", "spanId", "parentSpanId")
-        return {k: base64.b64encode(bytes.fromhex(v)).decode() if k in ids else converted(v) for k, v in value.items()}
-    return value
-found = []
-for request in json.load(sys.stdin):
-    message = TYPES[request["path"]]()
-    json_format.ParseDict(converted(json.loads(request["body"])), message)
-    found.append(json_format.MessageToDict(message))
-print(json.dumps(found))
-`;
-
-let collector: Server;
-let endpoint: string;
-let got: Got[] = [];
+let collector: Collector;
 let sqld: Awaited<ReturnType<typeof startSqld>>;
 
 beforeAll(async () => {
   sqld = await startSqld();
-  collector = createServer((request, response) => {
-    let body = "";
-    request.on("data", (chunk) => {
-      body += chunk;
-    });
-    request.on("end", () => {
-      got.push({ path: request.url ?? "", headers: request.headers, body });
-      response.writeHead(200, { "content-type": "application/json" }).end("{}");
-    });
-  });
-  await new Promise<void>((resolve) => collector.listen(0, "127.0.0.1", resolve));
-  endpoint = `http://127.0.0.1:${(collector.address() as AddressInfo).port}`;
+  collector = await startCollector();
 });
 
 afterAll(async () => {
   await sqld?.stop();
-  collector?.closeAllConnections();
-  await new Promise((resolve) => collector?.close(resolve));
+  await collector?.stop();
 });
 
-/** What OpenTelemetry's schema makes of what was sent; throws for what it does not know. */
-async function parsed(): Promise<unknown[]> {
-  const { code, output, error } = await python(PACKAGES, CHECK, JSON.stringify(got));
-  expect(error).toBe("");
-  expect(code).toBe(0);
-  return JSON.parse(output);
-}
-
 test("TRC-01 and TRC-03: traces, logs and metrics are what OpenTelemetry's schema says, with the parents that they have", async () => {
-  got = [];
+  collector.clear();
+  const { endpoint, got } = collector;
   const records: LogRecord[] = [];
   const client = createClient({
     url: sqld.url,
@@ -105,7 +52,7 @@ test("TRC-01 and TRC-03: traces, logs and metrics are what OpenTelemetry's schem
   expect(got.map(({ path }) => path)).toContain("/v1/metrics");
   for (const { headers } of got) expect(headers).toMatchObject({ "x-key": "k", "content-type": "application/json" });
   // biome-ignore lint/suspicious/noExplicitAny: what was sent, looked into freely.
-  const all = (await parsed()) as any[];
+  const all = (await collector.parsed()) as any[];
   const spans = all.flatMap(({ resourceSpans = [] }) => resourceSpans[0]?.scopeSpans[0].spans ?? []);
   const hex = (base64: string) => Buffer.from(base64, "base64").toString("hex");
   const names = spans.map(({ name }) => name);

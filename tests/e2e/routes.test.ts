@@ -5,8 +5,9 @@ import { type Host, type Hosts, startHosts } from "./hosts.ts";
 import { until } from "./rig.ts";
 import { expectAnswer, lasting, type RouteCase, type State } from "./routes/cases.ts";
 import { HEALTH } from "./routes/health.ts";
+import { PREFLIGHT } from "./routes/preflight.ts";
 
-const CASES: RouteCase[] = [...HEALTH];
+const CASES: RouteCase[] = [...HEALTH, ...PREFLIGHT];
 
 let hosts: Hosts;
 

@@ -20,5 +20,6 @@ mod resources;
 mod single_flight;
 mod statement;
 mod suspicion;
+mod swaps;
 mod waiting;
 mod window;

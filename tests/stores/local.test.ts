@@ -9,6 +9,8 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { fileStore, strongFileStore } from "../../js/src/store/file.ts";
 import { memoryStore, strongMemoryStore } from "../../js/src/store/memory.ts";
 import type { StoreCaps } from "../../js/src/store/store.ts";
+import type { StrongStore } from "../../js/src/store/strong.ts";
+import { chance, isSerial, randomHistory } from "./history.ts";
 import { strongStoreSuite } from "./strong-suite.ts";
 import { rejection, storeSuite } from "./suite.ts";
 
@@ -23,6 +25,27 @@ storeSuite("memory", CAPS, async () => {
 strongStoreSuite("memory, strong", async () => {
   const store = strongMemoryStore();
   return { store, beside: store, stop: async () => {} };
+});
+
+it("a store that makes the changes of a swap one after the other is found out by its histories", async () => {
+  const whole = strongMemoryStore();
+  const torn: StrongStore = {
+    ...whole,
+    async swap(changes) {
+      for (const change of changes) {
+        if (!(await whole.swap([change]))) return false;
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      return true;
+    },
+  };
+  const random = chance(7);
+  let found = 0;
+  for (let round = 0; round < 20; round += 1) {
+    const names = ["a", "b", "c", "d"].map((name) => `${round}/${name}`);
+    if (!isSerial(await randomHistory([torn], names, random))) found += 1;
+  }
+  expect(found).toBeGreaterThan(5);
 });
 
 describe("memory", () => {

@@ -31,6 +31,12 @@ export async function startFaultProxy(target, options = {}) {
 export class FaultProxy {
   /** Requests that have arrived since the start, whatever became of them. */
   requests = 0;
+  /**
+   * Headers of the latest of them.
+   *
+   * @type {import("node:http").IncomingHttpHeaders}
+   */
+  latestHeaders = {};
   /** The most requests that were in progress at once. */
   concurrentMax = 0;
   /** Requests in progress. */
@@ -98,6 +104,7 @@ export class FaultProxy {
   #handle(incoming, answer) {
     const { mode } = this;
     this.requests += 1;
+    this.latestHeaders = incoming.headers;
     this.concurrent += 1;
     this.concurrentMax = Math.max(this.concurrentMax, this.concurrent);
     answer.once("close", () => {

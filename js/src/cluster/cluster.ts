@@ -105,6 +105,21 @@ export class Cluster implements Guard {
     endpoint.close();
   }
 
+  /**
+   * Shows another token: to one of the databases, or to all that show the client's, its own left aside.
+   *
+   * @throws RangeError when there is none of this name; TypeError for a token that cannot be used.
+   */
+  rotateAuthToken(token: string, name?: string): void {
+    const endpoint = name === undefined ? undefined : this.#members.get(name);
+    if (name !== undefined && endpoint === undefined) {
+      throw new RangeError(`There is no database named ${JSON.stringify(name)}`);
+    }
+    const endpoints = endpoint === undefined ? this.#members.list().filter((one) => one.sharesToken) : [endpoint];
+    for (const one of endpoints) one.rotateAuthToken(token);
+    this.#primary.driver.observer?.learnSecret(token);
+  }
+
   /** The driver of a database. */
   driverOf(name: string): Driver {
     const endpoint = this.#members.get(name);

@@ -5,7 +5,7 @@ import { type Controls, controlsOf } from "../controls.ts";
 import type { Driver } from "../driver.ts";
 import type { Guard } from "../operation.ts";
 import { Cluster } from "./cluster.ts";
-import type { ClientSettings } from "./endpoint.ts";
+import { type ClientSettings, PRIMARY } from "./endpoint.ts";
 import { type ClusterEventName, ClusterEvents, type ClusterListener, isClusterEvent } from "./events.ts";
 import type { DatabaseOptions } from "./options.ts";
 import type { ClusterStatus } from "./status.ts";
@@ -27,6 +27,15 @@ export interface ClusterControls extends Controls {
    * @throws RangeError when there is none of this name, or for the client's own.
    */
   removeDatabase(name: string, deadlineMs?: number): Promise<void>;
+  /**
+   * Shows another token to the database, from the next request on: nothing that runs is dropped, and what is refused with
+   * 401 because it left with the token before is sent once more. Databases of a cluster that have the client's token get
+   * it too; with a name, that one alone does.
+   *
+   * @throws TypeError for a token that cannot be used, and where `authToken` is a function, which is asked for every
+   * request already; RangeError when there is no database of this name. Nothing has changed then.
+   */
+  rotateAuthToken(token: string, database?: string): void;
   /** Whether there is more than one database. */
   isCluster(): boolean;
   /** Each database: whether it takes operations, how long it takes, and what it was given. */
@@ -58,6 +67,8 @@ export interface LateCluster {
 /** What is told to the client when there is a cluster. */
 export interface Guarded {
   guardBy(guard: Guard): void;
+  /** Shows another token to its own database from now on. */
+  rotateAuthToken(token: string): void;
   /** Asks one of the databases whether it is there. Rejects when it is not. */
   ping(endpoint: string): Promise<void>;
 }
@@ -88,6 +99,17 @@ export function clusterControlsOf(
     ...own,
     registerDatabase: (name, url, options = {}) => register(name, url, options),
     removeDatabase: (name, deadlineMs) => (cluster ?? alone()).remove(name, deadlineMs),
+    rotateAuthToken(token, name) {
+      const own = settings.options.primary?.name ?? PRIMARY;
+      if (name === undefined || name === own) {
+        client.rotateAuthToken(token);
+        driver().observer?.learnSecret(token.trim());
+      }
+      if (name === own) return;
+      if (name !== undefined || cluster !== undefined) (cluster ?? alone()).rotateAuthToken(token, name);
+      // Those that are registered from now on have it as well.
+      if (name === undefined && settings.config.authToken !== undefined) settings.config.authToken = token.trim();
+    },
     isCluster: () => cluster !== undefined,
     cluster: () => (cluster ?? alone()).status(),
     database(name) {

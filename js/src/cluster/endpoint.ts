@@ -5,6 +5,7 @@ import { Circuit } from "../circuit.ts";
 import type { SeawallOptions } from "../config/options.ts";
 import { type ClientConfig, parseConfig } from "../config.ts";
 import { EndpointIndex } from "../consistency/consistency.ts";
+import { Credentials } from "../credentials.ts";
 import type { Driver } from "../driver.ts";
 import { createGuard } from "../guard.ts";
 import { Pipeline } from "../hrana/pipeline.ts";
@@ -46,6 +47,10 @@ export interface Endpoint {
   driver: Driver;
   /** Its own way; undefined for the client's own database, which has the client's. */
   way: Way | undefined;
+  /** Whether its token is the client's: it gets each new one of those. */
+  readonly sharesToken: boolean;
+  /** Shows another token from now on. The client's own database has the client's. */
+  rotateAuthToken(token: string): void;
   /** Closes, as far as the client does not. */
   close(): void;
   /** Opens again after that. */
@@ -72,6 +77,8 @@ export function ownEndpoint(settings: ClientSettings, database: string, driver: 
     told: "",
     driver,
     way: undefined,
+    sharesToken: true,
+    rotateAuthToken: () => {},
     close() {},
     reopen(fresh) {
       endpoint.driver = fresh;
@@ -92,14 +99,15 @@ export function otherEndpoint(settings: ClientSettings, name: string, url: strin
   const readToken =
     typeof authToken === "function" ? authToken : authToken === undefined ? options.authToken : undefined;
   const checked = parseConfig({ ...settings.config, url, authToken: fixedToken as string });
+  const credentials = new Credentials(checked.authorization, readToken);
+  const sharesToken = authToken === undefined && checked.authorization === `Bearer ${settings.config.authToken}`;
   const database = databaseName(checked);
   const policies = { ...options, connectionPool: { ...options.connectionPool, ...connectionPool } };
   const circuit = new Circuit(database, platform);
   let transport = openTransport(checked.fetch, options.compression);
   const open = () => {
-    const authorize = readToken === undefined ? () => checked.authorization : async () => `Bearer ${await readToken()}`;
     const { baseUrl, remoteEncryptionKey, intMode } = checked;
-    const pipeline = new Pipeline(baseUrl, transport, authorize, remoteEncryptionKey, intMode);
+    const pipeline = new Pipeline(baseUrl, transport, credentials.authorize, remoteEncryptionKey, intMode);
     const driver = createGuard(policies, database, platform, circuit, connectionsOver(transport, pipeline));
     if ((connectionPool ?? options.connectionPool) !== undefined) driver.startWarm();
     return { driver, way: { name, pipeline, seen: new EndpointIndex() } };
@@ -114,6 +122,11 @@ export function otherEndpoint(settings: ClientSettings, name: string, url: strin
     index: -1,
     told: "",
     ...open(),
+    sharesToken,
+    rotateAuthToken(token) {
+      credentials.rotate(token);
+      endpoint.driver.observer?.learnSecret(token);
+    },
     close() {
       endpoint.driver.close();
       transport.close();

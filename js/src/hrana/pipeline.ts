@@ -37,6 +37,8 @@ export class Pipeline {
   #version: ProtocolVersion = 3;
   #isConfirmed = false;
   readonly #urls = new Map<string, URL>();
+  /** The latest value of the `authorization` header. */
+  #shown: string | undefined;
 
   constructor(
     baseUrl: URL,
@@ -83,7 +85,7 @@ export class Pipeline {
     index: LogIndex = "",
   ): Promise<PipelineResponse> {
     const { version, encoded, response } = await this.#settle(build, closes, address, signal, index);
-    if (response.status < 200 || response.status > 299) throw httpError(response, address.baton !== null);
+    if (response.status < 200 || response.status > 299) throw httpError(response, address.baton !== null, this.#unsaid);
     const body = decodePipeline(response.text, encoded.count + (closes ? 1 : 0), this.#intMode);
     this.#version = version;
     this.#isConfirmed = true;
@@ -111,15 +113,30 @@ export class Pipeline {
   ): Promise<WireResponse> {
     const headers: Record<string, string> = { "content-type": "application/json" };
     const authorization = this.#authorization();
-    const value = typeof authorization === "object" ? await authorization : authorization;
-    if (value !== undefined) headers.authorization = headerValue(value);
-    if (this.#encryptionKey !== undefined) headers["x-turso-encryption-key"] = this.#encryptionKey;
+    const shown = typeof authorization === "object" ? await authorization : authorization;
+    this.#shown = shown;
+    if (shown !== undefined) headers.authorization = headerValue(shown);
+    if (this.#encryptionKey !== undefined) headers[KEY_HEADER] = headerValue(this.#encryptionKey, "encryption key");
     if (address.traceHeaders !== undefined) Object.assign(headers, address.traceHeaders);
     const separator = requests !== "" && closes ? "," : "";
     const baton = address.baton === null ? "" : `"baton":${JSON.stringify(address.baton)},`;
     const body = `{${baton}"requests":[${requests}${separator}${closes ? CLOSE_REQUEST : ""}]}`;
-    return this.#transport.post(this.#url(address.baseUrl, version), headers, body, signal, address.connection);
+    const url = this.#url(address.baseUrl, version);
+    const response = await this.#transport.post(url, headers, body, signal, address.connection);
+    if (response.status !== 401 || shown === undefined) return response;
+    // The server has run nothing. If the token was changed meanwhile, the new one is shown once.
+    const latest = await this.#authorization();
+    if (latest === undefined || latest === shown || signal.aborted) return response;
+    this.#shown = latest;
+    headers.authorization = headerValue(latest);
+    return this.#transport.post(url, headers, body, signal, address.connection);
   }
+
+  /** What a server or a proxy says, without the credentials that it was shown, should it repeat them. */
+  readonly #unsaid = (text: string): string => {
+    const secrets = [this.#shown?.trim().split(" ").at(-1), this.#encryptionKey?.trim()];
+    return secrets.reduce<string>((safe, one) => (one ? safe.replaceAll(one, "[redacted]") : safe), text);
+  };
 
   /** The same object for the same address: transports keep what they work out about a URL. */
   #url(baseUrl: URL, version: ProtocolVersion): URL {
@@ -134,12 +151,16 @@ export class Pipeline {
   }
 }
 
+const KEY_HEADER = "x-turso-encryption-key";
+
 /** Tokens read from files end in a line break: white space around them is dropped, as `Headers` does. */
-function headerValue(value: string): string {
+function headerValue(value: string, what = "auth token"): string {
   const trimmed = value.trim();
   if (!/[^\t\x20-\x7e\x80-\xff]/.test(trimmed)) return trimmed;
-  const error = new LibsqlError("The auth token holds characters that no HTTP header can carry", "AUTH_TOKEN_INVALID");
-  throw attachFailure(error, { status: 401, code: "AUTH_TOKEN_INVALID", sent: false });
+  // What the platform says of such a header repeats it.
+  const code = `${what.toUpperCase().replace(" ", "_")}_INVALID`;
+  const error = new LibsqlError(`The ${what} holds characters that no HTTP header can carry`, code);
+  throw attachFailure(error, { status: 401, code, sent: false });
 }
 
 function isUnknownPath({ status, text }: WireResponse): boolean {
@@ -151,17 +172,17 @@ function isUnknownPath({ status, text }: WireResponse): boolean {
 const MESSAGE_MAX = 300;
 
 /** The database's code and message if the body has them, as upstream; else `SERVER_ERROR` with the status. */
-function httpError(response: WireResponse, hasBaton: boolean): LibsqlError {
+function httpError(response: WireResponse, hasBaton: boolean, unsaid: (text: string) => string): LibsqlError {
   const { status } = response;
   const body = jsonObject(response.text);
   if (typeof body?.message === "string") {
     const code = typeof body.code === "string" ? body.code : undefined;
     if (hasBaton && code === "STREAM_EXPIRED") return streamExpired(status);
-    return responseError({ message: printable(body.message), code: code ?? "SERVER_ERROR" }, status);
+    return responseError({ message: printable(unsaid(body.message)), code: code ?? "SERVER_ERROR" }, status);
   }
   const said = typeof body?.error === "string" ? body.error : isPlainText(response) ? response.text : "";
   if (hasBaton && status === 400 && /\bbaton\b/i.test(said)) return streamExpired(status);
-  const detail = printable(said);
+  const detail = printable(unsaid(said));
   const message = `Server returned HTTP status ${status}${detail === "" ? "" : `: ${detail}`}`;
   const cause = withoutStack(() => Object.assign(new Error(message), { name: "HttpServerError", status }));
   const error = new LibsqlError(message, "SERVER_ERROR", undefined, undefined, cause);

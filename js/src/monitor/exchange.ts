@@ -70,6 +70,7 @@ export type Answer =
   | { logs: CoreRecord[] }
   | { fetched: { status: number; retryAfter: string | null } }
   | "obeyed"
+  | { noStore: string }
   | { failed: string };
 
 /** What the exchange needs of its host. */

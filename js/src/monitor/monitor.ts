@@ -41,8 +41,11 @@ export interface MonitorOptions {
   checkIntervalMs?: number;
   /** What is worth an alert, and who is told. */
   alerts?: AlertsOptions;
-  /** Metrics: whether they are shown and told to the others (true), and about how often they are told (15,000 ms). */
-  metrics?: { enabled?: boolean; statsIntervalMs?: number };
+  /**
+   * Metrics: whether they are shown and told to the others (true), and about how often they are told, in milliseconds:
+   * without it what the first client says whose `metrics.statsInterval` is set, else 60,000. `statsIntervalMs` is the same.
+   */
+  metrics?: { enabled?: boolean; statsInterval?: number; statsIntervalMs?: number };
   /** Where orders and records are kept; without it the routes that need them answer 503. */
   store?: StrongStore;
   /** Follows the store, and is read where an order may be a minute old: `workersKvStore(env.SEAWALL_KV)`. */
@@ -196,7 +199,8 @@ class IsolateMonitor implements Monitor, Host {
     this.#databases = Object.entries(databases).map(([name, watchable]) => watchedOf(name, watchable));
     this.#tenants = Object.entries(tenants);
     this.#basePath = settings.basePath ?? "/api";
-    this.#core = new LiveCore(JSON.stringify({ ...settings, admin: { ...hereOf(platform), ...settings.admin } }));
+    const admin = { ...hereOf(platform), ...settings.admin };
+    this.#core = new LiveCore(JSON.stringify({ ...settings, ...metricsOf(settings.metrics, this.#databases), admin }));
     this.#platform = platform;
     this.#startedAtMs = this.now();
     this.metrics = new BusinessMetrics(() => this.#core.get());
@@ -405,4 +409,11 @@ function problem(status: number, code: string, title: string, detail: string): R
     "x-content-type-options": "nosniff",
   };
   return new Response(JSON.stringify({ code, title, status, detail }), { status, headers });
+}
+
+/** The option `metrics`, with what the databases say where it says nothing. */
+function metricsOf(own: MonitorOptions["metrics"], databases: readonly Watched[]): Pick<MonitorOptions, "metrics"> {
+  const statsIntervalMs = databases.find((database) => database.statsIntervalMs !== undefined)?.statsIntervalMs;
+  const isSaid = own?.statsInterval !== undefined || own?.statsIntervalMs !== undefined;
+  return isSaid || statsIntervalMs === undefined ? {} : { metrics: { ...own, statsIntervalMs } };
 }

@@ -52,7 +52,7 @@ export class StrongHost {
         return { cached: this.#cache !== undefined };
     }
     const store = this.#store;
-    if (store === undefined) return { failed: "This monitor has no strong store: give createMonitor a store." };
+    if (store === undefined) return { noStore: "This monitor has no strong store: give createMonitor a store." };
     switch (question.ask) {
       case "read":
         return { text: await store.read(question.key) };

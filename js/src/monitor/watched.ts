@@ -4,6 +4,7 @@ import type { CacheControls } from "../cache/client-cache.ts";
 import type { ClusterControls } from "../cluster/controls.ts";
 import type { Controls } from "../controls.ts";
 import type { Driver } from "../driver.ts";
+import type { EffectiveConfig } from "../live-settings.ts";
 import { HEALTH_CHECK } from "../operation.ts";
 import type { Status } from "../status.ts";
 import type { TelemetryControls } from "../telemetry/controls.ts";
@@ -16,7 +17,8 @@ export interface WatchedClient {
 
 /** A guard of `createGuard`, with a way to ask the database whether it is there. */
 export interface WatchedGuard {
-  readonly guard: Pick<Driver, "status" | "run"> & Partial<Pick<Driver, "observer" | "times" | "operations">>;
+  readonly guard: Pick<Driver, "status" | "run"> &
+    Partial<Pick<Driver, "observer" | "times" | "operations" | "settings">>;
   /** Asks the database something small. Rejects when it is not there. */
   check(): Promise<unknown>;
   /** What kind of database it is. */
@@ -61,6 +63,8 @@ export interface Watched {
   readonly controls?: WatchedControls;
   /** What was logged of it since the first `seen` records. */
   logs(seen: number): ReturnType<TelemetryControls["logs"]> | undefined;
+  /** `metrics.statsInterval`, if somebody has set it, in milliseconds. */
+  readonly statsIntervalMs: number | undefined;
 }
 
 /** Where `protect` leaves the controls; see `controlsOfProtected`, which would bring the whole client along. */
@@ -98,17 +102,12 @@ function ofGuard(name: string, { guard, check, type = "other" }: WatchedGuard): 
     () => guard.status(),
     () => ({ kind: type, times: guard.times?.(), operationsNamed: guard.operations?.() }),
     (seen) => guard.observer?.logger?.since(seen),
+    guard.settings?.effective("metrics"),
   );
 }
 
 function ofControls(name: string, controls: WatchedControls): Watched {
-  const setting = (path: string): unknown => {
-    try {
-      return controls.config?.(path.split(".")[0]).settings[path]?.value;
-    } catch {
-      return undefined;
-    }
-  };
+  const setting = (path: string): unknown => configOf(controls, path.split(".")[0])?.settings[path]?.value;
   const deadlineMs = Number(setting("timeouts.healthCheck") ?? LIMIT_DEFAULT_MS);
   const ask = () => controls.healthCheck().catch(() => false);
   return watched(
@@ -125,8 +124,17 @@ function ofControls(name: string, controls: WatchedControls): Watched {
       operationsNamed: controls.operations?.(),
     }),
     (seen) => controls.telemetry?.logs(seen),
+    configOf(controls, "metrics"),
     controls,
   );
+}
+
+function configOf(controls: WatchedControls, group: string | undefined): EffectiveConfig | undefined {
+  try {
+    return controls.config?.(group);
+  } catch {
+    return undefined;
+  }
 }
 
 function watched(
@@ -136,8 +144,10 @@ function watched(
   statusOf: () => Status,
   others: () => Record<string, unknown>,
   logs: Watched["logs"],
+  config: EffectiveConfig | undefined,
   controls?: WatchedControls,
 ): Watched {
+  const interval = config?.settings["metrics.statsInterval"];
   const limitMs = (deadlineMs > 0 ? deadlineMs : LIMIT_DEFAULT_MS) + GRACE_MS;
   return {
     name,
@@ -149,6 +159,7 @@ function watched(
       return { operations: status.running ?? 0, status, generation: status.coreRecoveries ?? 0, ...others() };
     },
     logs,
+    statsIntervalMs: interval === undefined || interval.source === "default" ? undefined : Number(interval.value),
   };
 }
 

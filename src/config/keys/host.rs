@@ -23,7 +23,14 @@ pub const KEYS: &[Key] = &[
     span("health.checkInterval", 1_000, 30_000, "From what age on a scheduled check asks the database again.")
         .only(WORKER),
     switch("metrics.enabled", true, "Whether metrics are kept for export.").unread(),
-    span("metrics.statsInterval", 1_000, 60_000, "How often statistics are taken.").unread(),
+    span(
+        "metrics.statsInterval",
+        1_000,
+        60_000,
+        "About how often a monitor tells the others what was counted; the first of its databases that says so decides. Of the Worker it is `METRICS_STATS_INTERVAL_MS`.",
+    )
+    .only(NPM)
+    .restart(),
     switch("tracing.enabled", false, "Whether spans are made of operations.").only(NPM).restart(),
     switch("queryOptimization.enabled", true, "Whether slow statements are told with a hint.").unread(),
     Key::new(

@@ -1,0 +1,222 @@
+//! What operators do at once and everywhere: the kill switch, circuits that are held or reset, pools that are drained.
+//!
+//! Each is a change of an order that all isolates follow: see `orders::follow`.
+
+use std::rc::Rc;
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value, json};
+
+use super::call::Call;
+use super::exchange::{Cx, Next};
+use super::order_writes::{Write, amend};
+use super::orders::shown;
+use super::{QUOTED_MAX, Response, body};
+use crate::orders::Name;
+use crate::orders::control::{Control, DATABASES_MAX, Hold, NAME_MAX};
+use crate::orders::order::REASON_MAX;
+
+/// Most flags that can be turned off by name.
+const FLAGS_MAX: usize = 1_000;
+/// Longest name of a flag, in bytes.
+const FLAG_MAX: usize = 256;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct KillBody {
+    reason: String,
+    flags: Option<Vec<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct HoldBody {
+    reason: String,
+    state: Hold,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ReasonBody {
+    reason: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DrainBody {
+    reason: String,
+    #[serde(default)]
+    all: bool,
+}
+
+/// `POST /kill`: all flags, or those named, beside those that are off already.
+pub(super) fn kill(call: &Call, _: &mut Cx<'_>) -> Next {
+    let KillBody { reason, flags } = match kill_body(call) {
+        Ok(body) => body,
+        Err(response) => return Next::Respond(response),
+    };
+    change(call, Name::Kill, "kill", reason, move |members| {
+        match &flags {
+            None => _ = members.insert("all".to_owned(), true.into()),
+            Some(flags) => {
+                let mut killed = named(members);
+                killed.extend(flags.iter().filter(|flag| !named(members).contains(flag)).cloned());
+                if killed.len() > FLAGS_MAX {
+                    return Err(unusable(&format!(
+                        "At most {FLAGS_MAX} flags can be turned off by name. Turn off all."
+                    )));
+                }
+                members.insert("flags".to_owned(), killed.into());
+            }
+        }
+        Ok(())
+    })
+}
+
+/// `POST /kill/release`: everything, or the flags named.
+pub(super) fn release_kill(call: &Call, _: &mut Cx<'_>) -> Next {
+    let KillBody { reason, flags } = match kill_body(call) {
+        Ok(body) => body,
+        Err(response) => return Next::Respond(response),
+    };
+    change(call, Name::Kill, "releaseKill", reason, move |members| {
+        match &flags {
+            None => members.clear(),
+            Some(flags) => {
+                let left: Vec<String> = named(members).into_iter().filter(|flag| !flags.contains(flag)).collect();
+                members.insert("flags".to_owned(), left.into());
+            }
+        }
+        Ok(())
+    })
+}
+
+/// The flags that are off by name.
+fn named(members: &Map<String, Value>) -> Vec<String> {
+    let flags = members.get("flags").and_then(Value::as_array);
+    flags.into_iter().flatten().filter_map(|flag| flag.as_str().map(str::to_owned)).collect()
+}
+
+fn kill_body(call: &Call) -> Result<KillBody, Response> {
+    let body: KillBody = read(call)?;
+    let flags = body.flags.as_deref().unwrap_or_default();
+    let is_named = |flag: &String| (1..=FLAG_MAX).contains(&flag.len());
+    if flags.len() > FLAGS_MAX || !flags.iter().all(is_named) || body.flags.as_ref().is_some_and(Vec::is_empty) {
+        let detail =
+            format!("`flags` are 1 to {FLAGS_MAX} names of 1 to {FLAG_MAX} bytes; leave it out for all of them.");
+        return Err(unusable(&detail));
+    }
+    checked_reason(&body.reason)?;
+    Ok(body)
+}
+
+/// `POST /circuits/{database}/hold`.
+pub(super) fn hold(call: &Call, _: &mut Cx<'_>) -> Next {
+    match read::<HoldBody>(call) {
+        Err(response) => Next::Respond(response),
+        Ok(HoldBody { reason, state }) => of_database(call, "holdCircuit", reason, move |control, database| {
+            control.circuits.entry(database).or_default().hold = Some(state);
+        }),
+    }
+}
+
+/// `POST /circuits/{database}/release`.
+pub(super) fn release(call: &Call, _: &mut Cx<'_>) -> Next {
+    match read::<ReasonBody>(call) {
+        Err(response) => Next::Respond(response),
+        Ok(ReasonBody { reason }) => of_database(call, "releaseCircuit", reason, |control, database| {
+            control.circuits.entry(database).or_default().hold = None;
+        }),
+    }
+}
+
+/// `POST /circuits/{database}/reset`: lets it go as well.
+pub(super) fn reset(call: &Call, _: &mut Cx<'_>) -> Next {
+    match read::<ReasonBody>(call) {
+        Err(response) => Next::Respond(response),
+        Ok(ReasonBody { reason }) => of_database(call, "resetCircuit", reason, |control, database| {
+            let circuit = control.circuits.entry(database).or_default();
+            circuit.hold = None;
+            circuit.resets = circuit.resets.saturating_add(1);
+        }),
+    }
+}
+
+/// `POST /pools/{database}/drain`.
+pub(super) fn drain(call: &Call, _: &mut Cx<'_>) -> Next {
+    match read::<DrainBody>(call) {
+        Err(response) => Next::Respond(response),
+        Ok(DrainBody { reason, all }) => of_database(call, "drainPool", reason, move |control, database| {
+            let pool = control.pools.entry(database).or_default();
+            pool.drains = pool.drains.saturating_add(1);
+            pool.all = all;
+        }),
+    }
+}
+
+/// Changes what the order `control` says of the database in the path.
+fn of_database(
+    call: &Call,
+    action: &'static str,
+    reason: String,
+    say: impl Fn(&mut Control, String) + 'static,
+) -> Next {
+    let database = match database_of(call).and_then(|database| checked_reason(&reason).map(|()| database)) {
+        Ok(database) => database,
+        Err(response) => return Next::Respond(response),
+    };
+    change(call, Name::Control, action, reason, move |members| {
+        let mut control = Control::read(&Value::Object(members.clone())).unwrap_or_default();
+        say(&mut control, database.clone());
+        if control.circuits.len() > DATABASES_MAX || control.pools.len() > DATABASES_MAX {
+            return Err(unusable(&format!("At most {DATABASES_MAX} databases can be named.")));
+        }
+        if let Value::Object(said) = json!(control) {
+            *members = said;
+        }
+        Ok(())
+    })
+}
+
+/// The database in the path: a name, or `*` for all.
+fn database_of(call: &Call) -> Result<String, Response> {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.*:@".contains(&byte);
+    if call.rest.len() > NAME_MAX || !call.rest.bytes().all(is_plain) {
+        let detail =
+            format!("A database has 1 to {NAME_MAX} letters, digits or any of -_.:@ as its name; `*` is all of them.");
+        return Err(Response::problem(404, "NOT_FOUND", "Not found", &detail));
+    }
+    Ok(call.rest.clone())
+}
+
+fn change(
+    call: &Call,
+    name: Name,
+    action: &'static str,
+    reason: String,
+    change: impl Fn(&mut Map<String, Value>) -> Result<(), Response> + 'static,
+) -> Next {
+    let respond = Rc::new(|name, order: &_| shown(name, Some(order)));
+    amend(call, Write { name, action, respond }, reason, change)
+}
+
+fn read<T: DeserializeOwned>(call: &Call) -> Result<T, Response> {
+    let value = body::json(&call.request)?;
+    serde_json::from_value(value).map_err(|error| {
+        // It quotes what was sent.
+        let error: String = error.to_string().chars().take(QUOTED_MAX).collect();
+        unusable(&format!("The body cannot be taken: {error}."))
+    })
+}
+
+fn checked_reason(reason: &str) -> Result<(), Response> {
+    if reason.trim().is_empty() || reason.len() > REASON_MAX {
+        return Err(unusable(&format!("`reason` must say why, in at most {REASON_MAX} bytes.")));
+    }
+    Ok(())
+}
+
+fn unusable(detail: &str) -> Response {
+    Response::problem(422, "BODY_UNUSABLE", "Unusable body", detail)
+}

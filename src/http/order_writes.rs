@@ -1,0 +1,217 @@
+//! How routes write orders: with the order that is replaced and an audit record, in one step of the strong store.
+//!
+//! `write` does a swap that was decided on; `amend` changes a part of an order, whatever its version, and does so again when
+//! somebody else came first. Another writer may come at any time, and an answer may be lost: what is there is read again,
+//! and only if that does not tell the outcome is it unknown.
+
+use std::rc::Rc;
+
+use serde_json::{Map, Value, json};
+
+use super::Response;
+use super::call::Call;
+use super::exchange::{Answer, Change, Cx, Next, Question};
+use super::idempotency;
+use super::orders::{PUTS_MAX, conflict, failure, put_cached, read, refused, unavailable};
+use crate::audit::commit::{Committed, commit};
+use crate::audit::entry::Act;
+use crate::audit::head::{Budget, Mark};
+use crate::orders::order::{Order, checksum};
+use crate::orders::write::{Condition, Proposal, Swap, decide};
+use crate::orders::{Name, history_key};
+
+/// A part of an order is changed so often when others come first.
+const TRIES_MAX: u32 = 16;
+
+/// The response to a request that wrote an order.
+pub(super) type Respond = dyn Fn(Name, &Order) -> Response;
+
+/// What is written.
+#[derive(Clone)]
+pub(super) struct Write {
+    pub name: Name,
+    /// The operation, as records have it.
+    pub action: &'static str,
+    pub respond: Rc<Respond>,
+}
+
+/// Why an order was not written, as far as that is known.
+pub(super) enum Undone {
+    /// Another writer came first. Both versions.
+    Conflict { expected: u64, current: Option<u64> },
+    /// Nobody knows. What the store said, and both versions.
+    Unknown { problem: String, expected: u64, current: Option<u64> },
+    /// Nothing was done for another reason.
+    Refused(Response),
+}
+
+impl Undone {
+    pub(super) fn response(self) -> Response {
+        match self {
+            Self::Conflict { expected, current } => {
+                let detail = "Another writer came first. Read the order again, and decide anew.";
+                conflict(409, "ORDER_CONFLICT", "Conflict", detail, Some(expected), current)
+            }
+            Self::Unknown { problem, expected, current } => {
+                let detail =
+                    format!("Whether the order was written is unknown. Read it before you send it again. {problem}");
+                conflict(503, "OUTCOME_UNKNOWN", "Outcome unknown", &detail, Some(expected), current)
+            }
+            Self::Refused(response) => response,
+        }
+    }
+}
+
+/// Writes an order, the one that it replaces, and the record of both.
+pub(super) fn write(
+    call: &Call,
+    write: Write,
+    swap: Swap,
+    then: impl FnOnce(Result<Response, Undone>, &mut Cx<'_>) -> Next + 'static,
+) -> Next {
+    let Write { name, action, .. } = write;
+    let response = (write.respond)(name, &swap.order);
+    let act = Act {
+        actor: call.principal.name.clone(),
+        role: call.principal.role,
+        action,
+        target: name.key(),
+        before: swap.expected.as_deref().map_or(Value::Null, |text| recorded(Order::read(name, text).ok().as_ref())),
+        after: recorded(Some(&swap.order)),
+        reason: swap.order.reason.clone(),
+        request_id: call.id_text(),
+        address: call.address.clone(),
+    };
+    let budget = if name == Name::Kill { Budget::Kill } else { Budget::Writes };
+    let mut changes = vec![Change { key: name.key(), expected: swap.expected.clone(), text: Some(swap.text.clone()) }];
+    changes.extend(swap.expected.clone().map(|text| Change {
+        key: history_key(name, swap.order.version - 1),
+        expected: None,
+        text: Some(text),
+    }));
+    let now = swap.order.updated_at;
+    changes.extend(call.idempotency.as_ref().map(|key| idempotency::change(key, &response, now)));
+    let mark = Mark { version: swap.order.version, sha256: checksum(&swap.text).to_owned() };
+    commit(changes, act, budget, vec![(name, mark)], move |committed, cx| match committed {
+        Committed::Done(_) => written(name, swap, response, cx, then),
+        Committed::Changed => look_again(name, swap, None, response, then),
+        Committed::Unknown(problem) => look_again(name, swap, Some(problem), response, then),
+        undone => then(Err(Undone::Refused(not_committed(&undone))), cx),
+    })
+}
+
+/// Changes a part of an order, whatever its version. `change` gets the value that is there, an empty object before the first.
+pub(super) fn amend(
+    call: &Call,
+    what: Write,
+    reason: String,
+    change: impl Fn(&mut Map<String, Value>) -> Result<(), Response> + 'static,
+) -> Next {
+    attempt(call.clone(), what, reason, Rc::new(change), TRIES_MAX)
+}
+
+type Amendment = dyn Fn(&mut Map<String, Value>) -> Result<(), Response>;
+
+fn attempt(call: Call, what: Write, reason: String, change: Rc<Amendment>, tries: u32) -> Next {
+    let name = what.name;
+    Next::ask(Question::Read { key: name.key() }, move |answer, cx| {
+        let text = match answer {
+            Answer::Text(text) => text,
+            other => return Next::Respond(unavailable(&failure(other))),
+        };
+        let current = text.as_deref().and_then(|text| Order::read(name, text).ok());
+        let mut members = match current.map(|order| order.value) {
+            Some(Value::Object(members)) => members,
+            _ => Map::new(),
+        };
+        if let Err(response) = change(&mut members) {
+            return Next::Respond(response);
+        }
+        let proposal = Proposal {
+            name,
+            condition: Condition::Any,
+            value: Value::Object(members),
+            by: call.principal.name.clone(),
+            reason: reason.clone(),
+        };
+        let swap = match decide(text.as_deref(), proposal, cx.now, cx.random) {
+            Ok(swap) => swap,
+            Err(refusal) => return Next::Respond(refused(&refusal, None)),
+        };
+        let again = (call.clone(), what.clone(), reason, change);
+        write(&call, what, swap, move |written, cx| match written {
+            Ok(response) => Next::Respond(response),
+            Err(Undone::Conflict { .. }) if tries > 1 => {
+                let (call, what, reason, change) = again;
+                // The other writer may have been this very request, sent twice.
+                idempotency::replayed(call, cx.now, move |call, _| attempt(call, what, reason, change, tries - 1))
+            }
+            Err(undone) => Next::Respond(undone.response()),
+        })
+    })
+}
+
+/// An order as records have it. Who has a token is nobody's business, whatever is left of it.
+fn recorded(order: Option<&Order>) -> Value {
+    order.map_or(Value::Null, |order| json!({ "version": order.version, "value": order.value }))
+}
+
+/// The response when nothing was done.
+pub(super) fn not_committed(committed: &Committed) -> Response {
+    match committed {
+        Committed::Limited(wait_ms) => {
+            let detail = "There were too many writes in the last minute. Nothing was changed. See Retry-After.";
+            let mut response = Response::problem(429, "RATE_LIMITED", "Too many writes", detail);
+            response.headers.push(("retry-after", wait_ms.div_ceil(1_000).to_string()));
+            response
+        }
+        Committed::Failed(problem) => unavailable(problem),
+        _ => {
+            let detail = "Others wrote at the same time, again and again. Nothing was changed: ask again.";
+            Response::problem(503, "STORE_BUSY", "Others were quicker", detail)
+        }
+    }
+}
+
+/// After a swap that was not done, or of which nobody knows: what is there says which.
+fn look_again(
+    name: Name,
+    swap: Swap,
+    problem: Option<String>,
+    response: Response,
+    then: impl FnOnce(Result<Response, Undone>, &mut Cx<'_>) -> Next + 'static,
+) -> Next {
+    Next::ask(Question::Read { key: name.key() }, move |answer, cx| {
+        let text = match &answer {
+            Answer::Text(text) => text.clone(),
+            _ => None,
+        };
+        let found = read(name, answer, cx);
+        // Also after a swap that was not done: a client of the store that repeats what got lost says so the second time.
+        if text.as_ref() == Some(&swap.text) && found.is_ok() {
+            return written(name, swap, response, cx, then);
+        }
+        let current = found.ok().map(|order| order.map_or(0, |order| order.version));
+        let expected = swap.order.version - 1;
+        let undone = match problem {
+            None => Undone::Conflict { expected, current },
+            Some(problem) => Undone::Unknown { problem, expected, current },
+        };
+        then(Err(undone), cx)
+    })
+}
+
+fn written(
+    name: Name,
+    swap: Swap,
+    response: Response,
+    cx: &mut Cx<'_>,
+    then: impl FnOnce(Result<Response, Undone>, &mut Cx<'_>) -> Next + 'static,
+) -> Next {
+    cx.monitor.orders_mut().look(name, Some(&swap.text));
+    cx.monitor.orders_mut().verified(name, cx.now);
+    if name == Name::Tokens {
+        return then(Ok(response), cx);
+    }
+    put_cached(name, swap.text, PUTS_MAX, move |cx| then(Ok(response), cx))
+}
