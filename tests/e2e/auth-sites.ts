@@ -36,7 +36,7 @@ const access = { teamDomain: TEAM, audience: AUDIENCE, roles: ROLES };
 const MANY = 100_000;
 const OPTIONS: Record<Kind, { adminToken?: string; admin: AdminOptions }> = {
   open: { adminToken: TOKEN, admin: { access, failuresPerMinute: MANY, writesPerMinute: MANY, killsPerMinute: MANY } },
-  limited: { adminToken: TOKEN, admin: {} },
+  limited: { adminToken: TOKEN, admin: { failuresPerMinute: 20 } },
   approved: { adminToken: TOKEN, admin: { migrationApproved: "true", failuresPerMinute: MANY } },
   tokens: { admin: { failuresPerMinute: MANY } },
   shut: { admin: {} },
@@ -56,7 +56,6 @@ export async function startWorkerSite(): Promise<Site> {
         const { adminToken, admin } = OPTIONS[kind];
         const bindings = {
           TURSO_DATABASE_URL: url,
-          // As wide as Access roles, which a deployment says in JSON.
           ...(adminToken && { SEAWALL_ADMIN_TOKEN: adminToken }),
           ...(admin.access && {
             CF_ACCESS_TEAM_DOMAIN: TEAM,
