@@ -3,8 +3,10 @@
 use super::auth;
 use super::call::Call;
 use super::exchange::{Cx, Next};
-use super::{Problem, QUOTED_MAX, Request, Response};
-use super::{alerts, audit, control, health, idempotency, logs, metrics, openapi, orders};
+use super::{BODY_MAX, Problem, QUOTED_MAX, Request, Response};
+use super::{
+    alerts, audit, backup, control, health, idempotency, logs, metrics, openapi, order_history, orders, tenants,
+};
 use crate::access::{Principal, Role};
 use crate::alerts::delivery::LOOP_HEADER;
 use crate::orders::Name;
@@ -37,6 +39,8 @@ pub(super) struct Operation {
     pub id: &'static str,
     /// What it does, for people.
     pub summary: &'static str,
+    /// Most of a request's body, in bytes: hosts stop reading there.
+    pub body_max: usize,
     /// The least role that may do it. Below [`Root::Base`] nobody is asked for one.
     pub role: Role,
     pub begin: fn(call: &Call, cx: &mut Cx<'_>) -> Next,
@@ -48,20 +52,25 @@ pub(super) enum Method {
     Get,
     Put,
     Post,
+    Delete,
 }
 
 type Begin = fn(call: &Call, cx: &mut Cx<'_>) -> Next;
 
 const fn get(id: &'static str, summary: &'static str, begin: Begin) -> Operation {
-    Operation { method: Method::Get, id, summary, role: Role::Viewer, begin }
+    Operation { method: Method::Get, id, summary, body_max: BODY_MAX, role: Role::Viewer, begin }
 }
 
 const fn put(role: Role, id: &'static str, summary: &'static str, begin: Begin) -> Operation {
-    Operation { method: Method::Put, id, summary, role, begin }
+    Operation { method: Method::Put, id, summary, body_max: BODY_MAX, role, begin }
 }
 
 const fn post(role: Role, id: &'static str, summary: &'static str, begin: Begin) -> Operation {
-    Operation { method: Method::Post, id, summary, role, begin }
+    Operation { method: Method::Post, id, summary, body_max: BODY_MAX, role, begin }
+}
+
+const fn delete(role: Role, id: &'static str, summary: &'static str, begin: Begin) -> Operation {
+    Operation { method: Method::Delete, id, summary, body_max: BODY_MAX, role, begin }
 }
 
 /// What lies where.
@@ -168,6 +177,45 @@ pub(super) const ROUTES: &[Route] = &[
     },
     Route {
         root: Root::Admin,
+        path: "/orders/{name}/history",
+        operations: &[get(
+            "listVersions",
+            "Versions of an order that were replaced, the newest first",
+            order_history::list,
+        )],
+    },
+    Route {
+        root: Root::Admin,
+        path: "/tenants",
+        operations: &[get("listTenants", "What was said of tenants, by id", tenants::list)],
+    },
+    Route {
+        root: Root::Admin,
+        path: "/tenants/{id}",
+        operations: &[
+            get("readTenant", "What was said of a tenant", tenants::show),
+            put(Role::Operator, "replaceTenant", "Sets a tenant's tier, and suspends it or not", tenants::replace),
+            delete(Role::Operator, "forgetTenant", "Takes back what was said of a tenant", tenants::forget),
+        ],
+    },
+    Route {
+        root: Root::Admin,
+        path: "/backup",
+        operations: &[Operation {
+            role: Role::Admin,
+            ..get("readBackup", "All orders but tokens in one document with a checksum", backup::make)
+        }],
+    },
+    Route {
+        root: Root::Admin,
+        path: "/restore",
+        operations: &[Operation {
+            body_max: backup::BODY_MAX,
+            ..post(Role::Admin, "restore", "Puts a backup back: all of it, or nothing", backup::restore)
+        }],
+    },
+    Route {
+        root: Root::Admin,
         path: "/circuits/{database}/hold",
         operations: &[post(Role::Operator, "holdCircuit", "Holds a circuit open or closed, everywhere", control::hold)],
     },
@@ -235,6 +283,7 @@ impl Method {
             Self::Get => "GET",
             Self::Put => "PUT",
             Self::Post => "POST",
+            Self::Delete => "DELETE",
         }
     }
 }
@@ -252,6 +301,7 @@ impl Route {
                 Method::Get => ["GET", "HEAD"].as_slice(),
                 Method::Put => &["PUT"],
                 Method::Post => &["POST"],
+                Method::Delete => &["DELETE"],
             })
             .copied()
     }
@@ -260,6 +310,14 @@ impl Route {
         let method = if method == "HEAD" { "GET" } else { method };
         self.operations.iter().find(|operation| operation.method.text() == method)
     }
+}
+
+/// Most of a request's body, in bytes: a host stops reading there, and says that it is too long.
+#[must_use]
+pub fn body_max(method: &str, path: &str) -> usize {
+    let route = below(ADMIN_PATH, path)
+        .and_then(|path| ROUTES.iter().find(|route| route.root == Root::Admin && rest_of(route.path, path).is_some()));
+    route.and_then(|route| route.operation(method)).map_or(BODY_MAX, |operation| operation.body_max)
 }
 
 /// Begins the answer to a request.
@@ -431,6 +489,10 @@ fn method_not_allowed(allowed: &str) -> Response {
     response.headers.push(("allow", allowed.to_owned()));
     response
 }
+
+#[cfg(test)]
+#[path = "writes_tests.rs"]
+mod writes_tests;
 
 #[cfg(test)]
 mod tests {
