@@ -7,7 +7,7 @@ use super::call::Call;
 use super::exchange::{Answer, Change, Cx, Next, Question};
 use super::order_writes::{act_of, not_committed};
 use super::orders::{PUTS_MAX, damaged, failure, put_cached, refused, unavailable};
-use super::{Response, body, idempotency};
+use super::{Response, body, idempotency, secure};
 use crate::audit::commit::{Committed, commit};
 use crate::audit::head::{Budget, Head, Mark};
 use crate::audit::{HEAD_KEY, sha256};
@@ -169,6 +169,12 @@ fn put_back(call: &Call, wanted: &Wanted, texts: &Texts, head: Option<&Head>, cx
             by: call.principal.name.clone(),
             reason: wanted.reason.clone(),
         };
+        if *name == Name::Phase
+            && !wanted.is_dry
+            && let Err(refused) = secure::approved(cx)
+        {
+            return Next::Respond(refused);
+        }
         let swap = match (&current, text) {
             (Some(Err(_)), Some(damaged)) => {
                 let marked = head.and_then(|head| head.orders.get(name.text())).map_or(0, |mark| mark.version);

@@ -17,13 +17,15 @@ pub mod health;
 pub mod idempotency;
 mod logs;
 pub mod metrics;
-mod openapi;
+pub mod openapi;
 pub mod order_history;
 mod order_writes;
 pub mod orders;
 mod query;
 pub mod routes;
+mod secure;
 mod tenants;
+mod tokens;
 
 use serde::{Deserialize, Serialize};
 
@@ -37,6 +39,10 @@ pub struct Request {
     pub path: String,
     /// The query, as it was sent: no question mark.
     pub query: String,
+    /// The scheme and host that it was sent to, such as `https://db.example.com`, if the host knows.
+    pub origin: Option<String>,
+    /// The address that it came from, if the host knows it from others than the sender.
+    pub address: Option<String>,
     /// The headers, with names in small letters.
     pub headers: Vec<(String, String)>,
     /// The body; empty for GET and HEAD, and when there is a problem with it.

@@ -103,7 +103,17 @@ pub(super) fn act_of(
 ) -> Act {
     reason.truncate(reason.floor_char_boundary(REASON_MAX));
     let (actor, role) = (call.principal.name.clone(), call.principal.role);
-    Act { actor, role, action, target, before, after, reason, request_id: call.id_text(), address: None }
+    Act {
+        actor,
+        role,
+        action,
+        target,
+        before,
+        after,
+        reason,
+        request_id: call.id_text(),
+        address: call.address.clone(),
+    }
 }
 
 /// Changes a part of an order, whatever its version. `change` gets the value that is there, an empty object before the first.

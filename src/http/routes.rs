@@ -5,7 +5,8 @@ use super::call::Call;
 use super::exchange::{Cx, Next};
 use super::{BODY_MAX, Problem, QUOTED_MAX, Request, Response};
 use super::{
-    alerts, audit, backup, control, health, idempotency, logs, metrics, openapi, order_history, orders, tenants,
+    alerts, audit, backup, control, health, idempotency, logs, metrics, openapi, order_history, orders, secure,
+    tenants, tokens,
 };
 use crate::access::{Principal, Role};
 use crate::alerts::delivery::LOOP_HEADER;
@@ -43,6 +44,9 @@ pub(super) struct Operation {
     pub body_max: usize,
     /// The least role that may do it. Below [`Root::Base`] nobody is asked for one.
     pub role: Role,
+    /// Whether somebody who is bound to one tenant may do it, if their role allows; its handler then asks
+    /// [`Principal::sees`]. To them everything else is not there.
+    pub is_for_tenants: bool,
     pub begin: fn(call: &Call, cx: &mut Cx<'_>) -> Next,
 }
 
@@ -58,19 +62,23 @@ pub(super) enum Method {
 type Begin = fn(call: &Call, cx: &mut Cx<'_>) -> Next;
 
 const fn get(id: &'static str, summary: &'static str, begin: Begin) -> Operation {
-    Operation { method: Method::Get, id, summary, body_max: BODY_MAX, role: Role::Viewer, begin }
+    Operation { method: Method::Get, id, summary, body_max: BODY_MAX, role: Role::Viewer, is_for_tenants: false, begin }
 }
 
 const fn put(role: Role, id: &'static str, summary: &'static str, begin: Begin) -> Operation {
-    Operation { method: Method::Put, id, summary, body_max: BODY_MAX, role, begin }
+    Operation { method: Method::Put, id, summary, body_max: BODY_MAX, role, is_for_tenants: false, begin }
 }
 
 const fn post(role: Role, id: &'static str, summary: &'static str, begin: Begin) -> Operation {
-    Operation { method: Method::Post, id, summary, body_max: BODY_MAX, role, begin }
+    Operation { method: Method::Post, id, summary, body_max: BODY_MAX, role, is_for_tenants: false, begin }
 }
 
 const fn delete(role: Role, id: &'static str, summary: &'static str, begin: Begin) -> Operation {
-    Operation { method: Method::Delete, id, summary, body_max: BODY_MAX, role, begin }
+    Operation { method: Method::Delete, id, summary, body_max: BODY_MAX, role, is_for_tenants: false, begin }
+}
+
+const fn for_tenants(operation: Operation) -> Operation {
+    Operation { is_for_tenants: true, ..operation }
 }
 
 /// What lies where.
@@ -115,7 +123,9 @@ pub(super) const ROUTES: &[Route] = &[
         path: "/orders/config",
         operations: &[
             get("readConfig", "The settings that hold", |call, _| orders::show(call, Name::Config)),
-            put(Role::Admin, "replaceConfig", "Replaces the settings", |call, _| orders::replace(call, Name::Config)),
+            put(Role::Admin, "replaceConfig", "Replaces the settings", |call, cx| {
+                orders::replace(call, Name::Config, cx)
+            }),
         ],
     },
     Route {
@@ -123,8 +133,8 @@ pub(super) const ROUTES: &[Route] = &[
         path: "/orders/flags",
         operations: &[
             get("readFlags", "The feature flags", |call, _| orders::show(call, Name::Flags)),
-            put(Role::Operator, "replaceFlags", "Replaces the feature flags", |call, _| {
-                orders::replace(call, Name::Flags)
+            put(Role::Operator, "replaceFlags", "Replaces the feature flags", |call, cx| {
+                orders::replace(call, Name::Flags, cx)
             }),
         ],
     },
@@ -133,8 +143,8 @@ pub(super) const ROUTES: &[Route] = &[
         path: "/orders/kill",
         operations: &[
             get("readKill", "What is turned off at once", |call, _| orders::show(call, Name::Kill)),
-            put(Role::Operator, "replaceKill", "Replaces what is turned off at once", |call, _| {
-                orders::replace(call, Name::Kill)
+            put(Role::Operator, "replaceKill", "Replaces what is turned off at once", |call, cx| {
+                orders::replace(call, Name::Kill, cx)
             }),
         ],
     },
@@ -143,8 +153,8 @@ pub(super) const ROUTES: &[Route] = &[
         path: "/orders/phase",
         operations: &[
             get("readPhase", "How far a deployment has come", |call, _| orders::show(call, Name::Phase)),
-            put(Role::Operator, "replacePhase", "Replaces how far a deployment has come", |call, _| {
-                orders::replace(call, Name::Phase)
+            put(Role::Operator, "replacePhase", "Replaces how far a deployment has come", |call, cx| {
+                orders::replace(call, Name::Phase, cx)
             }),
         ],
     },
@@ -187,15 +197,25 @@ pub(super) const ROUTES: &[Route] = &[
     Route {
         root: Root::Admin,
         path: "/tenants",
-        operations: &[get("listTenants", "What was said of tenants, by id", tenants::list)],
+        operations: &[for_tenants(get("listTenants", "What was said of tenants, by id", tenants::list))],
     },
     Route {
         root: Root::Admin,
         path: "/tenants/{id}",
         operations: &[
-            get("readTenant", "What was said of a tenant", tenants::show),
-            put(Role::Operator, "replaceTenant", "Sets a tenant's tier, and suspends it or not", tenants::replace),
-            delete(Role::Operator, "forgetTenant", "Takes back what was said of a tenant", tenants::forget),
+            for_tenants(get("readTenant", "What was said of a tenant", tenants::show)),
+            for_tenants(put(
+                Role::Operator,
+                "replaceTenant",
+                "Sets a tenant's tier, and suspends it or not",
+                tenants::replace,
+            )),
+            for_tenants(delete(
+                Role::Operator,
+                "forgetTenant",
+                "Takes back what was said of a tenant",
+                tenants::forget,
+            )),
         ],
     },
     Route {
@@ -243,6 +263,24 @@ pub(super) const ROUTES: &[Route] = &[
         root: Root::Admin,
         path: "/audit/verify",
         operations: &[get("verifyAudit", "Whether the chain of the audit log is whole", audit::verify)],
+    },
+    Route {
+        root: Root::Admin,
+        path: "/tokens",
+        operations: &[
+            Operation { role: Role::Admin, ..get("readTokens", "Who was given a token; no secrets", tokens::list) },
+            post(Role::Admin, "createToken", "Makes a token, and shows its secret once", tokens::create),
+        ],
+    },
+    Route {
+        root: Root::Admin,
+        path: "/tokens/{id}",
+        operations: &[delete(Role::Admin, "revokeToken", "Ends a token at once", tokens::revoke)],
+    },
+    Route {
+        root: Root::Admin,
+        path: "/tokens/{id}/rotate",
+        operations: &[post(Role::Admin, "rotateToken", "Gives a token another secret", tokens::rotate)],
     },
     Route {
         root: Root::Admin,
@@ -348,7 +386,9 @@ fn begin_admin(request: &Request, cx: &mut Cx<'_>) -> Next {
     // A preflight carries no token, by its nature: it gets an answer that knows neither the path nor who asks.
     if request.method == "OPTIONS" {
         let admin = ROUTES.iter().filter(|route| route.root == Root::Admin);
-        return Next::Respond(options(admin.flat_map(Route::methods)));
+        let mut response = options(admin.flat_map(Route::methods));
+        secure::protect(&mut response);
+        return Next::Respond(response);
     }
     let found = found(Root::Admin, ADMIN_PATH, request);
     let path = found.map_or("", |(route, _)| route.path);
@@ -357,25 +397,31 @@ fn begin_admin(request: &Request, cx: &mut Cx<'_>) -> Next {
     let owned = request.clone();
     let next = auth::identify(request, cx, move |principal, cx| match principal {
         Err(refused) => Next::Respond(refused),
-        Ok(principal) => admitted(owned, principal, id, cx),
+        Ok(principal) => admitted(&owned, principal, id, cx),
     });
     finished(next, path, is_write, id, cx)
 }
 
 /// Answers somebody who was let in.
-fn admitted(request: Request, principal: Principal, id: u64, cx: &mut Cx<'_>) -> Next {
-    let Some((route, rest)) = found(Root::Admin, ADMIN_PATH, &request) else {
+fn admitted(request: &Request, principal: Principal, id: u64, cx: &mut Cx<'_>) -> Next {
+    let Some((route, rest)) = found(Root::Admin, ADMIN_PATH, request) else {
         return Next::Respond(not_found(&request.path));
     };
-    match answering(route, &request) {
+    let operation = answering(route, request);
+    // To somebody who is bound to a tenant, what is of all of them is not there, whatever their role.
+    if principal.tenant.is_some() && !operation.as_ref().is_ok_and(|operation| operation.is_for_tenants) {
+        return Next::Respond(not_found(&request.path));
+    }
+    match operation {
         Err(response) => Next::Respond(response),
         Ok(operation) if principal.role < operation.role => {
-            let detail = format!("This needs the role {}; yours is {}.", operation.role, principal.role);
-            Next::Respond(Response::problem(403, "FORBIDDEN", "Not allowed", &detail))
+            Next::Respond(auth::forbidden(operation.role, principal.role, cx))
         }
         Ok(operation) => {
+            let address = auth::address_digest(request, &cx.monitor.settings().admin_token);
             let rest = rest.to_owned();
-            let mut call = Call { request, rest, principal, idempotency: None, id };
+            let request = request.clone();
+            let mut call = Call { request, rest, principal, idempotency: None, id, address };
             if operation.method == Method::Get {
                 return (operation.begin)(&call, cx);
             }
@@ -421,6 +467,7 @@ fn finished(next: Next, route: &'static str, is_write: bool, id: u64, cx: &mut C
         Next::Respond(mut response) => {
             cx.monitor.admin_requests_mut().count(route, is_write, response.status);
             response.number(id);
+            secure::protect(&mut response);
             Next::Respond(response)
         }
         Next::Ask(question, then) => {

@@ -69,10 +69,9 @@ pub(super) fn list(call: &Call, _: &mut Cx<'_>) -> Next {
     if after.as_ref().is_some_and(|after| !is_id(after)) {
         return Next::Respond(query::invalid("after is the id of a tenant: the `next` of the page before."));
     }
-    let own = call.principal.tenant.clone();
+    let principal = call.principal.clone();
     with_tenants(move |version, tenants| {
-        let is_wanted =
-            |id: &&String| own.as_ref().is_none_or(|own| own == *id) && after.as_ref().is_none_or(|after| *id > after);
+        let is_wanted = |id: &&String| principal.sees(id) && after.as_ref().is_none_or(|after| *id > after);
         let mut wanted = tenants.tenants.iter().filter(|(id, _)| is_wanted(id)).map(|(id, tenant)| shown(id, tenant));
         let page: Vec<_> = wanted.by_ref().take(limit).collect();
         let next = wanted.next().and(page.last().map(|last| last.id));
@@ -171,8 +170,7 @@ fn tagged(document: &impl Serialize, version: u64) -> Response {
 
 /// The tenant in the path, if whoever asks may know of it.
 fn id_of(call: &Call) -> Result<String, Response> {
-    let is_own = call.principal.tenant.as_ref().is_none_or(|own| *own == call.rest);
-    if !is_own {
+    if !call.principal.sees(&call.rest) {
         return Err(not_there());
     }
     if !is_id(&call.rest) {

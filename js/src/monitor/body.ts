@@ -1,4 +1,4 @@
-// Reads a request's body up to a bound, so that one without an end costs no more than one at the bound.
+// Reads the body of a request, or of a response, up to a bound, so that one without an end costs no more than one at the bound.
 
 /** A body as the routes see it: its text, or why there is none. */
 export interface Body {
@@ -6,8 +6,8 @@ export interface Body {
   bodyProblem?: "tooLong" | "notText" | "unread";
 }
 
-/** Reads the body of a request, of at most `max` bytes. Never rejects, and never holds more than the bound and one chunk. */
-export async function bodyOf(request: Request, max: number): Promise<Body> {
+/** Reads the body of a request, or of a response, of at most `max` bytes. Never rejects, and never holds more than the bound and one chunk. */
+export async function bodyOf(request: Request | Response, max: number): Promise<Body> {
   if (request.body === null) return { body: "" };
   if (Number(request.headers.get("content-length") ?? 0) > max) {
     await request.body.cancel().catch(() => {});
