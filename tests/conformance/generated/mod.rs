@@ -110,3 +110,9 @@ fn the_table_of_tiers_for_typescript_is_current() {
     text.push_str("} as const;\n");
     same("js/src/tenants/tier-table.ts", &text);
 }
+
+#[test]
+fn the_openapi_document_is_current() {
+    let text = serde_json::to_string_pretty(&seawall::http::openapi::made("/api")).unwrap();
+    same("docs/openapi.json", &(text + "\n"));
+}
