@@ -8,12 +8,15 @@
 //!   lost      read audit/000000000013: our own text says that it was done
 //! ```
 
+use std::collections::BTreeMap;
+
 use super::entry::{Act, Entry};
 use super::head::{Budget, Head, Mark};
 use super::{HEAD_KEY, PREFIX, key, seq_of};
 use crate::clock::Millis;
 use crate::http::exchange::{Answer, Change, Cx, Next, Question};
 use crate::orders::Name;
+use crate::orders::order::{Order, checksum};
 
 /// Other writers may come first so many times. Each time one of them has got on.
 const TRIES_MAX: u32 = 64;
@@ -74,19 +77,46 @@ fn with_head(then: impl FnOnce(Result<(Option<String>, Head), String>, &mut Cx<'
             // Also nothing: a head that was removed must not have the records begin at 1 again.
             damaged_or_nothing => {
                 let is_damaged = damaged_or_nothing.is_some();
-                Next::ask(Question::List { prefix: PREFIX.to_owned() }, move |answer, cx| match answer {
-                    Answer::Keys(keys) => {
-                        let last = keys.iter().filter_map(|key| seq_of(key)).max();
-                        let head = match last {
-                            None if !is_damaged => Head::new(),
-                            last => Head::after_damage(last.unwrap_or_default()),
-                        };
-                        then(Ok((text, head)), cx)
-                    }
-                    other => then(Err(failure(other)), cx),
-                })
+                recovered(is_damaged, BTreeMap::new(), move |head, cx| then(head.map(|head| (text, head)), cx))
             }
         }
+    })
+}
+
+/// The head that follows what is there: above the last record, and with the orders as they are, or as `marks` has them where
+/// those are newer. A head without them would have isolates that begin follow nothing of what was ordered before.
+fn recovered(
+    is_damaged: bool,
+    mut marks: BTreeMap<String, Mark>,
+    then: impl FnOnce(Result<Head, String>, &mut Cx<'_>) -> Next + 'static,
+) -> Next {
+    Next::ask(Question::List { prefix: PREFIX.to_owned() }, move |answer, cx| {
+        let keys = match answer {
+            Answer::Keys(keys) => keys,
+            other => return then(Err(failure(other)), cx),
+        };
+        let last = keys.iter().filter_map(|key| seq_of(key)).max();
+        let mut head = match last {
+            None if !is_damaged => return then(Ok(Head::new()), cx),
+            last => Head::after_damage(last.unwrap_or_default()),
+        };
+        let keys = Name::ALL.map(Name::key).to_vec();
+        Next::ask(Question::ReadAll { keys }, move |answer, cx| {
+            let texts = match answer {
+                Answer::Texts(texts) => texts,
+                other => return then(Err(failure(other)), cx),
+            };
+            for (name, text) in Name::ALL.into_iter().zip(texts) {
+                let Some(text) = text else { continue };
+                let Ok(order) = Order::read(name, &text) else { continue };
+                if marks.get(name.text()).is_none_or(|mark| mark.version <= order.version) {
+                    let mark = Mark { version: order.version, sha256: checksum(&text).to_owned() };
+                    marks.insert(name.text().to_owned(), mark);
+                }
+            }
+            head.orders = marks;
+            then(Ok(head), cx)
+        })
     })
 }
 
@@ -116,7 +146,7 @@ fn swap(
         // Also after a swap that was not done: a client of the store that repeats what got lost says so the second time.
         Answer::Swapped(false) => Next::ask(Question::Read { key: record_key }, move |answer, cx| match answer {
             Answer::Text(Some(found)) if found == record => then(Committed::Done(entry.seq), cx),
-            Answer::Text(_) => again(commit, expected, then),
+            Answer::Text(found) => again(commit, expected, found.is_some(), then),
             other => then(Committed::Unknown(failure(other)), cx),
         }),
         other => {
@@ -130,14 +160,23 @@ fn swap(
     })
 }
 
-/// After a swap that was not done. With the head as it was it is one of the changes that cannot be made.
+/// After a swap that was not done. With the head as it was it is one of the changes that cannot be made; but if the record's
+/// number is taken, the head is an old one that somebody has put back, and the records go on above the last.
 fn again(
     mut commit: Commit,
     expected: Option<String>,
+    is_taken: bool,
     then: impl FnOnce(Committed, &mut Cx<'_>) -> Next + 'static,
 ) -> Next {
     with_head(move |head, cx| match head {
         Err(problem) => then(Committed::Failed(problem), cx),
+        Ok((found, head)) if found == expected && is_taken && commit.tries > 1 => {
+            commit.tries -= 1;
+            recovered(true, head.orders, move |head, cx| match head {
+                Ok(head) => swap(commit, found, head, cx, then),
+                Err(problem) => then(Committed::Failed(problem), cx),
+            })
+        }
         Ok((found, _)) if found == expected => then(Committed::Changed, cx),
         Ok(_) if commit.tries <= 1 => then(Committed::Busy, cx),
         Ok((found, head)) => {

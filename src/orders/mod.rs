@@ -4,9 +4,10 @@
 //! home is the strong store, which can compare and set; other places are read caches, and may lag behind.
 //!
 //! `order` is one document as text, `write` decides on a new one, `seen` keeps a reader from going back, `follow` has
-//! an isolate obey, `control` is what one of them says, `remote` is what a
+//! an isolate obey, `cached_head` tells those who follow by way of the read cache, `control` is what one of them says, `remote` is what a
 //! store of them is asked that lives elsewhere.
 
+mod cached_head;
 pub mod control;
 pub mod follow;
 pub mod json;
