@@ -8,12 +8,15 @@
 //!   lost      read audit/000000000013: our own text says that it was done
 //! ```
 
+use std::collections::BTreeMap;
+
 use super::entry::{Act, Entry};
 use super::head::{Budget, Head, Mark};
 use super::{HEAD_KEY, PREFIX, key, seq_of};
 use crate::clock::Millis;
 use crate::http::exchange::{Answer, Change, Cx, Next, Question};
 use crate::orders::Name;
+use crate::orders::order::{Order, checksum};
 
 /// Other writers may come first so many times. Each time one of them has got on.
 const TRIES_MAX: u32 = 64;
@@ -74,19 +77,46 @@ fn with_head(then: impl FnOnce(Result<(Option<String>, Head), String>, &mut Cx<'
             // Also nothing: a head that was removed must not have the records begin at 1 again.
             damaged_or_nothing => {
                 let is_damaged = damaged_or_nothing.is_some();
-                Next::ask(Question::List { prefix: PREFIX.to_owned() }, move |answer, cx| match answer {
-                    Answer::Keys(keys) => {
-                        let last = keys.iter().filter_map(|key| seq_of(key)).max();
-                        let head = match last {
-                            None if !is_damaged => Head::new(),
-                            last => Head::after_damage(last.unwrap_or_default()),
-                        };
-                        then(Ok((text, head)), cx)
-                    }
-                    other => then(Err(failure(other)), cx),
-                })
+                recovered(is_damaged, BTreeMap::new(), move |head, cx| then(head.map(|head| (text, head)), cx))
             }
         }
+    })
+}
+
+/// The head that follows what is there: above the last record, and with the orders as they are, or as `marks` has them where
+/// those are newer. A head without them would have isolates that begin follow nothing of what was ordered before.
+fn recovered(
+    is_damaged: bool,
+    mut marks: BTreeMap<String, Mark>,
+    then: impl FnOnce(Result<Head, String>, &mut Cx<'_>) -> Next + 'static,
+) -> Next {
+    Next::ask(Question::List { prefix: PREFIX.to_owned() }, move |answer, cx| {
+        let keys = match answer {
+            Answer::Keys(keys) => keys,
+            other => return then(Err(failure(other)), cx),
+        };
+        let last = keys.iter().filter_map(|key| seq_of(key)).max();
+        let mut head = match last {
+            None if !is_damaged => return then(Ok(Head::new()), cx),
+            last => Head::after_damage(last.unwrap_or_default()),
+        };
+        let keys = Name::ALL.map(Name::key).to_vec();
+        Next::ask(Question::ReadAll { keys }, move |answer, cx| {
+            let texts = match answer {
+                Answer::Texts(texts) => texts,
+                other => return then(Err(failure(other)), cx),
+            };
+            for (name, text) in Name::ALL.into_iter().zip(texts) {
+                let Some(text) = text else { continue };
+                let Ok(order) = Order::read(name, &text) else { continue };
+                if marks.get(name.text()).is_none_or(|mark| mark.version <= order.version) {
+                    let mark = Mark { version: order.version, sha256: checksum(&text).to_owned() };
+                    marks.insert(name.text().to_owned(), mark);
+                }
+            }
+            head.orders = marks;
+            then(Ok(head), cx)
+        })
     })
 }
 
@@ -126,7 +156,8 @@ fn swap(
 }
 
 /// After a swap that was not done: another record came first, or what was to be changed has changed, or the store's own client
-/// has sent it twice and was answered to the second.
+/// has sent it twice and was answered to the second. If the record's number is taken and the head is as it was, that is an old
+/// one which somebody has put back, and the records go on above the last.
 fn look_again(
     commit: Commit,
     expected: Option<String>,
@@ -145,19 +176,25 @@ fn look_again(
             return then(Committed::Done(seq), cx);
         }
         let is_changed = |(index, change): (usize, &Change)| !change.holds(found(index + 2));
-        if commit.changes.iter().enumerate().any(is_changed) || found(1) == expected.as_deref() {
+        let is_head_same = found(1) == expected.as_deref();
+        let is_taken = found(0).is_some();
+        if commit.changes.iter().enumerate().any(is_changed) || (is_head_same && !is_taken) {
             return then(Committed::Changed, cx);
         }
         if commit.tries <= 1 {
             return then(Committed::Busy, cx);
         }
         let commit = Commit { tries: commit.tries - 1, ..commit };
+        let text = found(1).map(str::to_owned);
         match found(1).and_then(Head::read) {
-            Some(head) => swap(commit, found(1).map(str::to_owned), head, cx, then),
-            None => with_head(move |head, cx| match head {
-                Ok((expected, head)) => swap(commit, expected, head, cx, then),
-                Err(problem) => then(Committed::Failed(problem), cx),
-            }),
+            Some(head) if !is_head_same => swap(commit, text, head, cx, then),
+            head => {
+                let marks = head.map(|head| head.orders).unwrap_or_default();
+                recovered(is_taken || text.is_some(), marks, move |head, cx| match head {
+                    Ok(head) => swap(commit, text, head, cx, then),
+                    Err(problem) => then(Committed::Failed(problem), cx),
+                })
+            }
         }
     })
 }

@@ -2,10 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use crate::access;
 use crate::clock::Instant;
-use crate::http::Response;
-use crate::http::exchange::{Answer, Change, Cx, Next, Question};
-use crate::monitor::Monitor;
+use crate::http::auth::Access;
+use crate::http::exchange::{Answer, Change, Cx, KEYS_MAX, Next, Question};
+use crate::http::{Request, Response, routes};
+use crate::monitor::{Monitor, Settings};
+use crate::orders::follow::Command;
 
 /// What happens to one question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +24,12 @@ pub(crate) enum Fault {
 /// See the room's heading.
 pub(crate) struct Host {
     pub(crate) strong: BTreeMap<String, String>,
+    /// The read cache, if there is one; whether it takes nothing.
+    pub(crate) cache: Option<BTreeMap<String, String>>,
+    pub(crate) is_cache_full: bool,
+    /// What it was told to do, and whether it cannot.
+    pub(crate) obeyed: Vec<Command>,
+    pub(crate) is_disobedient: bool,
     pub(crate) monitor: Monitor,
     pub(crate) now: u64,
     pub(crate) random: u64,
@@ -45,6 +54,10 @@ impl Host {
     pub(crate) fn with(monitor: Monitor) -> Self {
         Self {
             strong: BTreeMap::new(),
+            cache: None,
+            is_cache_full: false,
+            obeyed: Vec::new(),
+            is_disobedient: false,
             monitor,
             now: 1_704_067_200_000,
             random: 1,
@@ -90,15 +103,29 @@ impl Host {
     fn answer(&mut self, question: Question) -> Answer {
         match question {
             Question::Read { key } => Answer::Text(self.strong.get(&key).cloned()),
+            // As stores that live elsewhere have it.
+            Question::ReadAll { keys } if keys.is_empty() || keys.len() > KEYS_MAX => {
+                Answer::Failed("1 to 128 keys are read at a time".to_owned())
+            }
             Question::ReadAll { keys } => Answer::Texts(keys.iter().map(|key| self.strong.get(key).cloned()).collect()),
             Question::List { prefix } => {
                 Answer::Keys(self.strong.keys().filter(|key| key.starts_with(&prefix)).cloned().collect())
             }
             Question::Swap { .. } if self.loses_swaps => Answer::Failed("The answer got lost.".to_owned()),
             Question::Swap { changes } => Answer::Swapped(self.swap(changes)),
-            Question::ReadCached { .. } => Answer::Text(None),
-            Question::PutCached { .. } => Answer::Cached(false),
             Question::Chance => Answer::Chance(format!("{:016x}", self.random).repeat(4)),
+            Question::ReadCached { key } => {
+                Answer::Text(self.cache.as_ref().and_then(|cache| cache.get(&key).cloned()))
+            }
+            Question::PutCached { .. } if self.is_cache_full => Answer::Failed("Too many writes.".to_owned()),
+            Question::PutCached { key, text } => {
+                Answer::Cached(self.cache.as_mut().map(|cache| cache.insert(key, text)).is_some())
+            }
+            Question::Obey { .. } if self.is_disobedient => Answer::Failed("It cannot be done.".to_owned()),
+            Question::Obey { commands } => {
+                self.obeyed.extend(commands);
+                Answer::Obeyed
+            }
             other => Answer::Failed(format!("There is no answer to {other:?}.")),
         }
     }
@@ -114,5 +141,35 @@ impl Host {
             }
         }
         holds
+    }
+
+    /// Answers a request; it must have an answer.
+    pub(crate) fn ask(&mut self, request: &Request) -> Response {
+        self.carry_out(|cx| routes::begin(request, cx)).unwrap()
+    }
+}
+
+/// What lets into the admin routes of [`operated`].
+pub(crate) const TOKEN: &str = "a-token-of-32-bytes-and-some-more";
+
+/// A host that lets in who has [`TOKEN`].
+pub(crate) fn operated(admin: access::Settings) -> Host {
+    let settings = Settings { admin_token: Access::by_token(TOKEN), admin, ..Settings::default() };
+    Host::with(Monitor::new(settings))
+}
+
+/// An operator's request to a path below the admin path.
+pub(crate) fn request(method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Request {
+    let (path, query) = path.split_once('?').unwrap_or((path, ""));
+    let bearer = format!("Bearer {TOKEN}");
+    let own = [("authorization", bearer.as_str()), ("content-type", "application/json")];
+    let headers = own.iter().chain(headers).map(|&(name, value)| (name.to_owned(), value.to_owned()));
+    Request {
+        method: method.to_owned(),
+        path: format!("{}{path}", routes::ADMIN_PATH),
+        query: query.to_owned(),
+        headers: headers.collect(),
+        body: body.to_owned(),
+        ..Request::default()
     }
 }

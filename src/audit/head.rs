@@ -10,6 +10,10 @@ use crate::clock::{Instant, Millis};
 use crate::policy::rate::{Rate, RateConfig};
 
 const SCHEMA: u32 = 1;
+/// Records are numbered up to here: what has 12 digits.
+const SEQ_MAX: u64 = 999_999_999_999;
+/// The longest that a bucket of a minute owes, with what rounding and clocks that are nearly right may add, in milliseconds.
+const OWED_MAX_MS: Millis = 61_000;
 /// What stands for the digest of a record that cannot be known, because the head was damaged.
 pub const UNKNOWN: &str = "unknown";
 
@@ -90,7 +94,8 @@ impl Head {
         let head: Self = serde_json::from_str(text).ok()?;
         let is_digest = |text: &str| text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
         let is_chained = is_digest(&head.sha256) || head.sha256 == UNKNOWN;
-        let is_sound = head.schema == SCHEMA && head.seq > 0 && is_chained && head.first <= head.seq + 1;
+        let is_sound =
+            head.schema == SCHEMA && (1..SEQ_MAX).contains(&head.seq) && is_chained && head.first <= head.seq + 1;
         is_sound.then_some(head)
     }
 
@@ -111,6 +116,11 @@ impl Head {
             Budget::Writes => (&mut self.writes_due_ms, limits.writes_per_minute),
             Budget::Kill => (&mut self.kills_due_ms, limits.kills_per_minute),
         };
+        // No bucket owes more than a minute: what says so was written by a clock ahead of ours, which must not keep everybody
+        // else from writing until they get there.
+        if *due_ms > now.0.saturating_add(OWED_MAX_MS) {
+            *due_ms = now.0;
+        }
         let config = RateConfig::per_second(f64::from(per_minute) / 60.0, per_minute);
         let mut rate = Rate::new(config);
         rate.restore(Instant(*due_ms));
@@ -141,7 +151,24 @@ mod tests {
         for wrong in ["", "{}", "null", &head.text().replace("\"schema\":1", "\"schema\":2"), &Head::new().text()] {
             assert_eq!(Head::read(wrong), None, "{wrong}");
         }
+        // H104: a number after which there is none.
+        for seq in [SEQ_MAX, u64::MAX] {
+            assert_eq!(Head::read(&Head { seq, ..head.clone() }.text()), None, "{seq}");
+        }
         assert!(Head::read(&Head::after_damage(7).text()).is_some());
+    }
+
+    /// A clock that is ahead of the others uses up no more than what it takes: least of all the kill switch of all others.
+    #[test]
+    fn a_clock_that_is_ahead_locks_nobody_out() {
+        for ahead_ms in [1_000, 62_000, 3_600_000, 86_400_000, u64::MAX - NOW.0] {
+            let mut head = Head::new();
+            let limits = Limits::default();
+            for budget in [Budget::Writes, Budget::Kill] {
+                assert_eq!(head.take(budget, limits, NOW.plus(ahead_ms)), Ok(()), "{ahead_ms}");
+                assert_eq!(head.take(budget, limits, NOW), Ok(()), "{ahead_ms}");
+            }
+        }
     }
 
     /// H088: so many writes a minute, for all isolates together; the kill switch has a budget of its own.

@@ -10,6 +10,9 @@ use crate::http::exchange::{Answer, Cx, Next, Question};
 /// Most records of one page.
 pub const PAGE_MAX: usize = 100;
 
+/// What is said of a head that cannot be read.
+const DAMAGED: &str = "The head of the audit log is damaged. The next write goes on without it.";
+
 /// Which records are wanted: the newest first, below `before`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Wanted {
@@ -51,7 +54,7 @@ pub struct Verified {
 /// See [`Verified::broken`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Broken {
-    /// The record's number.
+    /// The record's number; 0 for the head.
     pub seq: u64,
     /// What is wrong with it.
     pub problem: &'static str,
@@ -74,12 +77,12 @@ pub fn page(wanted: Wanted, then: impl FnOnce(Result<Page, String>, &mut Cx<'_>)
         let lowest = (last + 1).saturating_sub(limit).max(head.first);
         let seqs: Vec<u64> = (lowest..=last).rev().collect();
         let next = (lowest > head.first && lowest <= last).then_some(lowest);
-        read(seqs, move |read, cx| then(read.map(|records| Page { records, next, head: Some(head) }), cx))
+        read(seqs, cx, move |read, cx| then(read.map(|records| Page { records, next, head: Some(head) }), cx))
     })
 }
 
 /// Verifies the records from `from` on, at most [`PAGE_MAX`] of them: each is there, is a record of its number, and holds
-/// the digest of the one before; the last of all has the digest that the head has.
+/// the digest of the one before; the last of all has the digest that the head has. Beyond the last there is nothing to look at.
 ///
 /// # Errors
 ///
@@ -88,6 +91,11 @@ pub fn verify(from: u64, then: impl FnOnce(Result<Verified, String>, &mut Cx<'_>
     with_head(move |head, cx| {
         let head = match head {
             Ok(Some(head)) => head,
+            Err(problem) if problem == DAMAGED => {
+                let broken = Some(Broken { seq: 0, problem: "the head is damaged" });
+                let none = Verified { is_whole: false, from: 0, to: 0, records: 0, broken, next: None };
+                return then(Ok(none), cx);
+            }
             Ok(None) => {
                 let none = Verified { is_whole: true, from: 0, to: 0, records: 0, broken: None, next: None };
                 return then(Ok(none), cx);
@@ -98,7 +106,8 @@ pub fn verify(from: u64, then: impl FnOnce(Result<Verified, String>, &mut Cx<'_>
         let to = head.seq.min(from.saturating_add(PAGE_MAX as u64 - 1));
         // The record before is read as well: the first of these hangs on it.
         let begin = if from > head.first { from - 1 } else { from };
-        read((begin..=to).collect(), move |read, cx| then(read.map(|texts| judged(&head, from, to, &texts)), cx))
+        let seqs = if from > to { Vec::new() } else { (begin..=to).collect() };
+        read(seqs, cx, move |read, cx| then(read.map(|texts| judged(&head, from, to, &texts)), cx))
     })
 }
 
@@ -146,20 +155,22 @@ pub(super) fn with_head(then: impl FnOnce(Result<Option<Head>, String>, &mut Cx<
         Answer::Text(None) => then(Ok(None), cx),
         Answer::Text(Some(text)) => match Head::read(&text) {
             Some(head) => then(Ok(Some(head)), cx),
-            None => {
-                then(Err("The head of the audit log is damaged. The next write goes on without it.".to_owned()), cx)
-            }
+            None => then(Err(DAMAGED.to_owned()), cx),
         },
         Answer::Failed(problem) | Answer::NoStore(problem) => then(Err(problem), cx),
         _ => then(Err("The host answered another question.".to_owned()), cx),
     })
 }
 
-/// Reads the records of these numbers.
+/// Reads the records of these numbers; without any, nobody is asked.
 pub(super) fn read(
     seqs: Vec<u64>,
+    cx: &mut Cx<'_>,
     then: impl FnOnce(Result<Vec<(u64, Option<String>)>, String>, &mut Cx<'_>) -> Next + 'static,
 ) -> Next {
+    if seqs.is_empty() {
+        return then(Ok(Vec::new()), cx);
+    }
     Next::ask(Question::ReadAll { keys: seqs.iter().map(|&seq| key(seq)).collect() }, move |answer, cx| match answer {
         Answer::Texts(texts) if texts.len() == seqs.len() => then(Ok(seqs.into_iter().zip(texts).collect()), cx),
         Answer::Failed(problem) | Answer::NoStore(problem) => then(Err(problem), cx),

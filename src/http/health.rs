@@ -138,7 +138,13 @@ pub(super) fn score(_: &Call, _: &mut Cx<'_>) -> Next {
 /// Everything at a glance.
 pub(super) fn overview(_: &Call, _: &mut Cx<'_>) -> Next {
     ask(ALL, |facts, cx| match facts {
-        Ok(facts) => Response::json(200, JSON, &Overview::of(&facts, cx.monitor.is_metered())),
+        Ok(facts) => {
+            let (monitor, admin) = (&*cx.monitor, &cx.monitor.settings().admin);
+            let overview = Overview::of(&facts, monitor.is_metered());
+            let (is_cached, interval_ms) = (admin.follow_cache, admin.follow_interval_ms);
+            let overview = overview.with_orders(monitor.orders(), monitor.follow(), is_cached, interval_ms);
+            Response::json(200, JSON, &overview)
+        }
         Err(error) => error.response(),
     })
 }

@@ -90,6 +90,7 @@ pub(super) fn replayed(call: Call, now: Instant, then: impl FnOnce(Call, &mut Cx
 
 fn response_of(key: &Key, text: &str) -> Response {
     match serde_json::from_str::<Answered>(text) {
+        Ok(answered) if !answered.is_sound() => damaged(),
         Ok(answered) if answered.fingerprint == key.fingerprint => {
             let mut response = Response::new(answered.status, &answered.content_type, answered.body);
             response.headers.extend(answered.etag.map(|etag| ("etag", etag)));
@@ -100,10 +101,20 @@ fn response_of(key: &Key, text: &str) -> Response {
             let detail = "This Idempotency-Key was sent with another request. Nothing was changed: take a new key.";
             Response::problem(422, "IDEMPOTENCY_KEY_REUSED", "Idempotency key reused", detail)
         }
-        Err(_) => {
-            let detail = "What is kept under this Idempotency-Key is damaged. Nothing was changed: take a new key.";
-            Response::problem(409, "IDEMPOTENCY_KEY_DAMAGED", "Damaged idempotency key", detail)
-        }
+        Err(_) => damaged(),
+    }
+}
+
+fn damaged() -> Response {
+    let detail = "What is kept under this Idempotency-Key is damaged. Nothing was changed: take a new key.";
+    Response::problem(409, "IDEMPOTENCY_KEY_DAMAGED", "Damaged idempotency key", detail)
+}
+
+impl Answered {
+    /// Whether a host can send it: it was kept elsewhere meanwhile.
+    fn is_sound(&self) -> bool {
+        let is_plain = |text: &str| text.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+        (200..300).contains(&self.status) && is_plain(&self.content_type) && self.etag.as_deref().is_none_or(is_plain)
     }
 }
 
@@ -154,4 +165,140 @@ pub fn forget(cx: &mut Cx<'_>) -> Next {
             if changes.is_empty() { Next::Done } else { Next::ask(Question::Swap { changes }, |_, _| Next::Done) }
         })
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::access;
+    use crate::audit::fake::{Fault, Host, operated, request};
+
+    const RESET: &str = r#"{"reason":"a test"}"#;
+
+    fn operator() -> Host {
+        operated(access::Settings::default())
+    }
+
+    fn reset(host: &mut Host, key: &str, body: &str) -> Response {
+        host.ask(&request("POST", "/circuits/primary/reset", &[("idempotency-key", key)], body))
+    }
+
+    fn records(host: &Host) -> usize {
+        host.strong.keys().filter(|key| crate::audit::seq_of(key).is_some()).count()
+    }
+
+    fn code(response: &Response) -> (u16, String) {
+        let body: serde_json::Value = serde_json::from_str(&response.body).unwrap();
+        (response.status, body["code"].as_str().unwrap_or_default().to_owned())
+    }
+
+    #[test]
+    fn what_is_sent_again_is_answered_as_before_and_done_once() {
+        let mut host = operator();
+        let first = reset(&mut host, "one", RESET);
+        for hours in [0, 1, 23] {
+            host.now += hours * 3_600_000;
+            let again = reset(&mut host, "one", RESET);
+            assert_eq!((again.status, &again.body, again.header("etag")), (200, &first.body, Some("\"1\"")));
+            assert_eq!(again.header("idempotency-replayed"), Some("true"));
+        }
+        assert_eq!((first.header("idempotency-replayed"), records(&host)), (None, 1));
+        assert_eq!(reset(&mut host, "two", RESET).header("etag"), Some("\"2\""));
+    }
+
+    #[test]
+    fn a_key_that_comes_with_another_request_is_refused() {
+        let mut host = operator();
+        reset(&mut host, "one", RESET);
+        let reused = (422, "IDEMPOTENCY_KEY_REUSED".to_owned());
+        assert_eq!(code(&reset(&mut host, "one", r#"{"reason":"another"}"#)), reused);
+        let key = [("idempotency-key", "one")];
+        for request in [
+            request("POST", "/circuits/primary/release", &key, RESET),
+            request("POST", "/circuits/primary/reset?a", &key, RESET),
+            request("POST", "/circuits/primary/reset", &[key[0], ("if-match", "*")], RESET),
+        ] {
+            assert_eq!(code(&host.ask(&request)), reused);
+        }
+        assert_eq!(records(&host), 1);
+    }
+
+    #[test]
+    fn keys_that_are_none_are_refused() {
+        let mut host = operator();
+        let long = "k".repeat(KEY_MAX + 1);
+        for key in ["", " ", "a b", "a\tb", "é", "a\u{7f}", "a\0", "a, b", &long] {
+            assert_eq!(code(&reset(&mut host, key, RESET)), (400, "IDEMPOTENCY_KEY_MALFORMED".to_owned()), "{key:?}");
+        }
+        for key in ["k".repeat(KEY_MAX).as_str(), "../../audit/head", "__proto__", "\"quoted\"", "%00", "a,b"] {
+            assert_eq!(reset(&mut host, key, RESET).status, 200, "{key:?}");
+        }
+    }
+
+    #[test]
+    fn what_was_refused_is_not_kept() {
+        let mut host = operator();
+        assert_eq!(reset(&mut host, "one", "{}").status, 422);
+        assert_eq!(reset(&mut host, "one", RESET).status, 200);
+    }
+
+    /// Wherever the isolate dies, or whatever answer gets lost: sent again, it is done once.
+    #[test]
+    fn a_request_that_was_lost_anywhere_is_done_once() {
+        for fault in [Fault::Died, Fault::Refused, Fault::Lost] {
+            for at in 0..10 {
+                let mut host = operator();
+                host.fault = Some((at, fault));
+                let key = [("idempotency-key", "one")];
+                let sent = request("POST", "/circuits/primary/reset", &key, RESET);
+                host.carry_out(|cx| super::super::routes::begin(&sent, cx));
+                host.fault = None;
+                let again = host.ask(&sent);
+                assert_eq!((again.status, again.header("etag")), (200, Some("\"1\"")), "{fault:?} at {at}");
+                assert_eq!(records(&host), 1, "{fault:?} at {at}");
+            }
+        }
+    }
+
+    /// H104: what somebody changed in the store is not sent on.
+    #[test]
+    fn an_answer_that_was_tampered_with_is_not_given() {
+        let mut host = operator();
+        reset(&mut host, "one", RESET);
+        let kept = host.strong.iter().find(|(key, _)| key.starts_with(PREFIX)).unwrap();
+        let (key, kept) = (kept.0.clone(), kept.1.clone());
+        for (part, wrong) in [
+            ("\"status\":200", "\"status\":9999"),
+            ("\"status\":200", "\"status\":500"),
+            ("\"status\":200", "\"status\":101"),
+            ("application/json", "a\\nset-cookie: b"),
+            ("\"status\":200", "\"status\":200,\"more\":1"),
+            (kept.as_str(), ""),
+        ] {
+            host.strong.insert(key.clone(), kept.replace(part, wrong));
+            assert_eq!(code(&reset(&mut host, "one", RESET)), (409, "IDEMPOTENCY_KEY_DAMAGED".to_owned()), "{wrong}");
+        }
+        assert_eq!(records(&host), 1);
+    }
+
+    #[test]
+    fn keys_from_before_yesterday_are_forgotten_and_others_are_not() {
+        let mut host = operator();
+        reset(&mut host, "old", RESET);
+        host.now += 2 * DAY_MS;
+        reset(&mut host, "new", RESET);
+        let kept = |host: &Host| host.strong.keys().filter(|key| key.starts_with(PREFIX)).count();
+        assert_eq!(kept(&host), 2);
+        host.carry_out(forget);
+        assert_eq!(kept(&host), 1);
+        assert_eq!(reset(&mut host, "new", RESET).header("idempotency-replayed"), Some("true"));
+        // Once an hour.
+        host.now += 2 * DAY_MS;
+        host.carry_out(forget);
+        assert_eq!(kept(&host), 0);
+        reset(&mut host, "third", RESET);
+        host.now += FORGET_INTERVAL_MS - 1;
+        host.carry_out(forget);
+        assert_eq!(host.asked, 0);
+    }
 }

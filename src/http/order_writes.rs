@@ -13,11 +13,12 @@ use super::call::Call;
 use super::exchange::{Answer, Change, Cx, Next, Question};
 use super::idempotency;
 use super::orders::{PUTS_MAX, conflict, failure, put_cached, read, refused, unavailable};
+use crate::audit::HEAD_KEY;
 use crate::audit::commit::{Committed, commit};
 use crate::audit::entry::Act;
-use crate::audit::head::{Budget, Mark};
+use crate::audit::head::{Budget, Head, Mark};
 use crate::orders::order::{Order, REASON_MAX, checksum};
-use crate::orders::write::{Condition, Proposal, Swap, decide};
+use crate::orders::write::{Condition, Proposal, Swap, decide_above, decide_over};
 use crate::orders::{Name, history_key};
 
 /// A part of an order is changed so often when others come first.
@@ -137,6 +138,28 @@ pub(super) fn amend_if(
     attempt(call.clone(), condition, what, reason, Rc::new(change), TRIES_MAX)
 }
 
+/// Finds out above which version a new order must be: 0 if `text` says so itself, else what the head of the audit log says of
+/// the order that was there.
+pub(super) fn with_floor(
+    name: Name,
+    text: Option<&str>,
+    cx: &mut Cx<'_>,
+    then: impl FnOnce(u64, &mut Cx<'_>) -> Next + 'static,
+) -> Next {
+    if text.is_some_and(|text| Order::read(name, text).is_ok()) {
+        return then(0, cx);
+    }
+    let seen = cx.monitor.orders().newest(name).map_or(0, |order| order.version);
+    Next::ask(Question::Read { key: HEAD_KEY.to_owned() }, move |answer, cx| {
+        let head = match answer {
+            Answer::Text(text) => text.as_deref().and_then(Head::read),
+            other => return Next::Respond(unavailable(&failure(other))),
+        };
+        let marked = head.and_then(|head| head.orders.get(name.text()).map(|mark| mark.version));
+        then(marked.unwrap_or_default().max(seen), cx)
+    })
+}
+
 type Amendment = dyn Fn(&mut Map<String, Value>) -> Result<(), Response>;
 
 fn attempt(call: Call, condition: Condition, what: Write, reason: String, change: Rc<Amendment>, tries: u32) -> Next {
@@ -146,36 +169,58 @@ fn attempt(call: Call, condition: Condition, what: Write, reason: String, change
             Answer::Text(text) => text,
             other => return Next::Respond(unavailable(&failure(other))),
         };
-        let current = text.as_deref().and_then(|text| Order::read(name, text).ok());
-        let mut members = match current.map(|order| order.value) {
-            Some(Value::Object(members)) => members,
-            _ => Map::new(),
-        };
-        if let Err(response) = change(&mut members) {
-            return Next::Respond(response);
-        }
-        let proposal = Proposal {
-            name,
-            condition: condition.clone(),
-            value: Value::Object(members),
-            by: call.principal.name.clone(),
-            reason: reason.clone(),
-        };
-        let swap = match decide(text.as_deref(), proposal, cx.now, cx.random) {
-            Ok(swap) => swap,
-            Err(refusal) => return Next::Respond(refused(&refusal, None)),
-        };
-        let again = (call.clone(), what.clone(), reason, change);
-        write(&call, what, swap, move |written, cx| match written {
-            Ok(response) => Next::Respond(response),
-            Err(Undone::Conflict { .. }) if tries > 1 => {
-                let (call, what, reason, change) = again;
-                // The other writer may have been this very request, sent twice.
-                let again = move |call, _: &mut Cx<'_>| attempt(call, condition, what, reason, change, tries - 1);
-                idempotency::replayed(call, cx.now, again)
-            }
-            Err(undone) => Next::Respond(undone.response()),
+        with_floor(name, text.clone().as_deref(), cx, move |floor, cx| {
+            amended(call, condition, what, text, floor, (reason, change, tries), cx)
         })
+    })
+}
+
+/// Changes the order that `text` is. What turns everything off does so over an order that is damaged as well.
+fn amended(
+    call: Call,
+    condition: Condition,
+    what: Write,
+    text: Option<String>,
+    floor: u64,
+    (reason, change, tries): (String, Rc<Amendment>, u32),
+    cx: &mut Cx<'_>,
+) -> Next {
+    let name = what.name;
+    let current = text.as_deref().map(|text| Order::read(name, text));
+    let damaged = text.as_deref().filter(|_| matches!(current, Some(Err(_))) && what.action == "kill");
+    let current = current.and_then(Result::ok);
+    let mut members = match current.map(|order| order.value) {
+        Some(Value::Object(members)) => members,
+        _ => Map::new(),
+    };
+    if let Err(response) = change(&mut members) {
+        return Next::Respond(response);
+    }
+    let proposal = Proposal {
+        name,
+        condition: condition.clone(),
+        value: Value::Object(members),
+        by: call.principal.name.clone(),
+        reason: reason.clone(),
+    };
+    let decided = match damaged {
+        Some(damaged) => decide_over(floor, damaged, proposal, cx.now, cx.random),
+        None => decide_above(floor, text.as_deref(), proposal, cx.now, cx.random),
+    };
+    let swap = match decided {
+        Ok(swap) => swap,
+        Err(refusal) => return Next::Respond(refused(&refusal, None)),
+    };
+    let again = (call.clone(), what.clone(), reason, change);
+    write(&call, what, swap, move |written, cx| match written {
+        Ok(response) => Next::Respond(response),
+        Err(Undone::Conflict { .. }) if tries > 1 => {
+            let (call, what, reason, change) = again;
+            // The other writer may have been this very request, sent twice.
+            let again = move |call, _: &mut Cx<'_>| attempt(call, condition, what, reason, change, tries - 1);
+            idempotency::replayed(call, cx.now, again)
+        }
+        Err(undone) => Next::Respond(undone.response()),
     })
 }
 
@@ -238,6 +283,7 @@ fn written(
 ) -> Next {
     cx.monitor.orders_mut().look(name, Some(&swap.text));
     cx.monitor.orders_mut().verified(name, cx.now);
+    cx.monitor.follow_mut().wrote();
     if name == Name::Tokens {
         return then(Ok(response), cx);
     }

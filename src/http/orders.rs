@@ -11,12 +11,12 @@ use serde_json::Value;
 
 use super::call::Call;
 use super::exchange::{Answer, Cx, Next, Question};
-use super::order_writes::{self, Undone, Write};
-use super::{Problem, Response, body, order_history, query, secure};
+use super::order_writes::{self, Write};
+use super::{Problem, Response, body, idempotency, order_history, query, secure};
 use crate::orders::Name;
 use crate::orders::order::Order;
 use crate::orders::seen::Found;
-use crate::orders::write::{Condition, Proposal, Refusal, check, decide, tag};
+use crate::orders::write::{Condition, Proposal, Refusal, check, decide_above, tag};
 use crate::report::timestamp::iso8601;
 
 /// A read cache is told again of an order that came in between, so many times at most.
@@ -169,17 +169,28 @@ pub(super) fn replace(call: &Call, name: Name, cx: &Cx<'_>) -> Next {
             other => return Next::Respond(unavailable(&failure(other))),
         };
         let expected = expected_version(&proposal.condition);
-        match decide(current.as_deref(), proposal, cx.now, cx.random) {
-            Err(refusal) => Next::Respond(refused(&refusal, expected)),
-            Ok(swap) => {
-                let write =
-                    Write { name, action: action_of(name), respond: Rc::new(|name, order| shown(name, Some(order))) };
-                order_writes::write(&call, write, swap, |written, _| {
-                    Next::Respond(written.unwrap_or_else(Undone::response))
-                })
+        order_writes::with_floor(name, current.clone().as_deref(), cx, move |floor, cx| {
+            match decide_above(floor, current.as_deref(), proposal, cx.now, cx.random) {
+                Err(refusal) => unless_replayed(call, cx, refused(&refusal, expected)),
+                Ok(swap) => {
+                    let respond = Rc::new(|name, order: &_| shown(name, Some(order)));
+                    let write = Write { name, action: action_of(name), respond };
+                    order_writes::write(&call.clone(), write, swap, |written, cx| match written {
+                        Ok(response) => Next::Respond(response),
+                        Err(undone) => unless_replayed(call, cx, undone.response()),
+                    })
+                }
             }
-        }
+        })
     })
+}
+
+/// Refuses with `response`, unless it was this very request, sent before, that came first.
+fn unless_replayed(call: Call, cx: &Cx<'_>, response: Response) -> Next {
+    match call.idempotency {
+        None => Next::Respond(response),
+        Some(_) => idempotency::replayed(call, cx.now, |_, _| Next::Respond(response)),
+    }
 }
 
 /// The operation that replaces this order.

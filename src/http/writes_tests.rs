@@ -132,10 +132,6 @@ fn records(strong: &BTreeMap<String, String>) -> Vec<Entry> {
 }
 
 impl Host {
-    fn ask(&mut self, request: &Request) -> Response {
-        self.carry_out(|cx| begin(request, cx)).unwrap()
-    }
-
     fn is_whole(&mut self) -> bool {
         let verified = self.ask(&request("GET", "/audit/verify", &Value::Null));
         serde_json::from_str::<Value>(&verified.body).unwrap()["isWhole"] == true

@@ -7,7 +7,11 @@
 //! ```
 //!
 //! An isolate asks the strong store about once a second while it has anything to do; with many isolates it may ask the read
-//! cache instead, and learns as late as that does.
+//! cache instead, and learns as late as that does. It asks the strong store then when it begins, and a minute after the last
+//! time: a cache may never have been told.
+//!
+//! A head that is damaged or gone names no orders. Those that are there are then read once a minute, so that an isolate that
+//! begins holds what is held.
 
 use std::collections::BTreeMap;
 
@@ -15,9 +19,10 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::Name;
+use super::cached_head;
 use super::control::{Control, Hold};
 use super::order::{Order, checksum};
-use super::seen::Seen;
+use super::seen::{Seen, VERIFY_AFTER_MS};
 use super::tenants::Tenants;
 use crate::audit::HEAD_KEY;
 use crate::audit::head::{Head, Mark};
@@ -70,16 +75,38 @@ pub enum Command {
     },
 }
 
+impl Command {
+    /// Which database it is about; `None` for all of them.
+    #[must_use]
+    pub fn database(&self) -> Option<&str> {
+        match self {
+            Self::Hold { database, .. } | Self::Reset { database, .. } | Self::Drain { database, .. } => {
+                database.as_deref()
+            }
+            Self::Configure { .. } | Self::Tenants { .. } => None,
+        }
+    }
+}
+
 /// What is remembered between two looks.
 #[derive(Clone, Debug, Default)]
 pub struct Follow {
     /// There is no strong store here.
     is_alone: bool,
     looked_at: Option<Instant>,
+    /// When the strong store was asked itself.
+    asked_at: Option<Instant>,
+    /// When all orders were read without a head.
+    recovered_at: Option<Instant>,
+    /// The read cache may not have the head that this isolate has written, and when it was last told.
+    is_cache_behind: bool,
+    cache_told_at: Option<Instant>,
     obeyed: BTreeMap<&'static str, u64>,
     control: Option<Control>,
     /// What is wrong with the orders that are there; nothing of those is followed.
     problem: Option<&'static str>,
+    /// What the host could not do of the orders that hold.
+    disobeyed: Option<&'static str>,
 }
 
 impl Follow {
@@ -89,25 +116,56 @@ impl Follow {
         self.problem
     }
 
-    fn is_due(&self, now: Instant, interval_ms: Millis) -> bool {
-        !self.is_alone && self.looked_at.is_none_or(|at| now < at || now.since(at) >= interval_ms)
+    /// This isolate has written an order: who follows by way of the read cache is to be told.
+    pub(crate) const fn wrote(&mut self) {
+        self.is_cache_behind = true;
+        self.cache_told_at = None;
     }
+
+    fn is_due(&self, now: Instant, interval_ms: Millis) -> bool {
+        !self.is_alone && is_past(self.looked_at, now, interval_ms)
+    }
+}
+
+/// Whether `at` is so long ago. A clock that stepped back says yes.
+fn is_past(at: Option<Instant>, now: Instant, ms: Millis) -> bool {
+    at.is_none_or(|at| now < at || now.since(at) >= ms)
 }
 
 /// Looks, if it is time to.
 pub fn begin(cx: &mut Cx<'_>) -> Next {
     let admin = &cx.monitor.settings().admin;
+    let interval_ms = admin.follow_interval_ms;
+    let follow = cx.monitor.follow_mut();
+    if follow.is_cache_behind && is_past(follow.cache_told_at, cx.now, interval_ms) {
+        follow.cache_told_at = Some(cx.now);
+        return cached_head::put(|is_told, cx| {
+            cx.monitor.follow_mut().is_cache_behind = !is_told;
+            look(cx)
+        });
+    }
+    look(cx)
+}
+
+fn look(cx: &mut Cx<'_>) -> Next {
+    let admin = &cx.monitor.settings().admin;
     let (interval_ms, is_cached) = (admin.follow_interval_ms, admin.follow_cache);
     if !cx.monitor.follow().is_due(cx.now, interval_ms) {
         return Next::Done;
     }
-    cx.monitor.follow_mut().looked_at = Some(cx.now);
+    let follow = cx.monitor.follow_mut();
+    follow.looked_at = Some(cx.now);
+    let is_cached = is_cached && !is_past(follow.asked_at, cx.now, VERIFY_AFTER_MS);
+    if !is_cached {
+        follow.asked_at = Some(cx.now);
+    }
     let key = HEAD_KEY.to_owned();
     let question = if is_cached { Question::ReadCached { key } } else { Question::Read { key } };
-    Next::ask(question, |answer, cx| match answer {
-        Answer::Text(Some(text)) => match Head::read(&text) {
+    Next::ask(question, move |answer, cx| match answer {
+        Answer::Text(text) => match text.as_deref().and_then(Head::read) {
             Some(head) => read_newer(head, cx),
-            // The next write mends it; until then what is known holds.
+            // The next write mends it.
+            None if !is_cached => read_all(text.is_some(), cx),
             None => Next::Done,
         },
         Answer::NoStore(_) => {
@@ -115,6 +173,27 @@ pub fn begin(cx: &mut Cx<'_>) -> Next {
             Next::Done
         }
         _ => Next::Done,
+    })
+}
+
+/// Reads all orders, because there is no head that can be read.
+fn read_all(is_damaged: bool, cx: &mut Cx<'_>) -> Next {
+    let follow = cx.monitor.follow_mut();
+    if is_damaged {
+        follow.problem = Some("the head of the audit log is damaged");
+    }
+    if !is_past(follow.recovered_at, cx.now, VERIFY_AFTER_MS) {
+        return Next::Done;
+    }
+    follow.recovered_at = Some(cx.now);
+    Next::ask(Question::ReadAll { keys: Name::ALL.map(Name::key).to_vec() }, |answer, cx| {
+        if let Answer::Texts(texts) = answer {
+            for (name, text) in Name::ALL.into_iter().zip(texts) {
+                cx.monitor.orders_mut().look(name, text.as_deref());
+                cx.monitor.orders_mut().verified(name, cx.now);
+            }
+        }
+        obey(cx)
     })
 }
 
@@ -127,6 +206,8 @@ fn read_newer(head: Head, cx: &mut Cx<'_>) -> Next {
         .filter(|(name, mark)| seen.newest(*name).is_none_or(|order| order.version < mark.version))
         .collect();
     if newer.is_empty() {
+        let follow = cx.monitor.follow_mut();
+        follow.problem = follow.disobeyed;
         return obey(cx);
     }
     let keys = newer.iter().map(|(name, _)| name.key()).collect();
@@ -139,7 +220,8 @@ fn read_newer(head: Head, cx: &mut Cx<'_>) -> Next {
                     take(*name, mark, text.as_deref(), cx.monitor.orders_mut(), cx.now).err()
                 })
                 .collect();
-            cx.monitor.follow_mut().problem = problems.first().copied();
+            let follow = cx.monitor.follow_mut();
+            follow.problem = problems.first().copied().or(follow.disobeyed);
         }
         obey(cx)
     })
@@ -162,6 +244,7 @@ fn take(name: Name, mark: &Mark, text: Option<&str>, seen: &mut Seen, now: Insta
 fn obey(cx: &mut Cx<'_>) -> Next {
     let mut commands = Vec::new();
     let mut versions = Vec::new();
+    let mut said = None;
     for name in [Name::Config, Name::Control, Name::Tenants] {
         let Some(order) = cx.monitor.orders_mut().newest(name).cloned() else { continue };
         let follow = cx.monitor.follow_mut();
@@ -178,29 +261,47 @@ fn obey(cx: &mut Cx<'_>) -> Next {
             _ => {
                 let control = Control::read(&order.value).unwrap_or_default();
                 commands.extend(control.since(follow.control.as_ref(), &order.by, &order.reason));
-                follow.control = Some(control);
+                said = Some(control);
             }
         }
     }
+    // Only once it is done: an isolate that is cut off in between does it again.
     let done = move |cx: &mut Cx<'_>| {
-        cx.monitor.follow_mut().obeyed.extend(versions.iter().map(|&(name, version)| (name.text(), version)));
+        let follow = cx.monitor.follow_mut();
+        follow.obeyed.extend(versions.iter().map(|&(name, version)| (name.text(), version)));
+        if let Some(control) = said {
+            follow.control = Some(control);
+        }
         Next::Done
     };
     if commands.is_empty() {
         return done(cx);
     }
     Next::ask(Question::Obey { commands }, move |answer, cx| match answer {
-        Answer::Obeyed => done(cx),
+        Answer::Obeyed => {
+            cx.monitor.follow_mut().disobeyed = None;
+            done(cx)
+        }
         // Whatever went wrong would go wrong again: it is told, and the version counts as obeyed.
         _ => {
-            cx.monitor.follow_mut().problem = Some("an order could not be obeyed");
+            let follow = cx.monitor.follow_mut();
+            follow.disobeyed = Some("an order could not be obeyed");
+            follow.problem = follow.disobeyed;
             done(cx)
         }
     })
 }
 
-/// The value of an order that somebody gave, `null` while there is none.
+/// What was seen of the orders, by name: for who wants to know what holds here.
 #[must_use]
-pub fn value(seen: &Seen, name: Name) -> Value {
-    seen.newest(name).map_or(Value::Null, |order| order.value.clone())
+pub fn document(seen: &Seen) -> Value {
+    let told = seen.all().map(|(name, order)| {
+        let Order { version, by, reason, value, .. } = order;
+        let document = json!({ "version": version, "by": by, "reason": reason, "value": value });
+        (name.text().to_owned(), document)
+    });
+    Value::Object(told.collect())
 }
+
+#[cfg(test)]
+mod tests;

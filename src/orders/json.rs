@@ -126,7 +126,8 @@ impl<'de> Visitor<'de> for Level {
         }
         match Number::from_f64(number) {
             Some(exact) if number.abs() <= NUMBER_MAX as f64 => Ok(Value::Number(exact)),
-            _ => Err(too_great(number)),
+            // With an exponent: in digits it would be what was sent, at length.
+            _ => Err(too_great(format_args!("{number:e}"))),
         }
     }
 

@@ -35,6 +35,8 @@ pub struct Seen {
 struct Entry {
     order: Option<Order>,
     verified_at: Option<Instant>,
+    /// The version that was the newest when the strong store was last asked, and when it first was.
+    seen: Option<(u64, Instant)>,
 }
 
 impl Seen {
@@ -62,7 +64,26 @@ impl Seen {
 
     /// The strong store was asked.
     pub fn verified(&mut self, name: Name, now: Instant) {
-        self.entries[name as usize].verified_at = Some(now);
+        let entry = &mut self.entries[name as usize];
+        entry.verified_at = Some(now);
+        let version = entry.order.as_ref().map(|order| order.version);
+        if version != entry.seen.map(|(version, _)| version) {
+            entry.seen = version.map(|version| (version, now));
+        }
+    }
+
+    /// When the strong store first told of the newest; `None` if only a cache has.
+    #[must_use]
+    pub fn seen_at(&self, name: Name) -> Option<Instant> {
+        let entry = &self.entries[name as usize];
+        let version = entry.order.as_ref()?.version;
+        entry.seen.filter(|&(seen, _)| seen == version).map(|(_, at)| at)
+    }
+
+    /// All orders that were seen, but for who has a token.
+    pub fn all(&self) -> impl Iterator<Item = (Name, &Order)> {
+        let told = Name::ALL.into_iter().filter(|name| *name != Name::Tokens);
+        told.filter_map(|name| Some((name, self.newest(name)?)))
     }
 
     /// Whether the strong store must be asked. A clock that stepped back asks it.
@@ -108,6 +129,22 @@ mod tests {
             assert_eq!(seen.newest(Name::Flags).map(|order| order.version), Some(version));
         }
         assert_eq!(seen.newest(Name::Kill), None);
+    }
+
+    #[test]
+    fn it_knows_since_when_a_version_is_the_newest() {
+        let mut seen = Seen::default();
+        seen.look(Name::Flags, Some(&text(3)));
+        assert_eq!(seen.seen_at(Name::Flags), None);
+        for now in [100, 200] {
+            seen.verified(Name::Flags, Instant(now));
+            assert_eq!(seen.seen_at(Name::Flags), Some(Instant(100)));
+        }
+        seen.look(Name::Flags, Some(&text(4)));
+        assert_eq!(seen.seen_at(Name::Flags), None);
+        seen.verified(Name::Flags, Instant(300));
+        assert_eq!(seen.seen_at(Name::Flags), Some(Instant(300)));
+        assert_eq!(seen.all().map(|(name, order)| (name, order.version)).collect::<Vec<_>>(), [(Name::Flags, 4)]);
     }
 
     #[test]

@@ -165,12 +165,48 @@ fn check_settings(value: &Value) -> Result<(), Refusal> {
 ///
 /// [`Refusal`] as [`check`], and when the condition does not hold for what is there.
 pub fn decide(current: Option<&str>, proposal: Proposal, now: Instant, id: u64) -> Result<Swap, Refusal> {
+    decide_above(0, current, proposal, now, id)
+}
+
+/// The same where an order of version `floor` is known to have been there: what comes after it has a higher one, because
+/// nobody who has seen it goes back.
+///
+/// # Errors
+///
+/// As [`decide`].
+pub fn decide_above(
+    floor: u64,
+    current: Option<&str>,
+    proposal: Proposal,
+    now: Instant,
+    id: u64,
+) -> Result<Swap, Refusal> {
     check(&proposal)?;
     let found = current.map(|text| Order::read(proposal.name, text)).transpose().map_err(Refusal::Damaged)?;
     let version = found.as_ref().map_or(0, |order| order.version);
     if !proposal.condition.holds(version) {
         return Err(Refusal::Version { current: version });
     }
+    written_above(version.max(floor), current, proposal, now, id)
+}
+
+/// Decides on an order over a text that cannot be read, whatever it said: for what must be possible nevertheless.
+///
+/// # Errors
+///
+/// As [`decide`], but for what is there.
+pub fn decide_over(floor: u64, damaged: &str, proposal: Proposal, now: Instant, id: u64) -> Result<Swap, Refusal> {
+    check(&proposal)?;
+    written_above(floor, Some(damaged), proposal, now, id)
+}
+
+fn written_above(
+    version: u64,
+    current: Option<&str>,
+    proposal: Proposal,
+    now: Instant,
+    id: u64,
+) -> Result<Swap, Refusal> {
     if version >= NUMBER_MAX {
         return Err(Refusal::Exhausted);
     }
@@ -247,6 +283,22 @@ mod tests {
         for condition in ["*", "\"1\""] {
             assert_eq!(decided(Some(&damaged), condition), Err(Refusal::Damaged(Damage::Checksum)));
         }
+    }
+
+    /// H104: an order that is gone does not have its versions begin at 1 again, which readers would take for older ones.
+    #[test]
+    fn an_order_that_is_gone_is_followed_by_a_higher_version() {
+        let above = |floor, current: Option<&str>| {
+            decide_above(floor, current, proposal(Name::Kill, "*", json!({})), NOW, 7).map(|swap| swap.order.version)
+        };
+        assert_eq!(above(7, None), Ok(8));
+        let first = decided(None, "*").unwrap().text;
+        assert_eq!(above(7, Some(&first)), Ok(8));
+        assert_eq!(above(0, Some(&first)), Ok(2));
+        assert_eq!(above(NUMBER_MAX, None), Err(Refusal::Exhausted));
+        let damaged = first.replace("ada", "bob");
+        let over = decide_over(7, &damaged, proposal(Name::Kill, "*", json!({"all": true})), NOW, 7).unwrap();
+        assert_eq!((over.order.version, over.expected.as_deref()), (8, Some(damaged.as_str())));
     }
 
     #[test]

@@ -13,6 +13,8 @@ use super::score::Score;
 use super::short_number;
 use super::timestamp::iso8601;
 use crate::clock::Millis;
+use crate::orders::follow::Follow;
+use crate::orders::seen::Seen;
 
 /// The document. Its names have underscores, because those who know it know it so.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -27,6 +29,28 @@ pub struct Overview {
     cache_stats: CacheStats,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     tenants: BTreeMap<String, Tenants>,
+    /// What this isolate has seen of the orders, by name.
+    orders: BTreeMap<&'static str, OrderSeen>,
+    follow: Following,
+}
+
+/// One order.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+struct OrderSeen {
+    version: u64,
+    /// When the strong store first told of it here.
+    seen_at: Option<String>,
+}
+
+/// How soon an order that was given elsewhere is seen here.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+struct Following {
+    /// `strong`, or `cache`; empty where nobody looked.
+    source: &'static str,
+    /// It is looked for so often at most; a cache lags behind besides.
+    interval_ms: Millis,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    problem: Option<&'static str>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -130,7 +154,21 @@ impl Overview {
                     (it.name.clone(), tenants)
                 })
                 .collect(),
+            orders: BTreeMap::new(),
+            follow: Following::default(),
         }
+    }
+
+    /// The same, with what was seen of the orders.
+    #[must_use]
+    pub fn with_orders(mut self, seen: &Seen, follow: &Follow, is_cached: bool, interval_ms: Millis) -> Self {
+        let seen_at = |name| seen.seen_at(name).map(iso8601);
+        let orders =
+            seen.all().map(|(name, order)| (name.text(), OrderSeen { version: order.version, seen_at: seen_at(name) }));
+        self.orders = orders.collect();
+        let source = if is_cached { "cache" } else { "strong" };
+        self.follow = Following { source, interval_ms, problem: follow.problem() };
+        self
     }
 }
 
@@ -193,8 +231,29 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::clock::Instant;
+    use crate::orders::Name;
+    use crate::orders::order::Order;
     use crate::report::facts::{ClusterFacts, EndpointFacts, ProbeFacts, TenantsFacts};
     use crate::report::status::{BreakerStatus, PoolStatus, Status, Totals};
+
+    fn seen() -> Seen {
+        let mut seen = Seen::default();
+        for name in [Name::Kill, Name::Tokens] {
+            let order = Order {
+                version: 7,
+                id: 1,
+                updated_at: Instant(0),
+                by: "ada".to_owned(),
+                reason: "a test".to_owned(),
+                previous: None,
+                value: json!({}),
+            };
+            seen.look(name, Some(&order.text(name)));
+            seen.verified(name, Instant(1_704_067_200_000));
+        }
+        seen
+    }
 
     /// HLT-28: the overview has the shape that callers of `get_status()` know, with the numbers of their example.
     #[test]
@@ -239,7 +298,7 @@ mod tests {
             databases: vec![primary],
             tenants: vec![tenants],
         };
-        let overview = Overview::of(&facts, true);
+        let overview = Overview::of(&facts, true).with_orders(&seen(), &Follow::default(), false, 1_000);
         let expected = json!({
             "scope": "isolate",
             "timestamp": "2024-01-01T00:00:00.000Z",
@@ -264,7 +323,9 @@ mod tests {
                 }
             },
             "cache_stats": { "size": 1500, "utilization": 0.15, "hit_rate": 0.85 },
-            "tenants": { "projects": { "live": 3, "residues": 2, "evicted": 1 } }
+            "tenants": { "projects": { "live": 3, "residues": 2, "evicted": 1 } },
+            "orders": { "kill": { "version": 7, "seen_at": "2024-01-01T00:00:00.000Z" } },
+            "follow": { "source": "strong", "interval_ms": 1000 }
         });
         assert_eq!(serde_json::to_value(overview).unwrap_or_default(), expected);
     }

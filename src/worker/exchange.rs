@@ -8,7 +8,7 @@ use std::rc::Rc;
 use worker::{Context, Env, console_debug, console_error, console_log, console_warn};
 
 use super::caller;
-use super::isolate::{Isolate, Visit, variable};
+use super::isolate::{DATABASE, Isolate, Visit, variable};
 use super::kv::{self, StoreFailed};
 use super::{clock, driver, strong, trust, upstream};
 use crate::clock::Millis;
@@ -171,13 +171,17 @@ impl Host {
         }
     }
 
-    /// Does what was ordered to the one database, whatever its name.
+    /// Does what was ordered to the one database, as far as it is meant. What cannot be done keeps nothing else from it.
     fn obeyed(&self, commands: &[Command]) -> Answer {
         match &self.isolate {
-            Ok(isolate) => match commands.iter().try_for_each(|command| isolate.obey(command, clock::now())) {
-                Ok(()) => Answer::Obeyed,
-                Err(problem) => Answer::Failed(problem),
-            },
+            Ok(isolate) => {
+                let meant = commands.iter().filter(|command| {
+                    command.database().is_none_or(|name| name == DATABASE || name == isolate.address_name())
+                });
+                let problems: Vec<String> =
+                    meant.filter_map(|command| isolate.obey(command, clock::now()).err()).collect();
+                if problems.is_empty() { Answer::Obeyed } else { Answer::Failed(problems.join(" ")) }
+            }
             Err(problem) => Answer::Failed(problem.to_string()),
         }
     }

@@ -40,6 +40,8 @@ const COLD_READ_MS: Millis = 100;
 const STORE_MS: Millis = 5_000;
 /// A probe that has not come back this long after its deadline never will, in milliseconds.
 const PROBE_GRACE_MS: Millis = 1_000;
+/// What the one database is called in documents and orders.
+pub(super) const DATABASE: &str = "primary";
 /// What the npm package calls its probes in traces.
 const HEALTH_CHECK: &str = "healthCheck";
 /// Spans that wait for the monitor to take them.
@@ -95,6 +97,11 @@ impl Isolate {
 }
 
 impl Isolate {
+    /// Another name of the database: where it is.
+    pub(super) fn address_name(&self) -> &str {
+        &self.settings.address.name
+    }
+
     /// Does what an operator ordered.
     ///
     /// # Errors
@@ -240,7 +247,7 @@ impl Visit {
     pub(super) fn facts(&self, now: Instant) -> DatabaseFacts {
         let probe = self.isolate.probe.get().found();
         self.with_engine(|engine| DatabaseFacts {
-            name: "primary".to_owned(),
+            name: DATABASE.to_owned(),
             probe,
             operations: u32::try_from(engine.running_at(now)).unwrap_or(u32::MAX),
             status: Status::of(engine, now),
