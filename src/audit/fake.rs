@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::clock::Instant;
 use crate::http::Response;
-use crate::http::exchange::{Answer, Change, Cx, Next, Question};
+use crate::http::exchange::{Answer, Change, Cx, KEYS_MAX, Next, Question};
 use crate::monitor::Monitor;
 
 /// What happens to one question.
@@ -90,6 +90,9 @@ impl Host {
     fn answer(&mut self, question: Question) -> Answer {
         match question {
             Question::Read { key } => Answer::Text(self.strong.get(&key).cloned()),
+            Question::ReadAll { keys } if !(1..=KEYS_MAX).contains(&keys.len()) => {
+                Answer::Failed(format!("1 to {KEYS_MAX} keys are read at a time"))
+            }
             Question::ReadAll { keys } => Answer::Texts(keys.iter().map(|key| self.strong.get(key).cloned()).collect()),
             Question::List { prefix } => {
                 Answer::Keys(self.strong.keys().filter(|key| key.starts_with(&prefix)).cloned().collect())

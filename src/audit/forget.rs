@@ -41,7 +41,7 @@ pub fn forget(until: Instant, then: impl FnOnce(Result<usize, String>, &mut Cx<'
     with_head(move |head, cx| match head {
         Ok(Some(head)) if head.first < head.seq => {
             let last = (head.seq - 1).min(head.first + FORGOTTEN_MAX as u64 - 1);
-            read((head.first..=last).collect(), move |texts, cx| match texts {
+            read((head.first..=last).collect(), cx, move |texts, cx| match texts {
                 Ok(texts) => swap(head, texts, until, cx, then),
                 Err(problem) => then(Err(problem), cx),
             })

@@ -74,7 +74,7 @@ pub fn page(wanted: Wanted, then: impl FnOnce(Result<Page, String>, &mut Cx<'_>)
         let lowest = (last + 1).saturating_sub(limit).max(head.first);
         let seqs: Vec<u64> = (lowest..=last).rev().collect();
         let next = (lowest > head.first && lowest <= last).then_some(lowest);
-        read(seqs, move |read, cx| then(read.map(|records| Page { records, next, head: Some(head) }), cx))
+        read(seqs, cx, move |read, cx| then(read.map(|records| Page { records, next, head: Some(head) }), cx))
     })
 }
 
@@ -98,7 +98,7 @@ pub fn verify(from: u64, then: impl FnOnce(Result<Verified, String>, &mut Cx<'_>
         let to = head.seq.min(from.saturating_add(PAGE_MAX as u64 - 1));
         // The record before is read as well: the first of these hangs on it.
         let begin = if from > head.first { from - 1 } else { from };
-        read((begin..=to).collect(), move |read, cx| then(read.map(|texts| judged(&head, from, to, &texts)), cx))
+        read((begin..=to).collect(), cx, move |read, cx| then(read.map(|texts| judged(&head, from, to, &texts)), cx))
     })
 }
 
@@ -155,11 +155,15 @@ pub(super) fn with_head(then: impl FnOnce(Result<Option<Head>, String>, &mut Cx<
     })
 }
 
-/// Reads the records of these numbers.
+/// Reads the records of these numbers, if there are any.
 pub(super) fn read(
     seqs: Vec<u64>,
+    cx: &mut Cx<'_>,
     then: impl FnOnce(Result<Vec<(u64, Option<String>)>, String>, &mut Cx<'_>) -> Next + 'static,
 ) -> Next {
+    if seqs.is_empty() {
+        return then(Ok(Vec::new()), cx);
+    }
     Next::ask(Question::ReadAll { keys: seqs.iter().map(|&seq| key(seq)).collect() }, move |answer, cx| match answer {
         Answer::Texts(texts) if texts.len() == seqs.len() => then(Ok(seqs.into_iter().zip(texts).collect()), cx),
         Answer::Failed(problem) | Answer::NoStore(problem) => then(Err(problem), cx),
