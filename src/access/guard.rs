@@ -1,4 +1,4 @@
-//! What guessing costs us: with 20 a minute, twenty wrong tokens are looked up, and then one every three seconds.
+//! What guessing costs us: with a limit of 20 a minute, as an example, twenty wrong tokens are looked up, and then one every three seconds.
 //!
 //! There is one bucket for each isolate, whoever asks: what a request says of its sender can be made up. A credential takes
 //! from the bucket before it is looked at, so that many at once are counted as well, and gives back if it was right. Those

@@ -73,7 +73,7 @@ export interface AdminOptions {
   /** It looks into `cache`, and not into `store`: for fleets that would be too many for that. */
   followCache?: boolean;
   /**
-   * Requests a minute, and at once after a pause, with something that does not let in; 20 by default. Each isolate counts
+   * Requests a minute, and at once after a pause, with something that does not let in; 300 by default. Each isolate counts
    * for itself, whoever asks.
    */
   failuresPerMinute?: number;

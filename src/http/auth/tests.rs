@@ -252,7 +252,8 @@ fn tokens_let_in_without_an_admin_token() {
 /// SEC-08: (H030) after twenty failures the store is not asked any more, and who is right still gets in
 #[test]
 fn guessing_costs_no_reads() {
-    let mut host = open();
+    let mut host =
+        host(Access::by_token(TOKEN), access::Settings { failures_per_minute: 20, ..access::Settings::default() });
     let (_, secret) = made(&mut host, &json!({}));
     assert_eq!(status(&mut host, &secret), 200);
     let guess = |host: &mut Host, number: usize| {
