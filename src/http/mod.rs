@@ -10,6 +10,7 @@ pub mod auth;
 pub mod body;
 pub mod call;
 mod control;
+mod dashboard;
 pub mod exchange;
 pub mod health;
 pub mod idempotency;

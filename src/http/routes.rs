@@ -4,7 +4,7 @@ use super::auth;
 use super::call::Call;
 use super::exchange::{Cx, Next};
 use super::{Problem, QUOTED_MAX, Request, Response};
-use super::{alerts, audit, control, health, idempotency, logs, metrics, openapi, orders};
+use super::{alerts, audit, control, dashboard, health, idempotency, logs, metrics, openapi, orders};
 use crate::access::{Principal, Role};
 use crate::alerts::delivery::LOOP_HEADER;
 use crate::orders::Name;
@@ -90,6 +90,11 @@ pub(super) const ROUTES: &[Route] = &[
         root: Root::Base,
         path: "/status",
         operations: &[get("status", "What is known of all databases", health::overview)],
+    },
+    Route {
+        root: Root::Base,
+        path: "/dashboard",
+        operations: &[get("dashboard", "A page that shows all of this to people", dashboard::page)],
     },
     Route {
         root: Root::Base,
