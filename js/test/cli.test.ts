@@ -3,8 +3,11 @@ import { readFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { endOf, onTerminal, run, shell, start, startWatched, TOKEN } from "./command-line.ts";
+
+/** Each look starts a process or several. */
+vi.setConfig({ testTimeout: 60_000 });
 
 let watched: Awaited<ReturnType<typeof startWatched>>;
 let folder: string;

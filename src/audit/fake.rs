@@ -94,6 +94,7 @@ impl Host {
             Question::Swap { changes } => Answer::Swapped(self.swap(changes)),
             Question::ReadCached { .. } => Answer::Text(None),
             Question::PutCached { .. } => Answer::Cached(false),
+            Question::Chance => Answer::Chance(format!("{:016x}", self.random).repeat(4)),
             other => Answer::Failed(format!("There is no answer to {other:?}.")),
         }
     }

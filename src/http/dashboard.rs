@@ -4,9 +4,9 @@
 //! there, which the page sends as a header and keeps nowhere. `npm run dashboard` writes page and policy from `dashboard/`;
 //! script and style are in the page, and the policy lets nothing else run: it names their digests.
 
-use super::Response;
 use super::call::Call;
 use super::exchange::{Cx, Next};
+use super::{Response, secure};
 
 const PAGE: &str = include_str!("dashboard/page.html");
 /// The content security policy, by which nobody else's script, style, frame or form works in the page.
@@ -15,13 +15,9 @@ const POLICY: &str = include_str!("dashboard/policy.txt");
 /// `GET /dashboard`.
 pub(super) fn page(_: &Call, _: &mut Cx<'_>) -> Next {
     let mut response = Response::new(200, "text/html; charset=utf-8", PAGE.to_owned());
-    response.headers.extend([
-        ("content-security-policy", POLICY.trim_end().to_owned()),
-        ("x-frame-options", "DENY".to_owned()),
-        ("referrer-policy", "no-referrer".to_owned()),
-        ("cross-origin-opener-policy", "same-origin".to_owned()),
-        ("cross-origin-resource-policy", "same-origin".to_owned()),
-    ]);
+    response.headers.push(("content-security-policy", POLICY.trim_end().to_owned()));
+    response.headers.push(("x-frame-options", "DENY".to_owned()));
+    secure::protect(&mut response);
     Next::Respond(response)
 }
 

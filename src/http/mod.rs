@@ -20,6 +20,8 @@ mod openapi;
 mod order_writes;
 pub mod orders;
 pub mod routes;
+mod secure;
+mod tokens;
 
 use serde::{Deserialize, Serialize};
 
@@ -33,6 +35,10 @@ pub struct Request {
     pub path: String,
     /// The query, as it was sent: no question mark.
     pub query: String,
+    /// The scheme and host that it was sent to, such as `https://db.example.com`, if the host knows.
+    pub origin: Option<String>,
+    /// The address that it came from, if the host knows it from others than the sender.
+    pub address: Option<String>,
     /// The headers, with names in small letters.
     pub headers: Vec<(String, String)>,
     /// The body; empty for GET and HEAD, and when there is a problem with it.

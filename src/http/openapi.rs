@@ -26,7 +26,10 @@ fn made(base_path: &str) -> Value {
         "info": { "title": "Seawall", "version": env!("CARGO_PKG_VERSION"), "license": { "name": "MIT OR Apache-2.0" } },
         "paths": paths,
         "components": {
-            "securitySchemes": { "token": { "type": "http", "scheme": "bearer" } },
+            "securitySchemes": {
+                "token": { "type": "http", "scheme": "bearer" },
+                "access": { "type": "apiKey", "in": "header", "name": "Cf-Access-Jwt-Assertion" },
+            },
             "schemas": {
                 "Problem": {
                     "type": "object",
@@ -56,7 +59,8 @@ fn told(route: &Route, operation: &Operation) -> Value {
         "responses": { "200": { "description": operation.summary }, "default": problem },
     });
     if route.root == Root::Admin {
-        told["security"] = json!([{ "token": [] }]);
+        told["security"] = json!([{ "token": [] }, { "access": [] }]);
+        told["x-for-tenants"] = operation.is_for_tenants.into();
         told["x-role"] = operation.role.text().into();
     }
     let name = route.path.split_once('{').and_then(|(_, rest)| rest.split_once('}')).map(|(name, _)| name);

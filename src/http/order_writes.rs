@@ -80,7 +80,7 @@ pub(super) fn write(
         after: recorded(Some(&swap.order)),
         reason: swap.order.reason.clone(),
         request_id: call.id_text(),
-        address: None,
+        address: call.address.clone(),
     };
     let budget = if name == Name::Kill { Budget::Kill } else { Budget::Writes };
     let mut changes = vec![Change { key: name.key(), expected: swap.expected.clone(), text: Some(swap.text.clone()) }];

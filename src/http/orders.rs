@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::call::Call;
 use super::exchange::{Answer, Cx, Next, Question};
 use super::order_writes::{self, Undone, Write};
-use super::{Problem, Response, body};
+use super::{Problem, Response, body, secure};
 use crate::orders::Name;
 use crate::orders::order::Order;
 use crate::orders::seen::Found;
@@ -142,7 +142,12 @@ pub(super) fn put_cached(
 }
 
 /// `PUT /orders/{name}`.
-pub(super) fn replace(call: &Call, name: Name) -> Next {
+pub(super) fn replace(call: &Call, name: Name, cx: &Cx<'_>) -> Next {
+    if name == Name::Phase
+        && let Err(refused) = secure::approved(cx)
+    {
+        return Next::Respond(refused);
+    }
     let proposal = match proposal(call, name) {
         Ok(proposal) => proposal,
         Err(response) => return Next::Respond(response),

@@ -4,7 +4,7 @@ use super::auth;
 use super::call::Call;
 use super::exchange::{Cx, Next};
 use super::{Problem, QUOTED_MAX, Request, Response};
-use super::{alerts, audit, control, dashboard, health, idempotency, logs, metrics, openapi, orders};
+use super::{alerts, audit, control, dashboard, health, idempotency, logs, metrics, openapi, orders, secure, tokens};
 use crate::access::{Principal, Role};
 use crate::alerts::delivery::LOOP_HEADER;
 use crate::orders::Name;
@@ -39,6 +39,9 @@ pub(super) struct Operation {
     pub summary: &'static str,
     /// The least role that may do it. Below [`Root::Base`] nobody is asked for one.
     pub role: Role,
+    /// Whether somebody who is bound to one tenant may do it, if their role allows; its handler then asks
+    /// [`Principal::sees`]. To them everything else is not there.
+    pub is_for_tenants: bool,
     pub begin: fn(call: &Call, cx: &mut Cx<'_>) -> Next,
 }
 
@@ -48,20 +51,25 @@ pub(super) enum Method {
     Get,
     Put,
     Post,
+    Delete,
 }
 
 type Begin = fn(call: &Call, cx: &mut Cx<'_>) -> Next;
 
 const fn get(id: &'static str, summary: &'static str, begin: Begin) -> Operation {
-    Operation { method: Method::Get, id, summary, role: Role::Viewer, begin }
+    Operation { method: Method::Get, id, summary, role: Role::Viewer, is_for_tenants: false, begin }
 }
 
 const fn put(role: Role, id: &'static str, summary: &'static str, begin: Begin) -> Operation {
-    Operation { method: Method::Put, id, summary, role, begin }
+    Operation { method: Method::Put, id, summary, role, is_for_tenants: false, begin }
 }
 
 const fn post(role: Role, id: &'static str, summary: &'static str, begin: Begin) -> Operation {
-    Operation { method: Method::Post, id, summary, role, begin }
+    Operation { method: Method::Post, id, summary, role, is_for_tenants: false, begin }
+}
+
+const fn delete(role: Role, id: &'static str, summary: &'static str, begin: Begin) -> Operation {
+    Operation { method: Method::Delete, id, summary, role, is_for_tenants: false, begin }
 }
 
 /// What lies where.
@@ -111,7 +119,9 @@ pub(super) const ROUTES: &[Route] = &[
         path: "/orders/config",
         operations: &[
             get("readConfig", "The settings that hold", |call, _| orders::show(call, Name::Config)),
-            put(Role::Admin, "replaceConfig", "Replaces the settings", |call, _| orders::replace(call, Name::Config)),
+            put(Role::Admin, "replaceConfig", "Replaces the settings", |call, cx| {
+                orders::replace(call, Name::Config, cx)
+            }),
         ],
     },
     Route {
@@ -119,8 +129,8 @@ pub(super) const ROUTES: &[Route] = &[
         path: "/orders/flags",
         operations: &[
             get("readFlags", "The feature flags", |call, _| orders::show(call, Name::Flags)),
-            put(Role::Operator, "replaceFlags", "Replaces the feature flags", |call, _| {
-                orders::replace(call, Name::Flags)
+            put(Role::Operator, "replaceFlags", "Replaces the feature flags", |call, cx| {
+                orders::replace(call, Name::Flags, cx)
             }),
         ],
     },
@@ -129,8 +139,8 @@ pub(super) const ROUTES: &[Route] = &[
         path: "/orders/kill",
         operations: &[
             get("readKill", "What is turned off at once", |call, _| orders::show(call, Name::Kill)),
-            put(Role::Operator, "replaceKill", "Replaces what is turned off at once", |call, _| {
-                orders::replace(call, Name::Kill)
+            put(Role::Operator, "replaceKill", "Replaces what is turned off at once", |call, cx| {
+                orders::replace(call, Name::Kill, cx)
             }),
         ],
     },
@@ -139,8 +149,8 @@ pub(super) const ROUTES: &[Route] = &[
         path: "/orders/phase",
         operations: &[
             get("readPhase", "How far a deployment has come", |call, _| orders::show(call, Name::Phase)),
-            put(Role::Operator, "replacePhase", "Replaces how far a deployment has come", |call, _| {
-                orders::replace(call, Name::Phase)
+            put(Role::Operator, "replacePhase", "Replaces how far a deployment has come", |call, cx| {
+                orders::replace(call, Name::Phase, cx)
             }),
         ],
     },
@@ -203,6 +213,24 @@ pub(super) const ROUTES: &[Route] = &[
     },
     Route {
         root: Root::Admin,
+        path: "/tokens",
+        operations: &[
+            Operation { role: Role::Admin, ..get("readTokens", "Who was given a token; no secrets", tokens::list) },
+            post(Role::Admin, "createToken", "Makes a token, and shows its secret once", tokens::create),
+        ],
+    },
+    Route {
+        root: Root::Admin,
+        path: "/tokens/{id}",
+        operations: &[delete(Role::Admin, "revokeToken", "Ends a token at once", tokens::revoke)],
+    },
+    Route {
+        root: Root::Admin,
+        path: "/tokens/{id}/rotate",
+        operations: &[post(Role::Admin, "rotateToken", "Gives a token another secret", tokens::rotate)],
+    },
+    Route {
+        root: Root::Admin,
         path: "/openapi.json",
         operations: &[get("readOpenApi", "This document", openapi::document)],
     },
@@ -240,6 +268,7 @@ impl Method {
             Self::Get => "GET",
             Self::Put => "PUT",
             Self::Post => "POST",
+            Self::Delete => "DELETE",
         }
     }
 }
@@ -257,6 +286,7 @@ impl Route {
                 Method::Get => ["GET", "HEAD"].as_slice(),
                 Method::Put => &["PUT"],
                 Method::Post => &["POST"],
+                Method::Delete => &["DELETE"],
             })
             .copied()
     }
@@ -295,7 +325,9 @@ fn begin_admin(request: &Request, cx: &mut Cx<'_>) -> Next {
     // A preflight carries no token, by its nature: it gets an answer that knows neither the path nor who asks.
     if request.method == "OPTIONS" {
         let admin = ROUTES.iter().filter(|route| route.root == Root::Admin);
-        return Next::Respond(options(admin.flat_map(Route::methods)));
+        let mut response = options(admin.flat_map(Route::methods));
+        secure::protect(&mut response);
+        return Next::Respond(response);
     }
     let found = found(Root::Admin, ADMIN_PATH, request);
     let path = found.map_or("", |(route, _)| route.path);
@@ -304,25 +336,31 @@ fn begin_admin(request: &Request, cx: &mut Cx<'_>) -> Next {
     let owned = request.clone();
     let next = auth::identify(request, cx, move |principal, cx| match principal {
         Err(refused) => Next::Respond(refused),
-        Ok(principal) => admitted(owned, principal, id, cx),
+        Ok(principal) => admitted(&owned, principal, id, cx),
     });
     finished(next, path, is_write, id, cx)
 }
 
 /// Answers somebody who was let in.
-fn admitted(request: Request, principal: Principal, id: u64, cx: &mut Cx<'_>) -> Next {
-    let Some((route, rest)) = found(Root::Admin, ADMIN_PATH, &request) else {
+fn admitted(request: &Request, principal: Principal, id: u64, cx: &mut Cx<'_>) -> Next {
+    let Some((route, rest)) = found(Root::Admin, ADMIN_PATH, request) else {
         return Next::Respond(not_found(&request.path));
     };
-    match answering(route, &request) {
+    let operation = answering(route, request);
+    // To somebody who is bound to a tenant, what is of all of them is not there, whatever their role.
+    if principal.tenant.is_some() && !operation.as_ref().is_ok_and(|operation| operation.is_for_tenants) {
+        return Next::Respond(not_found(&request.path));
+    }
+    match operation {
         Err(response) => Next::Respond(response),
         Ok(operation) if principal.role < operation.role => {
-            let detail = format!("This needs the role {}; yours is {}.", operation.role, principal.role);
-            Next::Respond(Response::problem(403, "FORBIDDEN", "Not allowed", &detail))
+            Next::Respond(auth::forbidden(operation.role, principal.role, cx))
         }
         Ok(operation) => {
+            let address = auth::address_digest(request, &cx.monitor.settings().admin_token);
             let rest = rest.to_owned();
-            let mut call = Call { request, rest, principal, idempotency: None, id };
+            let request = request.clone();
+            let mut call = Call { request, rest, principal, idempotency: None, id, address };
             if operation.method == Method::Get {
                 return (operation.begin)(&call, cx);
             }
@@ -368,6 +406,7 @@ fn finished(next: Next, route: &'static str, is_write: bool, id: u64, cx: &mut C
         Next::Respond(mut response) => {
             cx.monitor.admin_requests_mut().count(route, is_write, response.status);
             response.number(id);
+            secure::protect(&mut response);
             Next::Respond(response)
         }
         Next::Ask(question, then) => {

@@ -10,6 +10,8 @@ pub mod settings;
 
 pub use settings::Settings;
 
+use crate::access::guard::Guard;
+use crate::access::keys::Keys;
 use admin_requests::AdminRequests;
 use checks::Checks;
 use chores::UnderWay;
@@ -38,6 +40,8 @@ pub struct Monitor {
     /// What it measures.
     pub metrics: Metrics,
     admin_requests: AdminRequests,
+    guard: Guard,
+    access_keys: Keys,
     orders: Seen,
     follow: Follow,
     forgetting: Forgetting,
@@ -81,6 +85,22 @@ impl Monitor {
     /// How the admin routes answered, to be counted.
     pub(crate) const fn admin_requests_mut(&mut self) -> &mut AdminRequests {
         &mut self.admin_requests
+    }
+
+    /// What bounds guessing at the admin routes.
+    pub(crate) const fn guard_mut(&mut self) -> &mut Guard {
+        &mut self.guard
+    }
+
+    /// The keys by which Cloudflare Access is believed.
+    #[must_use]
+    pub const fn access_keys(&self) -> &Keys {
+        &self.access_keys
+    }
+
+    /// The same, to be changed.
+    pub(crate) const fn access_keys_mut(&mut self) -> &mut Keys {
+        &mut self.access_keys
     }
 
     /// What was seen of the orders.

@@ -1,4 +1,4 @@
-//! Reads a request's body up to a bound, so that one without an end costs no more than one at the bound.
+//! Reads the body of a request, or of a response, up to a bound, so that one without an end costs no more than one at the bound.
 
 use worker::js_sys::{Reflect, Uint8Array};
 use worker::wasm_bindgen::{JsCast, JsValue};
@@ -6,7 +6,7 @@ use worker::wasm_bindgen::{JsCast, JsValue};
 use super::promise::{call, settled};
 use crate::http::{BODY_MAX, BodyProblem};
 
-/// The body of `request`, or why there is none.
+/// The body of `request`, which may be a response, or why there is none.
 pub(super) async fn read(request: &JsValue) -> Result<String, BodyProblem> {
     let stream = Reflect::get(request, &"body".into()).unwrap_or_default();
     if !stream.is_object() {

@@ -58,13 +58,25 @@ fn head_of(request: &Request) -> http::Request {
     // Cut by hand: the platform has made it regular, and a parser of URLs would weigh 80 KB.
     let url = request.inner().url();
     let query = url.split_once('?').map_or("", |(_, after)| after.split('#').next().unwrap_or_default());
+    let headers: Vec<(String, String)> = request.headers().entries().collect();
+    // Cloudflare sets it, whatever was sent; where nothing stands before the Worker, anybody may, and it is one more word of theirs.
+    let address = headers.iter().find(|(name, _)| name == "cf-connecting-ip").map(|(_, address)| address.clone());
     http::Request {
         method: request.inner().method(),
         path: request.path(),
+        origin: origin_of(&url).map(str::to_owned),
+        address,
         query: query.to_owned(),
-        headers: request.headers().entries().collect(),
+        headers,
         ..http::Request::default()
     }
+}
+
+/// The scheme and host of an address.
+fn origin_of(url: &str) -> Option<&str> {
+    let host = url.find("://")? + 3;
+    let end = url[host..].find(['/', '?', '#']).map_or(url.len(), |length| host + length);
+    url.get(..end)
 }
 
 fn sent(response: http::Response) -> worker::Result<Response> {

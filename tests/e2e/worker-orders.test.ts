@@ -46,6 +46,9 @@ async function statusAndCode(response: Response): Promise<[number, string]> {
   return [response.status, ((await response.json()) as { code: string }).code];
 }
 
+/** Between two pieces of a body, in milliseconds. */
+const PAUSE_MS = 20;
+
 /** What is answered to a request that is written as it stands; the connection is left open by us. */
 function raw(head: string, body: () => string | undefined): Promise<{ answer: string; sent: number }> {
   return new Promise((resolve, reject) => {
@@ -53,11 +56,13 @@ function raw(head: string, body: () => string | undefined): Promise<{ answer: st
     let answer = "";
     rig.miniflare.unsafeGetDirectURL("first").then(({ hostname, port }) => {
       const socket = connect(Number(port), hostname);
+      // With pauses: what arrives after the server has closed resets the connection, and an answer that is not read by then is
+      // lost with it.
       const write = () => {
-        for (let chunk = body(); chunk !== undefined && !socket.destroyed; chunk = body()) {
-          sent += chunk.length;
-          if (!socket.write(chunk)) return void socket.once("drain", write);
-        }
+        const chunk = socket.destroyed ? undefined : body();
+        if (chunk === undefined) return;
+        sent += chunk.length;
+        socket.write(chunk, () => setTimeout(write, PAUSE_MS));
       };
       socket.once("connect", () => socket.write(head, write));
       socket.on("data", (chunk) => {

@@ -1,4 +1,4 @@
-// Reads a request's body up to a bound, so that one without an end costs no more than one at the bound.
+// Reads the body of a request, or of a response, up to a bound, so that one without an end costs no more than one at the bound.
 
 /** Most of a request's body, in bytes: as src/http/mod.rs has it. */
 const BODY_MAX = 65_536;
@@ -9,8 +9,8 @@ export interface Body {
   bodyProblem?: "tooLong" | "notText" | "unread";
 }
 
-/** Reads the body of a request. Never rejects, and never holds more than the bound and one chunk. */
-export async function bodyOf(request: Request): Promise<Body> {
+/** Reads the body of a request, or of a response. Never rejects, and never holds more than the bound and one chunk. */
+export async function bodyOf(request: Request | Response): Promise<Body> {
   if (request.body === null) return { body: "" };
   if (Number(request.headers.get("content-length") ?? 0) > BODY_MAX) {
     await request.body.cancel().catch(() => {});
