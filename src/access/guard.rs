@@ -1,4 +1,4 @@
-//! What guessing costs us: with 20 a minute, twenty wrong tokens are looked up, and then one every three seconds.
+//! What guessing costs us: with a limit of 20 a minute, as an example, twenty wrong tokens are looked up, and then one every three seconds.
 //!
 //! There is one bucket for each isolate, whoever asks: what a request says of its sender can be made up. A credential takes
 //! from the bucket before it is looked at, so that many at once are counted as well, and gives back if it was right. Those
@@ -46,11 +46,16 @@ impl Guard {
             let interval_ms = 60_000 / u64::from(per_minute.max(1));
             self.failures.restore(Instant(self.failures.due().0.saturating_sub(interval_ms)));
         }
-        self.right.retain(|(right, _)| right != digest);
+        self.forget(digest);
         if self.right.len() >= RIGHT_MAX {
             self.right.remove(0);
         }
         self.right.push((*digest, now));
+    }
+
+    /// The credential is wrong, whatever it was before.
+    pub fn forget(&mut self, digest: &[u8; 32]) {
+        self.right.retain(|(right, _)| right != digest);
     }
 }
 
@@ -84,6 +89,8 @@ mod tests {
         while guard.take(None, 20, NOW).is_ok() {}
         assert_eq!(guard.take(Some(&[99; 32]), 20, NOW), Ok(Taken(false)), "it was right a moment ago");
         assert!(guard.take(Some(&[7; 32]), 20, NOW).is_err());
+        guard.forget(&[98; 32]);
+        assert!(guard.take(Some(&[98; 32]), 20, NOW).is_err(), "it was revoked since");
         assert!(guard.take(Some(&[99; 32]), 20, NOW.plus(RIGHT_MS)).is_ok(), "the bucket is full again");
     }
 }

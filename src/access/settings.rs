@@ -52,7 +52,7 @@ impl Default for Settings {
             audit_keep_days: 400,
             follow_interval_ms: 1_000,
             follow_cache: false,
-            failures_per_minute: 20,
+            failures_per_minute: 300,
             access: None,
             origins: Vec::new(),
             // Where nobody says anything, the answer is the one that needs approval.

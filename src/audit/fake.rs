@@ -28,6 +28,8 @@ pub(crate) struct Host {
     pub(crate) asked: usize,
     /// What happens to the question of this number, from 0.
     pub(crate) fault: Option<(usize, Fault)>,
+    /// Whether each write is refused, and nobody is told.
+    pub(crate) loses_swaps: bool,
     /// Done right before each write; the first argument is the number of the write, from 0.
     pub(crate) before_swap: fn(usize, &mut BTreeMap<String, String>),
     swaps: usize,
@@ -48,6 +50,7 @@ impl Host {
             random: 1,
             asked: 0,
             fault: None,
+            loses_swaps: false,
             before_swap: |_, _| {},
             swaps: 0,
         }
@@ -91,6 +94,7 @@ impl Host {
             Question::List { prefix } => {
                 Answer::Keys(self.strong.keys().filter(|key| key.starts_with(&prefix)).cloned().collect())
             }
+            Question::Swap { .. } if self.loses_swaps => Answer::Failed("The answer got lost.".to_owned()),
             Question::Swap { changes } => Answer::Swapped(self.swap(changes)),
             Question::ReadCached { .. } => Answer::Text(None),
             Question::PutCached { .. } => Answer::Cached(false),

@@ -8,9 +8,8 @@ use super::parse::{Checked, Problems, check_text};
 
 pub mod table;
 
-pub use table::APPROVAL;
 pub use table::AUTH_TOKEN;
-use table::{DATABASE_URL, DATABASE_URL_ELSE, VARIABLES};
+use table::{APPROVAL, DATABASE_URL, DATABASE_URL_ELSE, VARIABLES};
 
 /// Workers count six connections that wait for their headers; a seventh waits inside the runtime.
 const CONNECTIONS_MAX: u32 = 6;

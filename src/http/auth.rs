@@ -117,6 +117,7 @@ fn by_token(presented: Presented, cx: &mut Cx<'_>, then: impl Then) -> Next {
                 then(Ok(principal), cx)
             }
             None => {
+                cx.monitor.guard_mut().forget(presented.digest());
                 let closed = closed(cx).filter(|_| !tokens.has_usable(cx.now));
                 let refused = closed.unwrap_or_else(|| refuse(Refused::Token, unauthorized(), cx));
                 then(Err(refused), cx)
@@ -150,6 +151,7 @@ fn by_assertion(
         let Key { modulus, exponent, .. } = key;
         Next::ask(Question::Verify { modulus, exponent, signed, signature }, move |answer, cx| {
             if !matches!(answer, Answer::Verified(true)) {
+                cx.monitor.guard_mut().forget(&taken.0);
                 let refused = refuse(Refused::Assertion, not_believed(), cx);
                 return then(Err(refused), cx);
             }

@@ -20,6 +20,8 @@ const KEY_MAX: usize = 128;
 const FORGET_INTERVAL_MS: Millis = 3_600_000;
 /// Most keys that are forgotten at a time.
 const FORGOTTEN_MAX: usize = super::exchange::CHANGES_MAX;
+/// An answer up to here is kept, in bytes. Of a longer one it is kept that it was given.
+const KEPT_MAX: usize = 200_000;
 const PREFIX: &str = "idempotency/";
 
 /// A request's key.
@@ -107,6 +109,13 @@ fn response_of(key: &Key, text: &str) -> Response {
 
 /// What writes down that this was answered.
 pub(super) fn change(key: &Key, response: &Response, now: Instant) -> Change {
+    let told = Response::problem(
+        409,
+        "ANSWER_NOT_KEPT",
+        "Answer not kept",
+        "This was done before, and its answer was too long to be kept. Read what is there.",
+    );
+    let response = if response.body.len() <= KEPT_MAX { response } else { &told };
     let header = |name: &str| response.header(name).map(str::to_owned);
     let answered = Answered {
         fingerprint: key.fingerprint.clone(),

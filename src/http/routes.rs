@@ -3,8 +3,11 @@
 use super::auth;
 use super::call::Call;
 use super::exchange::{Cx, Next};
-use super::{Problem, QUOTED_MAX, Request, Response};
-use super::{alerts, audit, control, dashboard, health, idempotency, logs, metrics, openapi, orders, secure, tokens};
+use super::{BODY_MAX, Problem, QUOTED_MAX, Request, Response};
+use super::{
+    alerts, audit, backup, control, dashboard, health, idempotency, logs, metrics, openapi, order_history, orders,
+    secure, tenants, tokens,
+};
 use crate::access::{Principal, Role};
 use crate::alerts::delivery::LOOP_HEADER;
 use crate::orders::Name;
@@ -37,6 +40,8 @@ pub(super) struct Operation {
     pub id: &'static str,
     /// What it does, for people.
     pub summary: &'static str,
+    /// Most of a request's body, in bytes: hosts stop reading there.
+    pub body_max: usize,
     /// The least role that may do it. Below [`Root::Base`] nobody is asked for one.
     pub role: Role,
     /// Whether somebody who is bound to one tenant may do it, if their role allows; its handler then asks
@@ -57,19 +62,23 @@ pub(super) enum Method {
 type Begin = fn(call: &Call, cx: &mut Cx<'_>) -> Next;
 
 const fn get(id: &'static str, summary: &'static str, begin: Begin) -> Operation {
-    Operation { method: Method::Get, id, summary, role: Role::Viewer, is_for_tenants: false, begin }
+    Operation { method: Method::Get, id, summary, body_max: BODY_MAX, role: Role::Viewer, is_for_tenants: false, begin }
 }
 
 const fn put(role: Role, id: &'static str, summary: &'static str, begin: Begin) -> Operation {
-    Operation { method: Method::Put, id, summary, role, is_for_tenants: false, begin }
+    Operation { method: Method::Put, id, summary, body_max: BODY_MAX, role, is_for_tenants: false, begin }
 }
 
 const fn post(role: Role, id: &'static str, summary: &'static str, begin: Begin) -> Operation {
-    Operation { method: Method::Post, id, summary, role, is_for_tenants: false, begin }
+    Operation { method: Method::Post, id, summary, body_max: BODY_MAX, role, is_for_tenants: false, begin }
 }
 
 const fn delete(role: Role, id: &'static str, summary: &'static str, begin: Begin) -> Operation {
-    Operation { method: Method::Delete, id, summary, role, is_for_tenants: false, begin }
+    Operation { method: Method::Delete, id, summary, body_max: BODY_MAX, role, is_for_tenants: false, begin }
+}
+
+const fn for_tenants(operation: Operation) -> Operation {
+    Operation { is_for_tenants: true, ..operation }
 }
 
 /// What lies where.
@@ -180,6 +189,55 @@ pub(super) const ROUTES: &[Route] = &[
         operations: &[get("readControl", "Circuits that are held, and pools that were drained", |call, _| {
             orders::show(call, Name::Control)
         })],
+    },
+    Route {
+        root: Root::Admin,
+        path: "/orders/{name}/history",
+        operations: &[get(
+            "listVersions",
+            "Versions of an order that were replaced, the newest first",
+            order_history::list,
+        )],
+    },
+    Route {
+        root: Root::Admin,
+        path: "/tenants",
+        operations: &[for_tenants(get("listTenants", "What was said of tenants, by id", tenants::list))],
+    },
+    Route {
+        root: Root::Admin,
+        path: "/tenants/{id}",
+        operations: &[
+            for_tenants(get("readTenant", "What was said of a tenant", tenants::show)),
+            for_tenants(put(
+                Role::Operator,
+                "replaceTenant",
+                "Sets a tenant's tier, and suspends it or not",
+                tenants::replace,
+            )),
+            for_tenants(delete(
+                Role::Operator,
+                "forgetTenant",
+                "Takes back what was said of a tenant",
+                tenants::forget,
+            )),
+        ],
+    },
+    Route {
+        root: Root::Admin,
+        path: "/backup",
+        operations: &[Operation {
+            role: Role::Admin,
+            ..get("readBackup", "All orders but tokens in one document with a checksum", backup::make)
+        }],
+    },
+    Route {
+        root: Root::Admin,
+        path: "/restore",
+        operations: &[Operation {
+            body_max: backup::BODY_MAX,
+            ..post(Role::Admin, "restore", "Puts a backup back: all of it, or nothing", backup::restore)
+        }],
     },
     Route {
         root: Root::Admin,
@@ -295,6 +353,14 @@ impl Route {
         let method = if method == "HEAD" { "GET" } else { method };
         self.operations.iter().find(|operation| operation.method.text() == method)
     }
+}
+
+/// Most of a request's body, in bytes: a host stops reading there, and says that it is too long.
+#[must_use]
+pub fn body_max(method: &str, path: &str) -> usize {
+    let route = below(ADMIN_PATH, path)
+        .and_then(|path| ROUTES.iter().find(|route| route.root == Root::Admin && rest_of(route.path, path).is_some()));
+    route.and_then(|route| route.operation(method)).map_or(BODY_MAX, |operation| operation.body_max)
 }
 
 /// Begins the answer to a request.
@@ -475,6 +541,10 @@ fn method_not_allowed(allowed: &str) -> Response {
     response.headers.push(("allow", allowed.to_owned()));
     response
 }
+
+#[cfg(test)]
+#[path = "writes_tests.rs"]
+mod writes_tests;
 
 #[cfg(test)]
 mod tests {

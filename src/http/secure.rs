@@ -122,7 +122,7 @@ mod tests {
         assert!(is_meant(&nowhere, &listed));
     }
 
-    /// SEC-02 and H046: what moves a deployment in production needs exactly `true`
+    /// SEC-02: (H046) what moves a deployment in production needs exactly `true`
     #[test]
     fn production_needs_exactly_true() {
         let is_approved = |environment: &str, approved: Option<&str>| {

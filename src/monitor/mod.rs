@@ -21,6 +21,7 @@ use crate::audit;
 use crate::clock::Millis;
 use crate::http::exchange::Answer;
 use crate::http::idempotency::Forgetting;
+use crate::http::order_history;
 use crate::metrics::Metrics;
 use crate::metrics::document::Picture;
 use crate::metrics::samples::Samples;
@@ -46,6 +47,7 @@ pub struct Monitor {
     follow: Follow,
     forgetting: Forgetting,
     audit: audit::forget::Forgetting,
+    order_history: order_history::Forgetting,
     probes: Probes,
     uptime_ms: Millis,
     alerts: Alerts,
@@ -122,6 +124,11 @@ impl Monitor {
     /// When old records of the audit log were last looked for.
     pub(crate) const fn audit_mut(&mut self) -> &mut audit::forget::Forgetting {
         &mut self.audit
+    }
+
+    /// When old orders were last looked for.
+    pub(crate) const fn order_history_mut(&mut self) -> &mut order_history::Forgetting {
+        &mut self.order_history
     }
 
     /// How far the orders were followed.

@@ -9,7 +9,6 @@ use crate::access;
 use crate::alerts;
 use crate::clock::Millis;
 use crate::config::environment::detect;
-use crate::config::variables::APPROVAL;
 use crate::http::auth::Access;
 use crate::metrics;
 use crate::report::score::Gates;
@@ -93,7 +92,7 @@ const VARIABLES: &[Variable] = &[
     Variable { name: "CF_ACCESS_TEAM_DOMAIN", option: "admin.access.teamDomain", kind: Kind::Text },
     Variable { name: "CF_ACCESS_AUD", option: "admin.access.audience", kind: Kind::Text },
     Variable { name: "SEAWALL_ACCESS_ROLES", option: "admin.access.roles", kind: Kind::Json },
-    Variable { name: APPROVAL, option: "admin.migrationApproved", kind: Kind::Text },
+    Variable { name: "PRODUCTION_MIGRATION_APPROVED", option: "admin.migrationApproved", kind: Kind::Text },
     Variable { name: "SEAWALL_FOLLOW_CACHE", option: "admin.followCache", kind: Kind::Json },
     Variable { name: "LOG_LEVEL", option: "telemetry.logLevel", kind: Kind::Text },
     Variable { name: "OTEL_EXPORTER_OTLP_ENDPOINT", option: "telemetry.otlp.endpoint", kind: Kind::Text },

@@ -12,12 +12,13 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::Name;
 use super::control::{Control, Hold};
 use super::order::{Order, checksum};
 use super::seen::Seen;
+use super::tenants::Tenants;
 use crate::audit::HEAD_KEY;
 use crate::audit::head::{Head, Mark};
 use crate::clock::{Instant, Millis};
@@ -61,6 +62,11 @@ pub enum Command {
     Configure {
         /// The settings.
         settings: String,
+    },
+    /// Take this for what was said of tenants, and forget what was said before.
+    Tenants {
+        /// The JSON of what the order has, by id.
+        tenants: String,
     },
 }
 
@@ -156,7 +162,7 @@ fn take(name: Name, mark: &Mark, text: Option<&str>, seen: &mut Seen, now: Insta
 fn obey(cx: &mut Cx<'_>) -> Next {
     let mut commands = Vec::new();
     let mut versions = Vec::new();
-    for name in [Name::Config, Name::Control] {
+    for name in [Name::Config, Name::Control, Name::Tenants] {
         let Some(order) = cx.monitor.orders_mut().newest(name).cloned() else { continue };
         let follow = cx.monitor.follow_mut();
         if follow.obeyed.get(name.text()).is_some_and(|&version| version >= order.version) {
@@ -165,6 +171,10 @@ fn obey(cx: &mut Cx<'_>) -> Next {
         versions.push((name, order.version));
         match name {
             Name::Config => commands.push(Command::Configure { settings: order.value.to_string() }),
+            Name::Tenants => {
+                let tenants = Tenants::read(&order.value).unwrap_or_default();
+                commands.push(Command::Tenants { tenants: json!(tenants.tenants).to_string() });
+            }
             _ => {
                 let control = Control::read(&order.value).unwrap_or_default();
                 commands.extend(control.since(follow.control.as_ref(), &order.by, &order.reason));

@@ -21,7 +21,7 @@ pub(super) async fn fetch(request: Request, env: Env, context: Context) -> worke
     // The handle: the request's own `clone` would read its body twice.
     let source = AsRef::<JsValue>::as_ref(request.inner()).clone();
     let work = async move {
-        let (body, body_problem) = match body::read(&source).await {
+        let (body, body_problem) = match body::read(&source, routes::body_max(&head.method, &head.path)).await {
             Ok(body) => (body, None),
             Err(problem) => (String::new(), Some(problem)),
         };

@@ -11,6 +11,7 @@ use super::promise::{call, settled};
 use crate::config::address::Address;
 use crate::hrana::proto::{PipelineRequest, PipelineResponse, StreamResult, Version};
 use crate::hrana::{decode, encode};
+use crate::http::BODY_MAX;
 use crate::http::exchange::Outgoing;
 
 /// What is known of a failed request; `outcome::judge` takes it. It holds no text of the server, which may quote
@@ -86,7 +87,7 @@ pub(super) async fn load(url: &str) -> Option<String> {
     if status_of(&response) != 200 {
         return None;
     }
-    body::read(&response).await.ok()
+    body::read(&response, BODY_MAX).await.ok()
 }
 
 fn outgoing_request<Name: AsRef<str>>(outgoing: &Outgoing<Name>) -> worker::Result<Request> {

@@ -18,7 +18,11 @@ let rig: Rig;
 
 beforeAll(async () => {
   rig = await startRig((url) => {
-    const bindings = { TURSO_DATABASE_URL: url, SEAWALL_ADMIN_TOKEN: TOKEN };
+    const bindings = {
+      TURSO_DATABASE_URL: url,
+      SEAWALL_ADMIN_TOKEN: TOKEN,
+      PRODUCTION_MIGRATION_APPROVED: "true",
+    };
     const durableObjects = { SEAWALL_STORE: { className: "SeawallStore", useSQLite: true } };
     return {
       first: { modules, bindings, durableObjects, kvNamespaces: { SEAWALL_KV: "orders" } },

@@ -38,7 +38,8 @@ export type Command =
   | { do: "hold"; database: string | null; state: "open" | "closed" | null; by: string; reason: string }
   | { do: "reset"; database: string | null; by: string; reason: string }
   | { do: "drain"; database: string | null; isAll: boolean }
-  | { do: "configure"; settings: string };
+  | { do: "configure"; settings: string }
+  | { do: "tenants"; tenants: string };
 
 /** What the routes ask. */
 export type Question =

@@ -33,7 +33,7 @@ const PROBE_AGE_MAX_MS = 1_000;
 export interface MonitorOptions {
   /** The databases by name. The first is what the health document is about. */
   databases: Readonly<Record<string, Watchable>>;
-  /** Tenants by a name for all of them: how many there are is shown, and nothing of any one. */
+  /** Tenants by a name for all of them: how many there are is shown, and nothing of any one. They obey the order `tenants`. */
   tenants?: Readonly<Record<string, WatchedTenants>>;
   /** The routes lie under this path; `/api` by default, and `""` for none. */
   basePath?: string;
@@ -73,7 +73,7 @@ export interface AdminOptions {
   /** It looks into `cache`, and not into `store`: for fleets that would be too many for that. */
   followCache?: boolean;
   /**
-   * Requests a minute, and at once after a pause, with something that does not let in; 20 by default. Each isolate counts
+   * Requests a minute, and at once after a pause, with something that does not let in; 300 by default. Each isolate counts
    * for itself, whoever asks.
    */
   failuresPerMinute?: number;
@@ -215,7 +215,7 @@ class IsolateMonitor implements Monitor, Host {
 
   async handle(request: Request): Promise<Response> {
     try {
-      const responded = await this.#answerTo(await askedOf(request));
+      const responded = await this.#answerTo(await this.#askedOf(request));
       this.#platform.waitUntil(this.tick());
       return responseOf(responded);
     } catch (error) {
@@ -322,10 +322,18 @@ class IsolateMonitor implements Monitor, Host {
       case "logs":
         return { logs: this.#logs.read(this.#databases) };
       case "obey":
-        return obeyed(question.commands, this.#databases);
+        return obeyed(question.commands, this.#databases, this.#tenants);
       default:
         return this.#strong.answer(question);
     }
+  }
+
+  /** The request as the routes see it. */
+  async #askedOf(request: Request): Promise<Asked> {
+    const { origin, pathname: path, search } = new URL(request.url);
+    const { method, headers } = request;
+    const body = await bodyOf(request, this.#core.get().bodyMax(method, path));
+    return { method, path, query: search.slice(1), origin, headers: [...headers], ...body };
   }
 
   async #answerTo(asked: Asked): Promise<Responded> {
@@ -388,14 +396,6 @@ function hereOf(platform: Platform): AdminOptions {
   const environment = platform.environment() ?? (platform.isPolling ? "production" : "development");
   const migrationApproved = platform.variable?.("PRODUCTION_MIGRATION_APPROVED");
   return { environment, ...(migrationApproved !== undefined && { migrationApproved }) };
-}
-
-/** The request as the routes see it. */
-async function askedOf(request: Request): Promise<Asked> {
-  const { origin, pathname, search } = new URL(request.url);
-  const { method, headers } = request;
-  const head = { method, path: pathname, query: search.slice(1), origin, headers: [...headers] };
-  return { ...head, ...(await bodyOf(request)) };
 }
 
 function responseOf({ status, headers, body }: Responded): Response {

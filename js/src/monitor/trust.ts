@@ -3,6 +3,9 @@
 import { bodyOf } from "./body.ts";
 import type { Answer, Question } from "./exchange.ts";
 
+/** Most of a list of keys, in bytes. */
+const KEYS_MAX = 65_536;
+
 type Keys = Extract<Question, { ask: "keys" }>;
 type Verify = Extract<Question, { ask: "verify" }>;
 
@@ -19,7 +22,7 @@ export async function keysAt({ url, timeoutMs }: Keys): Promise<Answer> {
       response.body?.cancel().catch(() => {});
       return { text: null };
     }
-    const { body, bodyProblem } = await bodyOf(response);
+    const { body, bodyProblem } = await bodyOf(response, KEYS_MAX);
     return { text: bodyProblem === undefined ? body : null };
   } catch {
     return {

@@ -114,6 +114,12 @@ fn the_table_of_tiers_for_typescript_is_current() {
 }
 
 #[test]
+fn the_openapi_document_is_current() {
+    let text = serde_json::to_string_pretty(&seawall::http::openapi::made("/api")).unwrap();
+    same("docs/openapi.json", &(text + "\n"));
+}
+
+#[test]
 fn the_categories_of_metrics_for_the_command_line_are_current() {
     let mut text = String::from(
         "// Written from src/metrics/categories.rs by `UPDATE=1 cargo test --test conformance generated`. Do not edit.\n\n\
