@@ -45,7 +45,7 @@ export async function build(parts = ["npm", "worker"]) {
           "package-lock.json",
           "README.md",
         ],
-        outputs: ["index", "workerd", "edge-light", "monitor/index"]
+        outputs: ["index", "workerd", "edge-light", "monitor/index", "cli"]
           .map((name) => `js/dist/${name}.js`)
           .concat("js/dist/index.d.ts"),
       },

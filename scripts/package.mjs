@@ -1,5 +1,5 @@
 // The npm package: one bundle per platform, its declarations, and the wasm beside them.
-import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, posix, sep } from "node:path";
 import { CORE, MONITOR } from "./core.mjs";
 import { runStep } from "./progress.mjs";
@@ -14,6 +14,9 @@ const WASM_DECLARATION = `/** What the package runs, where the platform compiles
 declare const compiled: WebAssembly.Module;
 export default compiled;
 `;
+
+/** What Node requires as CommonJS, the bundle of the command line has within an ES module. */
+const REQUIRE = 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);';
 
 /** How the entries get their wasm: from a file that the platform compiles, or from text in the bundle. */
 const ENTRIES = [
@@ -76,6 +79,7 @@ export async function buildPackage() {
     await build({ ...BUNDLE, entryPoints: [join(SOURCE, "store", `${name}.ts`)], outfile, external: ["node:*"] });
     writeFileSync(join(DIST, "store", `${name}.cjs`), `module.exports = require("./${name}.js");\n`);
   }
+  await buildCommandLine(build);
   copyFileSync(join(SOURCE, MIGRATION), join(DIST, MIGRATION));
   for (const { folder, name } of [CORE, MONITOR])
     copyFileSync(join(folder, `${name}_bg.wasm`), join(DIST, `${name}.wasm`));
@@ -86,6 +90,23 @@ export async function buildPackage() {
   for (const file of ["README.md", "LICENSE-MIT", "LICENSE-APACHE"])
     copyFileSync(join(ROOT, file), join(ROOT, "js", file));
   await buildDeclarations();
+}
+
+/** `seawall`, with its packages: who installs ours gets no others. @param {typeof import("esbuild").build} build */
+async function buildCommandLine(build) {
+  const { version } = JSON.parse(readFileSync(join(ROOT, "js/package.json"), "utf8"));
+  const outfile = join(DIST, "cli.js");
+  await build({
+    ...BUNDLE,
+    entryPoints: [join(SOURCE, "cli/main.ts")],
+    outfile,
+    platform: "node",
+    target: "node20",
+    minify: true,
+    banner: { js: REQUIRE },
+    define: { __VERSION__: JSON.stringify(version) },
+  });
+  chmodSync(outfile, 0o755);
 }
 
 /**

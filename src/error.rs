@@ -90,6 +90,8 @@ pub enum Code {
     QueryTooExpensive = 16,
     /// A stored secret that no key opens.
     SecretUnreadable = 17,
+    /// An operator has suspended the tenant.
+    TenantSuspended = 18,
 }
 
 /// What the table says about one code.
@@ -112,7 +114,7 @@ pub struct CodeFacts {
 }
 
 /// The table, in the order of the numbers, from 1.
-pub const CODES: [CodeFacts; 17] = [
+pub const CODES: [CodeFacts; 18] = [
     CodeFacts {
         code: Code::CircuitOpen,
         name: "CIRCUIT_OPEN",
@@ -265,6 +267,15 @@ pub const CODES: [CodeFacts; 17] = [
         status: 500,
         what: prose("A stored secret was sealed with a key that was not given, or is not as it was sealed."),
         remedy: prose("Give every key that is still in use in SEAWALL_CRYPTO_KEY, the newest first, or store it anew."),
+    },
+    CodeFacts {
+        code: Code::TenantSuspended,
+        name: "TENANT_SUSPENDED",
+        origin: Origin::Policy,
+        retry: Retry::Never,
+        status: 403,
+        what: prose("An operator has suspended the tenant; nothing was sent."),
+        remedy: prose("Ask whoever runs the service, or take the suspension back."),
     },
 ];
 

@@ -80,6 +80,13 @@ impl MonitorHandle {
         Ok(self.step(next))
     }
 
+    /// Most of a request's body, in bytes: the host stops reading there, and says that it is too long.
+    #[wasm_bindgen(js_name = bodyMax)]
+    #[must_use]
+    pub fn body_max(&self, method: &str, path: &str) -> f64 {
+        routes::body_max(method, path) as f64
+    }
+
     /// Begins an order about alerts, the JSON of [`Order`], and returns its first step as JSON. Throws when it is none.
     pub fn alerts(&mut self, order: &str) -> Result<String, JsError> {
         let order: Order = read(order)?;

@@ -116,6 +116,7 @@ export type { QueryCostOptions } from "./tenants/query-cost.ts";
 export {
   type ProtectedTenant,
   type TenantConfig,
+  type TenantOrder,
   Tenants,
   type TenantsOptions,
   type TenantsStatus,

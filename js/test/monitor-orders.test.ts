@@ -4,6 +4,7 @@ import { createMonitor } from "../src/monitor/monitor.ts";
 import { memoryStore, strongMemoryStore } from "../src/store/memory.ts";
 import type { Store } from "../src/store/store.ts";
 import type { StrongStore } from "../src/store/strong.ts";
+import { Tenants } from "../src/tenants/tenants.ts";
 
 const TOKEN = "t0ken-of-the-operator-that-nobody-may-see";
 
@@ -141,4 +142,33 @@ test("the application hears once of each newer order, and what it throws stops n
   expect(() => monitor.on("orders" as "order", () => {})).toThrow(RangeError);
   expect(() => monitor.on("order", undefined as never)).toThrow(TypeError);
   monitor.close();
+});
+
+test("what an operator says of a tenant holds in another isolate that follows", async () => {
+  const store = strongMemoryStore();
+  const ask = operator(store);
+  const tenants = new Tenants({ open: () => ({ client: { ask: () => 1 } }) });
+  const follower = createMonitor({ databases, store, tenants: { customers: tenants } });
+  const body = JSON.stringify({ suspended: true, reason: "does not pay" });
+  expect((await ask("PUT", {}, body, "/tenants/acme")).status).toBe(200);
+  await follower.tick();
+  expect(() => tenants.get("acme")).toThrow(expect.objectContaining({ code: "TENANT_SUSPENDED" }));
+  expect(tenants.get<{ ask(): number }>("other").ask()).toBe(1);
+  tenants.close();
+});
+
+test("CFG-10: a backup that is longer than other bodies may be is put back, and what is too long even for that is not", async () => {
+  const ask = operator(strongMemoryStore());
+  const put = (name: string) => ask("PUT", { "if-match": "*" }, order({ a: "x".repeat(60_000) }), `/orders/${name}`);
+  expect([(await put("flags")).status, (await put("phase")).status]).toEqual([200, 200]);
+  const backup = await (await ask("GET", {}, undefined, "/backup")).json();
+  expect(JSON.stringify(backup).length).toBeGreaterThan(100_000);
+  await ask("PUT", { "if-match": "*" }, order({ a: 1 }));
+  const restored = await ask("POST", {}, JSON.stringify({ backup, reason: "back" }), "/restore");
+  expect([restored.status, await restored.json()]).toMatchObject([
+    200,
+    { changed: [{ name: "flags", from: 2, to: 3 }], unchanged: ["phase"] },
+  ]);
+  expect((await ask("POST", {}, " ".repeat(1_048_577), "/restore")).status).toBe(413);
+  expect((await ask("POST", {}, " ".repeat(65_537), "/kill")).status).toBe(413);
 });

@@ -45,6 +45,40 @@ describe("tenants", () => {
     expect(() => tenants.get("a")).toThrow("CLIENT_CLOSED");
   });
 
+  test("what operators said of a tenant holds while they say so", async () => {
+    const { tenants, opened } = tenantsOf({}, {}, { tier: "FREE" });
+    const tierOf = (id: string) => tenants.get(id).seawall.status().tier?.name;
+    const early = tenants.get("a");
+    expect(tierOf("a")).toBe("FREE");
+    tenants.obey({ a: { tier: "PRO" }, b: { tier: "ENTERPRISE" }, c: { suspended: true } });
+    expect([tierOf("a"), tierOf("b"), tenants.get("a") === early]).toEqual(["PRO", "ENTERPRISE", true]);
+    expect(() => tenants.get("c")).toThrow(expect.objectContaining({ code: "TENANT_SUSPENDED", retry: "never" }));
+    expect(opened).toEqual(["a", "b"]);
+    tenants.evict("a");
+    expect(tierOf("a")).toBe("PRO");
+    tenants.evict("b");
+    tenants.obey({ a: { suspended: true } });
+    expect(() => tenants.get("a")).toThrow("TENANT_SUSPENDED");
+    tenants.obey({});
+    expect([tierOf("a"), tierOf("b"), tierOf("c")]).toEqual(["FREE", "FREE", "FREE"]);
+  });
+
+  test("a tenant that has no tier of its own has none again when operators take theirs back", async () => {
+    const { tenants } = tenantsOf({ busy: hangs });
+    const tierOf = (id: string) => tenants.get(id).seawall.status().tier?.name;
+    tenants.obey({ a: { tier: "PRO" }, busy: { tier: "PRO" } });
+    expect([tierOf("a"), tierOf("busy")]).toEqual(["PRO", "PRO"]);
+    const client = tenants.get("busy");
+    client.execute("SELECT 1").catch(() => {});
+    await settle();
+    tenants.obey({});
+    expect(tierOf("a")).toBeUndefined();
+    // Its work in flight is not cut off for that.
+    expect(tenants.get("busy")).toBe(client);
+    tenants.delete("busy");
+    expect(tierOf("busy")).toBeUndefined();
+  });
+
   test("TIER-08: a tenant whose database is down, hangs or is asked too often changes nothing for another", async () => {
     const { tenants } = tenantsOf(
       { down, full: hangs },

@@ -1,8 +1,15 @@
 //! Who asks, and what that allows.
 //!
 //! A room of values: `http::auth` finds out who sends a request, the table of routes says which role a line wants.
+//!
+//! `tokens` are secrets that were given out, of which digests are kept; `assertion` is what Cloudflare Access says of a
+//! person, and `keys` what its word is checked by; `guard` bounds what guessing costs.
 
+pub mod assertion;
+pub mod guard;
+pub mod keys;
 pub mod settings;
+pub mod tokens;
 
 pub use settings::Settings;
 
@@ -68,6 +75,12 @@ impl Principal {
     pub fn admin() -> Self {
         Self { name: "admin".to_owned(), role: Role::Admin, tenant: None }
     }
+
+    /// Whether it may see and change this tenant. What it may not see must look as what is not there.
+    #[must_use]
+    pub fn sees(&self, tenant: &str) -> bool {
+        self.tenant.as_deref().is_none_or(|own| own == tenant)
+    }
 }
 
 #[cfg(test)]
@@ -82,5 +95,16 @@ mod tests {
             assert_eq!(serde_json::to_string(&role).unwrap(), format!("\"{role}\""));
         }
         assert_eq!(Role::of("Admin"), None);
+    }
+
+    /// H044: who is bound to a tenant sees that one, and nobody with a name like it.
+    #[test]
+    fn who_is_bound_to_a_tenant_sees_no_other() {
+        let bound = Principal { tenant: Some("a".to_owned()), ..Principal::admin() };
+        for other in ["b", "", "A", "a ", "a/b", "aa"] {
+            assert!(!bound.sees(other), "{other:?}");
+            assert!(Principal::admin().sees(other));
+        }
+        assert!(bound.sees("a"));
     }
 }

@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use super::assertion;
 use crate::audit::head::Limits;
 use crate::clock::Millis;
 use crate::orders::follow::INTERVAL_MIN_MS;
@@ -11,6 +12,8 @@ const DAY_MS: Millis = 86_400_000;
 const KEEP_DAYS_MIN: u32 = 1;
 /// Longest, in days: a hundred years.
 const KEEP_DAYS_MAX: u32 = 36_500;
+/// Most addresses of pages.
+const ORIGINS_MAX: usize = 16;
 /// Most writes a minute.
 const PER_MINUTE_MAX: u32 = 100_000;
 
@@ -28,6 +31,17 @@ pub struct Settings {
     pub follow_interval_ms: Millis,
     /// It looks into the read cache, and not into the strong store: for fleets that would be too many for that.
     pub follow_cache: bool,
+    /// Requests a minute, and at once after a pause, with something that does not let in: for each isolate by itself.
+    pub failures_per_minute: u32,
+    /// Whom Cloudflare Access lets in, and as what; nobody without it.
+    pub access: Option<assertion::Settings>,
+    /// Where pages may come from that write with what Access says, beside the address of the routes themselves, such as
+    /// `https://ops.example.com`: for hosts behind a proxy, which do not know their own.
+    pub origins: Vec<String>,
+    /// What runs here: writes that move a deployment need approval where it is `production`.
+    pub environment: String,
+    /// The approval: exactly `true`.
+    pub migration_approved: Option<String>,
 }
 
 impl Default for Settings {
@@ -38,6 +52,12 @@ impl Default for Settings {
             audit_keep_days: 400,
             follow_interval_ms: 1_000,
             follow_cache: false,
+            failures_per_minute: 300,
+            access: None,
+            origins: Vec::new(),
+            // Where nobody says anything, the answer is the one that needs approval.
+            environment: "production".to_owned(),
+            migration_approved: None,
         }
     }
 }
@@ -46,7 +66,11 @@ impl Settings {
     /// What is wrong with them, in words that name the option.
     #[must_use]
     pub fn problem(&self) -> Option<String> {
-        let per_minute = [("writesPerMinute", self.writes_per_minute), ("killsPerMinute", self.kills_per_minute)];
+        let per_minute = [
+            ("writesPerMinute", self.writes_per_minute),
+            ("killsPerMinute", self.kills_per_minute),
+            ("failuresPerMinute", self.failures_per_minute),
+        ];
         for (name, value) in per_minute {
             if !(1..=PER_MINUTE_MAX).contains(&value) {
                 return Some(format!("admin.{name} must be 1 to {PER_MINUTE_MAX}."));
@@ -54,6 +78,17 @@ impl Settings {
         }
         if self.follow_interval_ms < INTERVAL_MIN_MS {
             return Some(format!("admin.followIntervalMs must be at least {INTERVAL_MIN_MS}."));
+        }
+        let is_origin = |origin: &String| {
+            let host = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://")).unwrap_or_default();
+            let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-:[]".contains(&byte);
+            !host.is_empty() && host.len() <= 256 && host.bytes().all(is_plain)
+        };
+        if self.origins.len() > ORIGINS_MAX || !self.origins.iter().all(is_origin) {
+            return Some(format!("admin.origins must be at most {ORIGINS_MAX} of the form https://ops.example.com."));
+        }
+        if let Some(problem) = self.access.as_ref().and_then(assertion::Settings::problem) {
+            return Some(problem);
         }
         let is_kept = (KEEP_DAYS_MIN..=KEEP_DAYS_MAX).contains(&self.audit_keep_days);
         (!is_kept).then(|| format!("admin.auditKeepDays must be {KEEP_DAYS_MIN} to {KEEP_DAYS_MAX}."))

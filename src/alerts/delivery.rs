@@ -252,17 +252,7 @@ fn attempt<R: 'static>(
             Answer::Text(text) => text,
             _ => return alone(&apply, then, cx),
         };
-        let known = match text.as_deref().map(Document::decode) {
-            None | Some(Err(Unreadable::Garbage)) => Document::default(),
-            Some(Ok(document)) => document,
-            Some(Err(Unreadable::Newer)) => return alone(&apply, then, cx),
-        };
-        let mut draft = known.clone();
-        let alerts = cx.monitor.alerts_mut();
-        alerts.read_at = Some(cx.now);
-        if alerts.is_ahead {
-            draft.absorb(alerts.document.clone());
-        }
+        let Some((known, mut draft)) = drafted(text.as_deref(), cx) else { return alone(&apply, then, cx) };
         let answered = apply(&mut draft, cx);
         if draft == known {
             settle_on(draft, false, cx);
@@ -281,6 +271,23 @@ fn attempt<R: 'static>(
     })
 }
 
+/// The document that the store has, and a draft of the next one, which has what this isolate knows and the store lacks.
+/// `None` if a newer release wrote it.
+pub(crate) fn drafted(text: Option<&str>, cx: &mut Cx<'_>) -> Option<(Document, Document)> {
+    let known = match text.map(Document::decode) {
+        None | Some(Err(Unreadable::Garbage)) => Document::default(),
+        Some(Ok(document)) => document,
+        Some(Err(Unreadable::Newer)) => return None,
+    };
+    let mut draft = known.clone();
+    let alerts = cx.monitor.alerts_mut();
+    alerts.read_at = Some(cx.now);
+    if alerts.is_ahead {
+        draft.absorb(alerts.document.clone());
+    }
+    Some((known, draft))
+}
+
 /// The same without a store.
 fn alone<R>(
     apply: &impl Fn(&mut Document, &mut Cx<'_>) -> R,
@@ -294,7 +301,8 @@ fn alone<R>(
     then(Change::Done(answered), cx)
 }
 
-fn settle_on(document: Document, is_ahead: bool, cx: &mut Cx<'_>) {
+/// This is the document, as far as is known.
+pub(crate) fn settle_on(document: Document, is_ahead: bool, cx: &mut Cx<'_>) {
     let alerts = cx.monitor.alerts_mut();
     alerts.document = document;
     alerts.is_ahead = is_ahead;

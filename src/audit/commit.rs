@@ -143,12 +143,7 @@ fn swap(
     changes.push(Change { key: record_key.clone(), expected: None, text: Some(record.clone()) });
     Next::ask(Question::Swap { changes }, move |answer, cx| match answer {
         Answer::Swapped(true) => then(Committed::Done(entry.seq), cx),
-        // Also after a swap that was not done: a client of the store that repeats what got lost says so the second time.
-        Answer::Swapped(false) => Next::ask(Question::Read { key: record_key }, move |answer, cx| match answer {
-            Answer::Text(Some(found)) if found == record => then(Committed::Done(entry.seq), cx),
-            Answer::Text(found) => again(commit, expected, found.is_some(), then),
-            other => then(Committed::Unknown(failure(other)), cx),
-        }),
+        Answer::Swapped(false) => look_again(commit, expected, (record_key, record, entry.seq), then),
         other => {
             let problem = failure(other);
             Next::ask(Question::Read { key: record_key }, move |answer, cx| match answer {
@@ -160,28 +155,48 @@ fn swap(
     })
 }
 
-/// After a swap that was not done. With the head as it was it is one of the changes that cannot be made; but if the record's
-/// number is taken, the head is an old one that somebody has put back, and the records go on above the last.
-fn again(
-    mut commit: Commit,
+/// After a swap that was not done: another record came first, or what was to be changed has changed, or the store's own client
+/// has sent it twice and was answered to the second.
+fn look_again(
+    commit: Commit,
     expected: Option<String>,
-    is_taken: bool,
+    (record_key, record, seq): (String, String, u64),
     then: impl FnOnce(Committed, &mut Cx<'_>) -> Next + 'static,
 ) -> Next {
-    with_head(move |head, cx| match head {
-        Err(problem) => then(Committed::Failed(problem), cx),
-        Ok((found, head)) if found == expected && is_taken && commit.tries > 1 => {
-            commit.tries -= 1;
-            recovered(true, head.orders, move |head, cx| match head {
-                Ok(head) => swap(commit, found, head, cx, then),
-                Err(problem) => then(Committed::Failed(problem), cx),
-            })
+    let mut keys = vec![record_key, HEAD_KEY.to_owned()];
+    keys.extend(commit.changes.iter().map(|change| change.key.clone()));
+    Next::ask(Question::ReadAll { keys }, move |answer, cx| {
+        let texts = match answer {
+            Answer::Texts(texts) => texts,
+            other => return then(Committed::Unknown(failure(other)), cx),
+        };
+        let found = |index: usize| texts.get(index).and_then(|text| text.as_deref());
+        if found(0) == Some(&record) {
+            return then(Committed::Done(seq), cx);
         }
-        Ok((found, _)) if found == expected => then(Committed::Changed, cx),
-        Ok(_) if commit.tries <= 1 => then(Committed::Busy, cx),
-        Ok((found, head)) => {
-            commit.tries -= 1;
-            swap(commit, found, head, cx, then)
+        // The head is an old one that somebody has put back: records go on above the last.
+        if found(0).is_some() && found(1) == expected.as_deref() && commit.tries > 1 {
+            let commit = Commit { tries: commit.tries - 1, ..commit };
+            let marks = found(1).and_then(Head::read).map(|head| head.orders).unwrap_or_default();
+            return recovered(true, marks, move |head, cx| match head {
+                Ok(head) => swap(commit, expected, head, cx, then),
+                Err(problem) => then(Committed::Failed(problem), cx),
+            });
+        }
+        let is_changed = |(index, change): (usize, &Change)| !change.holds(found(index + 2));
+        if commit.changes.iter().enumerate().any(is_changed) || found(1) == expected.as_deref() {
+            return then(Committed::Changed, cx);
+        }
+        if commit.tries <= 1 {
+            return then(Committed::Busy, cx);
+        }
+        let commit = Commit { tries: commit.tries - 1, ..commit };
+        match found(1).and_then(Head::read) {
+            Some(head) => swap(commit, found(1).map(str::to_owned), head, cx, then),
+            None => with_head(move |head, cx| match head {
+                Ok((expected, head)) => swap(commit, expected, head, cx, then),
+                Err(problem) => then(Committed::Failed(problem), cx),
+            }),
         }
     })
 }

@@ -37,6 +37,8 @@ pub(crate) struct Host {
     pub(crate) asked: usize,
     /// What happens to the question of this number, from 0.
     pub(crate) fault: Option<(usize, Fault)>,
+    /// Whether each write is refused, and nobody is told.
+    pub(crate) loses_swaps: bool,
     /// Done right before each write; the first argument is the number of the write, from 0.
     pub(crate) before_swap: fn(usize, &mut BTreeMap<String, String>),
     swaps: usize,
@@ -61,6 +63,7 @@ impl Host {
             random: 1,
             asked: 0,
             fault: None,
+            loses_swaps: false,
             before_swap: |_, _| {},
             swaps: 0,
         }
@@ -108,6 +111,7 @@ impl Host {
             Question::List { prefix } => {
                 Answer::Keys(self.strong.keys().filter(|key| key.starts_with(&prefix)).cloned().collect())
             }
+            Question::Swap { .. } if self.loses_swaps => Answer::Failed("The answer got lost.".to_owned()),
             Question::Swap { changes } => Answer::Swapped(self.swap(changes)),
             Question::ReadCached { key } => {
                 Answer::Text(self.cache.as_ref().and_then(|cache| cache.get(&key).cloned()))
@@ -121,6 +125,7 @@ impl Host {
                 self.obeyed.extend(commands);
                 Answer::Obeyed
             }
+            Question::Chance => Answer::Chance(format!("{:016x}", self.random).repeat(4)),
             other => Answer::Failed(format!("There is no answer to {other:?}.")),
         }
     }

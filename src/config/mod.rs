@@ -1,11 +1,9 @@
 //! Settings: raw in, checked out. No defaults anywhere else.
 
 pub mod address;
-#[cfg(not(feature = "bindings"))]
 pub mod approval;
 #[cfg(not(feature = "bindings"))]
 pub mod document;
-#[cfg(not(feature = "bindings"))]
 pub mod environment;
 pub mod keys;
 mod nearest;

@@ -2,12 +2,12 @@
 //!
 //! Whoever gets here was let in by the table of routes. `seawall/monitor` gives the same orders from within the process.
 
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::alert_writes::write;
 use super::call::Call;
 use super::exchange::{Cx, Next};
-use super::{Request, Response, body};
+use super::{Response, body};
 use crate::alerts::Alerts;
 use crate::alerts::delivery::{Change, change};
 use crate::alerts::lifecycle::{Alert, OrderFailed, SILENCE_MAX_MS, Stage};
@@ -104,17 +104,20 @@ pub(super) fn list(_: &Call, _: &mut Cx<'_>) -> Next {
 pub(super) fn acknowledge(call: &Call, _: &mut Cx<'_>) -> Next {
     let Call { request, rest: id, .. } = call;
     let is_empty = request.body.is_empty() && request.body_problem.is_none();
-    match if is_empty { Ok(AckBody::default()) } else { read(request) } {
-        Ok(AckBody { by }) => begin(Order::Acknowledge { id: id.to_owned(), by }),
+    match if is_empty { Ok(AckBody::default()) } else { body::object(request) } {
+        Ok(AckBody { by }) => {
+            write(call, "acknowledgeAlert", Order::Acknowledge { id: id.to_owned(), by: said(call, by) })
+        }
         Err(refused) => Next::Respond(refused),
     }
 }
 
 /// `POST /alerts/{id}/silence`.
 pub(super) fn silence(call: &Call, _: &mut Cx<'_>) -> Next {
-    match read(&call.request) {
+    match body::object(&call.request) {
         Ok(SilenceBody { duration_ms, reason, by, matcher: None }) => {
-            begin(Order::Silence { id: Some(call.rest.clone()), matcher: None, duration_ms, reason, by })
+            let (id, by) = (Some(call.rest.clone()), said(call, by));
+            write(call, "silenceAlert", Order::Silence { id, matcher: None, duration_ms, reason, by })
         }
         Ok(_) => {
             let detail = "The alert in the path says what is silenced; `match` belongs to POST /alerts/silences.";
@@ -126,57 +129,47 @@ pub(super) fn silence(call: &Call, _: &mut Cx<'_>) -> Next {
 
 /// `POST /alerts/silences`.
 pub(super) fn silences(call: &Call, _: &mut Cx<'_>) -> Next {
-    match read(&call.request) {
+    match body::object(&call.request) {
         Ok(SilenceBody { duration_ms, reason, by, matcher }) => {
-            begin(Order::Silence { id: None, matcher, duration_ms, reason, by })
+            let by = said(call, by);
+            write(call, "silenceAlerts", Order::Silence { id: None, matcher, duration_ms, reason, by })
         }
         Err(refused) => Next::Respond(refused),
     }
 }
 
-fn read<T: DeserializeOwned>(request: &Request) -> Result<T, Response> {
-    let value = body::json(request)?;
-    serde_json::from_value(value).map_err(|error| unusable(&format!("The body cannot be taken: {error}.")))
+/// Who acts, unless they say for whom.
+fn said(call: &Call, by: String) -> String {
+    if by.is_empty() { call.principal.name.clone() } else { by }
 }
 
-/// Carries out an order.
+/// Carries out an order that comes from within the process, or only looks: nothing is recorded.
 #[must_use]
 pub fn begin(order: Order) -> Next {
     let apply = move |document: &mut Document, cx: &mut Cx<'_>| apply(&order, document, cx);
     change(apply, |changed, cx| {
-        let failed = |status, code, title, detail| Next::Respond(Response::problem(status, code, title, detail));
-        match changed {
-            Change::Done(Ok(())) => Next::Respond(listed(cx)),
-            Change::Done(Err(OrderRefused::Alert(OrderFailed::NotFound))) => failed(
-                404,
-                "ALERT_NOT_FOUND",
-                "No such alert",
-                "There is no alert of this id. GET the list for those there are.",
-            ),
-            Change::Done(Err(OrderRefused::Alert(OrderFailed::Resolved))) => {
-                failed(409, "ALERT_RESOLVED", "The alert is over", "The alert of this id is over.")
+        Next::Respond(match changed {
+            Change::Done(Ok(())) => {
+                let alerts = cx.monitor.alerts();
+                listed(alerts.document(), alerts)
             }
-            Change::Done(Err(OrderRefused::Alert(OrderFailed::TooMany))) => failed(
-                409,
-                "TOO_MANY_SILENCES",
-                "Too many silences",
-                "There are 50 silences. End one with durationMs 0.",
-            ),
-            Change::Done(Err(OrderRefused::Request(detail))) => Next::Respond(unusable(detail)),
-            Change::Busy => failed(
+            Change::Done(Err(refused)) => refused.response(),
+            Change::Busy => Response::problem(
                 503,
                 "STORE_BUSY",
                 "Others were quicker",
                 "Others changed the alerts at the same time. Nothing was changed: ask again.",
             ),
-            Change::Unknown => failed(
-                503,
-                "OUTCOME_UNKNOWN",
-                "Nobody knows whether it was done",
-                "The store did not answer after the change was sent. GET the list to find out; asking again does no harm.",
-            ),
-        }
+            Change::Unknown => unknown(),
+        })
     })
+}
+
+/// Nobody knows whether an order was carried out.
+pub(super) fn unknown() -> Response {
+    let detail =
+        "The store did not answer after the change was sent. GET the list to find out; asking again does no harm.";
+    Response::problem(503, "OUTCOME_UNKNOWN", "Nobody knows whether it was done", detail)
 }
 
 /// Adds to the health document what fires and is not in it: rules that it does not know, and other databases'.
@@ -189,12 +182,37 @@ pub(super) fn add_to(health: &mut Health, first: &str, alerts: &Alerts) {
     }
 }
 
-enum OrderRefused {
+/// Why an order is not carried out.
+pub(super) enum OrderRefused {
     Alert(OrderFailed),
     Request(&'static str),
 }
 
-fn apply(order: &Order, document: &mut Document, cx: &mut Cx<'_>) -> Result<(), OrderRefused> {
+impl OrderRefused {
+    pub(super) fn response(&self) -> Response {
+        match self {
+            Self::Alert(OrderFailed::NotFound) => Response::problem(
+                404,
+                "ALERT_NOT_FOUND",
+                "No such alert",
+                "There is no alert of this id. GET the list for those there are.",
+            ),
+            Self::Alert(OrderFailed::Resolved) => {
+                Response::problem(409, "ALERT_RESOLVED", "The alert is over", "The alert of this id is over.")
+            }
+            Self::Alert(OrderFailed::TooMany) => Response::problem(
+                409,
+                "TOO_MANY_SILENCES",
+                "Too many silences",
+                "There are 50 silences. End one with durationMs 0.",
+            ),
+            Self::Request(detail) => unusable(detail),
+        }
+    }
+}
+
+/// Does in `document` what was ordered.
+pub(super) fn apply(order: &Order, document: &mut Document, cx: &mut Cx<'_>) -> Result<(), OrderRefused> {
     let (now, token) = (cx.now, cx.random);
     match order {
         Order::List => Ok(()),
@@ -229,9 +247,9 @@ fn apply(order: &Order, document: &mut Document, cx: &mut Cx<'_>) -> Result<(), 
     }
 }
 
-fn listed(cx: &Cx<'_>) -> Response {
-    let alerts = cx.monitor.alerts();
-    let Document { book, outbox, .. } = alerts.document();
+/// The list of what is in `document`.
+pub(super) fn listed(document: &Document, alerts: &Alerts) -> Response {
+    let Document { book, outbox, .. } = document;
     let sinks = alerts.receivers().iter().map(|receiver| SinkListed {
         name: &receiver.name,
         kind: receiver.kind.name(),
@@ -261,7 +279,10 @@ mod tests {
     use crate::alerts::lifecycle::Look;
     use crate::alerts::settings::{SecretText, Settings, Sink};
     use crate::alerts::sinks::Kind;
+    use crate::alerts::state::KEY;
+    use crate::audit::fake::Host;
     use crate::clock::Instant;
+    use crate::http::Request;
     use crate::http::exchange::{Answer, Question};
     use crate::monitor::{Monitor, settings};
     use crate::report::facts::{DatabaseFacts, Facts};
@@ -300,22 +321,6 @@ mod tests {
         (Some(document.encode()), id)
     }
 
-    fn answered(mut next: Next, store: &mut Option<String>, monitor: &mut Monitor) -> Response {
-        let mut cx = Cx { monitor, now: NOW, random: 7 };
-        loop {
-            next = match next {
-                Next::Respond(response) => return response,
-                Next::Ask(Question::Read { .. }, then) => then(Answer::Text(store.clone()), &mut cx),
-                Next::Ask(Question::Swap { changes }, then) => {
-                    assert_eq!(*store, changes[0].expected);
-                    store.clone_from(&changes[0].text);
-                    then(Answer::Swapped(true), &mut cx)
-                }
-                _ => panic!("it asks something else"),
-            }
-        }
-    }
-
     fn post(body: &str) -> Request {
         let headers = vec![("content-type".to_owned(), "application/json".to_owned())];
         Request { method: "POST".to_owned(), body: body.to_owned(), headers, ..Request::default() }
@@ -323,10 +328,18 @@ mod tests {
 
     type Handler = fn(&Call, &mut Cx<'_>) -> Next;
 
+    /// A host whose store has `document`.
+    fn host(document: &Option<String>) -> Host {
+        let mut host = Host::with(monitor());
+        host.now = NOW.0;
+        host.strong.extend(document.clone().map(|text| (KEY.to_owned(), text)));
+        host
+    }
+
     fn asked(handler: Handler, body: &str, rest: &str, store: &mut Option<String>) -> (u16, serde_json::Value) {
-        let mut monitor = monitor();
-        let next = handler(&Call::open(&post(body), rest), &mut Cx { monitor: &mut monitor, now: NOW, random: 7 });
-        let response = answered(next, store, &mut monitor);
+        let mut host = host(store);
+        let response = host.carry_out(|cx| handler(&Call::open(&post(body), rest), cx)).unwrap();
+        *store = host.strong.get(KEY).cloned();
         (response.status, serde_json::from_str(&response.body).unwrap())
     }
 
@@ -367,8 +380,9 @@ mod tests {
         let conditions = [condition("burnRate.1h", "primary"), condition("errorRate", "replica")];
         document.book.observe(&conditions, &Look { isolate: "b", token: 2, now: NOW, cool_down_ms: 0 });
         store = Some(document.encode());
-        let mut monitor = monitor();
-        answered(begin(Order::List), &mut store, &mut monitor);
+        let mut host = host(&store);
+        host.carry_out(|_| begin(Order::List));
+        let mut monitor = host.monitor;
         // The document tells of failures by itself: that alert is not there twice.
         let status = Status { recent: Recent { healthy: 1, failing: 1, ..Recent::default() }, ..Status::default() };
         let database = DatabaseFacts { name: "primary".to_owned(), status, ..DatabaseFacts::default() };
@@ -429,14 +443,15 @@ mod tests {
     #[test]
     fn a_store_that_does_not_answer_leaves_the_outcome_unknown() {
         let (text, id) = store();
-        let mut monitor = monitor();
-        let mut cx = Cx { monitor: &mut monitor, now: NOW, random: 7 };
-        let Next::Ask(Question::Read { .. }, then) = acknowledge(&Call::open(&post(""), &id), &mut cx) else {
-            panic!()
-        };
-        let Next::Ask(Question::Swap { .. }, then) = then(Answer::Text(text), &mut cx) else { panic!() };
-        let Next::Respond(response) = then(Answer::Failed(String::new()), &mut cx) else { panic!() };
-        assert_eq!(response.status, 503);
-        assert!(response.body.contains("OUTCOME_UNKNOWN"));
+        for handler in [
+            |id: &str, cx: &mut Cx<'_>| acknowledge(&Call::open(&post(""), id), cx),
+            |id: &str, _: &mut Cx<'_>| begin(Order::Acknowledge { id: id.to_owned(), by: String::new() }),
+        ] {
+            let mut host = host(&text);
+            host.loses_swaps = true;
+            let response = host.carry_out(|cx| handler(&id, cx)).unwrap();
+            assert_eq!(response.status, 503);
+            assert!(response.body.contains("OUTCOME_UNKNOWN"));
+        }
     }
 }

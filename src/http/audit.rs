@@ -3,10 +3,10 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use super::Response;
 use super::call::Call;
 use super::exchange::{Cx, Next};
 use super::orders::unavailable;
+use super::{Response, query};
 use crate::audit::look::{self, PAGE_MAX, Wanted};
 
 /// Records of a page if nobody says how many.
@@ -28,11 +28,10 @@ struct Page {
 
 /// `GET /audit?before=…&limit=…`.
 pub(super) fn page(call: &Call, _: &mut Cx<'_>) -> Next {
-    let wanted = number(call, "before", u64::MAX)
-        .and_then(|before| Ok(Wanted { before, limit: number(call, "limit", PAGE_DEFAULT as u64)? as usize }));
+    let wanted = query::number(call, "before", u64::MAX)
+        .and_then(|before| Ok(Wanted { before, limit: query::limit(call, PAGE_DEFAULT, PAGE_MAX)? }));
     let wanted = match wanted {
-        Ok(wanted) if (1..=PAGE_MAX).contains(&wanted.limit) => wanted,
-        Ok(_) => return Next::Respond(invalid(&format!("limit must be 1 to {PAGE_MAX}."))),
+        Ok(wanted) => wanted,
         Err(response) => return Next::Respond(response),
     };
     look::page(wanted, |page, _| match page {
@@ -54,28 +53,13 @@ pub(super) fn page(call: &Call, _: &mut Cx<'_>) -> Next {
 
 /// `GET /audit/verify?from=…`.
 pub(super) fn verify(call: &Call, _: &mut Cx<'_>) -> Next {
-    match number(call, "from", 1) {
+    match query::number(call, "from", 1) {
         Err(response) => Next::Respond(response),
         Ok(from) => look::verify(from, |verified, _| match verified {
             Ok(verified) => Next::Respond(Response::json(200, "application/json", &verified)),
             Err(problem) => Next::Respond(unavailable(&problem)),
         }),
     }
-}
-
-/// A whole number of the query.
-fn number(call: &Call, name: &str, default: u64) -> Result<u64, Response> {
-    let value = call.request.query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
-    let Some(text) = value else { return Ok(default) };
-    let is_number = !text.is_empty() && text.len() <= 16 && text.bytes().all(|byte| byte.is_ascii_digit());
-    text.parse()
-        .ok()
-        .filter(|_| is_number)
-        .ok_or_else(|| invalid(&format!("{name} must be a whole number of at most 16 digits.")))
-}
-
-fn invalid(detail: &str) -> Response {
-    Response::problem(400, "QUERY_INVALID", "Unusable query", detail)
 }
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
 //! Bodies of requests, which are JSON and not long.
 
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{BODY_MAX, Request, Response};
+use super::{BODY_MAX, QUOTED_MAX, Request, Response};
 use crate::orders::json::{self, Problem};
 
 /// Reads a request's body.
@@ -12,6 +13,15 @@ use crate::orders::json::{self, Problem};
 /// The response that refuses it: 413 when it is too long, 415 when it is encoded or said to be something else, 400 when
 /// it is no JSON, and 422 when readers of it would not agree; see [`json::read`].
 pub fn json(request: &Request) -> Result<Value, Response> {
+    json_up_to(request, BODY_MAX)
+}
+
+/// The same for an operation that takes longer bodies, of at most `max` bytes.
+///
+/// # Errors
+///
+/// As [`json`].
+pub fn json_up_to(request: &Request, max: usize) -> Result<Value, Response> {
     use super::BodyProblem::{NotText, TooLong, Unread};
     if request.header("content-encoding").is_some_and(|encoding| !encoding.eq_ignore_ascii_case("identity")) {
         let detail = "Encoded bodies are not taken. Send it without content-encoding.";
@@ -20,9 +30,9 @@ pub fn json(request: &Request) -> Result<Value, Response> {
         return Err(response);
     }
     match request.body_problem {
-        None if request.body.len() <= BODY_MAX => {}
+        None if request.body.len() <= max => {}
         None | Some(TooLong) => {
-            let detail = format!("A body has at most {BODY_MAX} bytes.");
+            let detail = format!("A body has at most {max} bytes.");
             return Err(Response::problem(413, "BODY_TOO_LONG", "Body too long", &detail));
         }
         Some(NotText) => return Err(malformed("The body is not UTF-8.")),
@@ -39,6 +49,24 @@ pub fn json(request: &Request) -> Result<Value, Response> {
         Problem::Unusable(problem) => {
             Response::problem(422, "BODY_UNUSABLE", "Unusable body", &format!("The body cannot be taken: {problem}."))
         }
+    })
+}
+
+/// Reads a request's body, an object that has the members of `T`.
+///
+/// # Errors
+///
+/// As [`json`], and 422 when it is something else.
+pub fn object<T: DeserializeOwned>(request: &Request) -> Result<T, Response> {
+    let unusable = |detail: &str| Response::problem(422, "BODY_UNUSABLE", "Unusable body", detail);
+    let value = json(request)?;
+    if !value.is_object() {
+        return Err(unusable("The body must be an object."));
+    }
+    serde_json::from_value(value).map_err(|error| {
+        // It quotes what was sent.
+        let error = error.to_string();
+        unusable(&format!("The body cannot be taken: {}.", &error[..error.floor_char_boundary(2 * QUOTED_MAX)]))
     })
 }
 

@@ -17,6 +17,8 @@ pub struct Call {
     pub idempotency: Option<idempotency::Key>,
     /// The number of the request, for records and for whoever asks about it.
     pub id: u64,
+    /// Where it came from, as a digest for records: see [`address_digest`](super::auth::address_digest).
+    pub address: Option<String>,
 }
 
 impl Call {
@@ -28,6 +30,7 @@ impl Call {
             principal: Principal::default(),
             idempotency: None,
             id: 0,
+            address: None,
         }
     }
 

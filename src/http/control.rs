@@ -6,14 +6,13 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
 use super::call::Call;
 use super::exchange::{Cx, Next};
 use super::order_writes::{Write, amend};
 use super::orders::shown;
-use super::{QUOTED_MAX, Response, body};
+use super::{Response, body};
 use crate::orders::Name;
 use crate::orders::control::{Control, DATABASES_MAX, Hold, NAME_MAX};
 use crate::orders::order::REASON_MAX;
@@ -102,7 +101,7 @@ fn named(members: &Map<String, Value>) -> Vec<String> {
 }
 
 fn kill_body(call: &Call) -> Result<KillBody, Response> {
-    let body: KillBody = read(call)?;
+    let body: KillBody = body::object(&call.request)?;
     let flags = body.flags.as_deref().unwrap_or_default();
     let is_named = |flag: &String| (1..=FLAG_MAX).contains(&flag.len());
     if flags.len() > FLAGS_MAX || !flags.iter().all(is_named) || body.flags.as_ref().is_some_and(Vec::is_empty) {
@@ -116,7 +115,7 @@ fn kill_body(call: &Call) -> Result<KillBody, Response> {
 
 /// `POST /circuits/{database}/hold`.
 pub(super) fn hold(call: &Call, _: &mut Cx<'_>) -> Next {
-    match read::<HoldBody>(call) {
+    match body::object::<HoldBody>(&call.request) {
         Err(response) => Next::Respond(response),
         Ok(HoldBody { reason, state }) => of_database(call, "holdCircuit", reason, move |control, database| {
             control.circuits.entry(database).or_default().hold = Some(state);
@@ -126,7 +125,7 @@ pub(super) fn hold(call: &Call, _: &mut Cx<'_>) -> Next {
 
 /// `POST /circuits/{database}/release`.
 pub(super) fn release(call: &Call, _: &mut Cx<'_>) -> Next {
-    match read::<ReasonBody>(call) {
+    match body::object::<ReasonBody>(&call.request) {
         Err(response) => Next::Respond(response),
         Ok(ReasonBody { reason }) => of_database(call, "releaseCircuit", reason, |control, database| {
             // What nobody has named is free, and takes no place.
@@ -139,7 +138,7 @@ pub(super) fn release(call: &Call, _: &mut Cx<'_>) -> Next {
 
 /// `POST /circuits/{database}/reset`: lets it go as well.
 pub(super) fn reset(call: &Call, _: &mut Cx<'_>) -> Next {
-    match read::<ReasonBody>(call) {
+    match body::object::<ReasonBody>(&call.request) {
         Err(response) => Next::Respond(response),
         Ok(ReasonBody { reason }) => of_database(call, "resetCircuit", reason, |control, database| {
             let circuit = control.circuits.entry(database).or_default();
@@ -151,7 +150,7 @@ pub(super) fn reset(call: &Call, _: &mut Cx<'_>) -> Next {
 
 /// `POST /pools/{database}/drain`.
 pub(super) fn drain(call: &Call, _: &mut Cx<'_>) -> Next {
-    match read::<DrainBody>(call) {
+    match body::object::<DrainBody>(&call.request) {
         Err(response) => Next::Respond(response),
         Ok(DrainBody { reason, all }) => of_database(call, "drainPool", reason, move |control, database| {
             let pool = control.pools.entry(database).or_default();
@@ -206,15 +205,6 @@ fn change(
 ) -> Next {
     let respond = Rc::new(|name, order: &_| shown(name, Some(order)));
     amend(call, Write { name, action, respond }, reason, change)
-}
-
-fn read<T: DeserializeOwned>(call: &Call) -> Result<T, Response> {
-    let value = body::json(&call.request)?;
-    serde_json::from_value(value).map_err(|error| {
-        // It quotes what was sent.
-        let error: String = error.to_string().chars().take(QUOTED_MAX).collect();
-        unusable(&format!("The body cannot be taken: {error}."))
-    })
 }
 
 fn checked_reason(reason: &str) -> Result<(), Response> {

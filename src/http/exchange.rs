@@ -87,6 +87,30 @@ pub enum Question {
     /// The same, with headers that are settings. [`Answer::Fetched`].
     #[serde(skip_deserializing)]
     Export(Outgoing<String>),
+    /// The text at an address, up to [`BODY_MAX`](super::BODY_MAX) bytes, with the status 200; redirects are not followed.
+    /// [`Answer::Text`].
+    #[serde(skip_deserializing)]
+    Keys {
+        /// Which: a setting, never what somebody sent.
+        url: String,
+        /// It is given up after so many milliseconds.
+        timeout_ms: Millis,
+    },
+    /// Whether a signature is right: RSASSA-PKCS1-v1_5 with SHA-256 (RS256). [`Answer::Verified`].
+    #[serde(skip_deserializing)]
+    Verify {
+        /// The key's modulus, in base64url.
+        modulus: String,
+        /// Its exponent, in base64url.
+        exponent: String,
+        /// What is signed: ASCII.
+        signed: String,
+        /// The signature, in base64url.
+        signature: String,
+    },
+    /// Chance that is fit for secrets: `crypto.getRandomValues` of both hosts. [`Answer::Chance`].
+    #[serde(skip_deserializing)]
+    Chance,
     /// What was logged since the last time. [`Answer::Logs`].
     #[serde(skip_deserializing)]
     Logs,
@@ -166,6 +190,12 @@ pub enum Answer {
     /// Whether it was put there; false if there is no cache.
     #[serde(skip_serializing)]
     Cached(bool),
+    /// Whether it is right.
+    #[serde(skip_serializing)]
+    Verified(bool),
+    /// 32 bytes of it, as 64 hexadecimal digits in small letters.
+    #[serde(skip_serializing)]
+    Chance(String),
     /// The records, oldest first.
     #[serde(skip_serializing)]
     Logs(Vec<Record>),

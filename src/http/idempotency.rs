@@ -20,6 +20,8 @@ const KEY_MAX: usize = 128;
 const FORGET_INTERVAL_MS: Millis = 3_600_000;
 /// Most keys that are forgotten at a time.
 const FORGOTTEN_MAX: usize = super::exchange::CHANGES_MAX;
+/// An answer up to here is kept, in bytes. Of a longer one it is kept that it was given.
+const KEPT_MAX: usize = 200_000;
 const PREFIX: &str = "idempotency/";
 
 /// A request's key.
@@ -112,12 +114,19 @@ impl Answered {
     /// Whether a host can send it: it was kept elsewhere meanwhile.
     fn is_sound(&self) -> bool {
         let is_plain = |text: &str| text.bytes().all(|byte| (b' '..=b'~').contains(&byte));
-        (200..300).contains(&self.status) && is_plain(&self.content_type) && self.etag.as_deref().is_none_or(is_plain)
+        (200..500).contains(&self.status) && is_plain(&self.content_type) && self.etag.as_deref().is_none_or(is_plain)
     }
 }
 
 /// What writes down that this was answered.
 pub(super) fn change(key: &Key, response: &Response, now: Instant) -> Change {
+    let told = Response::problem(
+        409,
+        "ANSWER_NOT_KEPT",
+        "Answer not kept",
+        "This was done before, and its answer was too long to be kept. Read what is there.",
+    );
+    let response = if response.body.len() <= KEPT_MAX { response } else { &told };
     let header = |name: &str| response.header(name).map(str::to_owned);
     let answered = Answered {
         fingerprint: key.fingerprint.clone(),

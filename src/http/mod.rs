@@ -4,9 +4,11 @@
 //! `exchange` says how a host carries one out.
 
 pub mod accept;
+mod alert_writes;
 pub mod alerts;
 mod audit;
 pub mod auth;
+pub mod backup;
 pub mod body;
 pub mod call;
 mod control;
@@ -15,10 +17,15 @@ pub mod health;
 pub mod idempotency;
 mod logs;
 pub mod metrics;
-mod openapi;
+pub mod openapi;
+pub mod order_history;
 mod order_writes;
 pub mod orders;
+mod query;
 pub mod routes;
+mod secure;
+mod tenants;
+mod tokens;
 
 use serde::{Deserialize, Serialize};
 
@@ -32,6 +39,10 @@ pub struct Request {
     pub path: String,
     /// The query, as it was sent: no question mark.
     pub query: String,
+    /// The scheme and host that it was sent to, such as `https://db.example.com`, if the host knows.
+    pub origin: Option<String>,
+    /// The address that it came from, if the host knows it from others than the sender.
+    pub address: Option<String>,
     /// The headers, with names in small letters.
     pub headers: Vec<(String, String)>,
     /// The body; empty for GET and HEAD, and when there is a problem with it.
@@ -44,7 +55,7 @@ pub struct Request {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum BodyProblem {
-    /// There is more than [`BODY_MAX`]: it stops reading there.
+    /// There is more than [`body_max`](routes::body_max): it stops reading there.
     TooLong,
     /// It is not UTF-8.
     NotText,
@@ -52,7 +63,7 @@ pub enum BodyProblem {
     Unread,
 }
 
-/// Most of a request's body, in bytes.
+/// Most of a request's body, in bytes, where the table of routes says nothing else.
 pub const BODY_MAX: usize = 65_536;
 
 /// What the host sends back.

@@ -17,7 +17,7 @@ use crate::audit::HEAD_KEY;
 use crate::audit::commit::{Committed, commit};
 use crate::audit::entry::Act;
 use crate::audit::head::{Budget, Head, Mark};
-use crate::orders::order::{Order, checksum};
+use crate::orders::order::{Order, REASON_MAX, checksum};
 use crate::orders::write::{Condition, Proposal, Swap, decide_above, decide_over};
 use crate::orders::{Name, history_key};
 
@@ -72,17 +72,9 @@ pub(super) fn write(
 ) -> Next {
     let Write { name, action, .. } = write;
     let response = (write.respond)(name, &swap.order);
-    let act = Act {
-        actor: call.principal.name.clone(),
-        role: call.principal.role,
-        action,
-        target: name.key(),
-        before: swap.expected.as_deref().map_or(Value::Null, |text| recorded(Order::read(name, text).ok().as_ref())),
-        after: recorded(Some(&swap.order)),
-        reason: swap.order.reason.clone(),
-        request_id: call.id_text(),
-        address: None,
-    };
+    let before = swap.expected.as_deref().map_or(Value::Null, |text| recorded(Order::read(name, text).ok().as_ref()));
+    let after = recorded(Some(&swap.order));
+    let act = act_of(call, action, name.key(), before, after, swap.order.reason.clone());
     let budget = if name == Name::Kill { Budget::Kill } else { Budget::Writes };
     let mut changes = vec![Change { key: name.key(), expected: swap.expected.clone(), text: Some(swap.text.clone()) }];
     changes.extend(swap.expected.clone().map(|text| Change {
@@ -101,6 +93,30 @@ pub(super) fn write(
     })
 }
 
+/// The record of what `call` does.
+pub(super) fn act_of(
+    call: &Call,
+    action: &'static str,
+    target: String,
+    before: Value,
+    after: Value,
+    mut reason: String,
+) -> Act {
+    reason.truncate(reason.floor_char_boundary(REASON_MAX));
+    let (actor, role) = (call.principal.name.clone(), call.principal.role);
+    Act {
+        actor,
+        role,
+        action,
+        target,
+        before,
+        after,
+        reason,
+        request_id: call.id_text(),
+        address: call.address.clone(),
+    }
+}
+
 /// Changes a part of an order, whatever its version. `change` gets the value that is there, an empty object before the first.
 pub(super) fn amend(
     call: &Call,
@@ -108,7 +124,18 @@ pub(super) fn amend(
     reason: String,
     change: impl Fn(&mut Map<String, Value>) -> Result<(), Response> + 'static,
 ) -> Next {
-    attempt(call.clone(), what, reason, Rc::new(change), TRIES_MAX)
+    amend_if(call, Condition::Any, what, reason, change)
+}
+
+/// The same if the order's version is one of those that `condition` allows.
+pub(super) fn amend_if(
+    call: &Call,
+    condition: Condition,
+    what: Write,
+    reason: String,
+    change: impl Fn(&mut Map<String, Value>) -> Result<(), Response> + 'static,
+) -> Next {
+    attempt(call.clone(), condition, what, reason, Rc::new(change), TRIES_MAX)
 }
 
 /// Finds out above which version a new order must be: 0 if `text` says so itself, else what the head of the audit log says of
@@ -135,7 +162,7 @@ pub(super) fn with_floor(
 
 type Amendment = dyn Fn(&mut Map<String, Value>) -> Result<(), Response>;
 
-fn attempt(call: Call, what: Write, reason: String, change: Rc<Amendment>, tries: u32) -> Next {
+fn attempt(call: Call, condition: Condition, what: Write, reason: String, change: Rc<Amendment>, tries: u32) -> Next {
     let name = what.name;
     Next::ask(Question::Read { key: name.key() }, move |answer, cx| {
         let text = match answer {
@@ -143,7 +170,7 @@ fn attempt(call: Call, what: Write, reason: String, change: Rc<Amendment>, tries
             other => return Next::Respond(unavailable(&failure(other))),
         };
         with_floor(name, text.clone().as_deref(), cx, move |floor, cx| {
-            amended(call, what, text, floor, (reason, change, tries), cx)
+            amended(call, condition, what, text, floor, (reason, change, tries), cx)
         })
     })
 }
@@ -151,6 +178,7 @@ fn attempt(call: Call, what: Write, reason: String, change: Rc<Amendment>, tries
 /// Changes the order that `text` is. What turns everything off does so over an order that is damaged as well.
 fn amended(
     call: Call,
+    condition: Condition,
     what: Write,
     text: Option<String>,
     floor: u64,
@@ -170,7 +198,7 @@ fn amended(
     }
     let proposal = Proposal {
         name,
-        condition: Condition::Any,
+        condition: condition.clone(),
         value: Value::Object(members),
         by: call.principal.name.clone(),
         reason: reason.clone(),
@@ -189,7 +217,8 @@ fn amended(
         Err(Undone::Conflict { .. }) if tries > 1 => {
             let (call, what, reason, change) = again;
             // The other writer may have been this very request, sent twice.
-            idempotency::replayed(call, cx.now, move |call, _| attempt(call, what, reason, change, tries - 1))
+            let again = move |call, _: &mut Cx<'_>| attempt(call, condition, what, reason, change, tries - 1);
+            idempotency::replayed(call, cx.now, again)
         }
         Err(undone) => Next::Respond(undone.response()),
     })

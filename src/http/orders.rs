@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::call::Call;
 use super::exchange::{Answer, Cx, Next, Question};
 use super::order_writes::{self, Write};
-use super::{Problem, Response, body, idempotency};
+use super::{Problem, Response, body, idempotency, order_history, query, secure};
 use crate::orders::Name;
 use crate::orders::order::Order;
 use crate::orders::seen::Found;
@@ -46,8 +46,18 @@ struct Conflict<'a> {
 
 /// `GET /orders/{name}`.
 pub(super) fn show(call: &Call, name: Name) -> Next {
+    match query::number(call, "version", 0) {
+        Ok(0) => {}
+        Ok(version) => return order_history::show(name, version),
+        Err(response) => return Next::Respond(response),
+    }
+    let is_cached_enough = match query::text(call, "cached") {
+        Ok(Some("true")) => true,
+        Ok(None | Some("false")) => false,
+        Ok(Some(_)) => return Next::Respond(query::invalid("cached must be true or false.")),
+        Err(response) => return Next::Respond(response),
+    };
     let request = &call.request;
-    let is_cached_enough = request.query.split('&').any(|pair| pair == "cached=true");
     let known = request.header("if-none-match").and_then(Condition::read);
     let respond = move |order: Option<&Order>| {
         let version = order.map_or(0, |order| order.version);
@@ -142,7 +152,12 @@ pub(super) fn put_cached(
 }
 
 /// `PUT /orders/{name}`.
-pub(super) fn replace(call: &Call, name: Name) -> Next {
+pub(super) fn replace(call: &Call, name: Name, cx: &Cx<'_>) -> Next {
+    if name == Name::Phase
+        && let Err(refused) = secure::approved(cx)
+    {
+        return Next::Respond(refused);
+    }
     let proposal = match proposal(call, name) {
         Ok(proposal) => proposal,
         Err(response) => return Next::Respond(response),
@@ -194,14 +209,10 @@ const fn action_of(name: Name) -> &'static str {
 /// What the request wants to hold.
 fn proposal(call: &Call, name: Name) -> Result<Proposal, Response> {
     let request = &call.request;
-    let Some(header) = request.header("if-match") else {
+    let Some(condition) = condition_of(call)? else {
         let detail =
             "Send `If-Match` with the ETag that GET gave, `\"0\"` for the first order, or `*` for whatever is there.";
         return Err(Response::problem(428, "PRECONDITION_REQUIRED", "Precondition required", detail));
-    };
-    let Some(condition) = Condition::read(header) else {
-        let detail = "If-Match is `*`, or up to 16 ETags in quotes with commas between them.";
-        return Err(Response::problem(400, "PRECONDITION_MALFORMED", "Malformed precondition", detail));
     };
     let unusable = |detail: &str| Response::problem(422, "ORDER_UNUSABLE", "Unusable order", detail);
     let Value::Object(mut members) = body::json(request)? else {
@@ -224,6 +235,15 @@ fn proposal(call: &Call, name: Name) -> Result<Proposal, Response> {
         Ok(()) => Ok(proposal),
         Err(refusal) => Err(refused(&refusal, None)),
     }
+}
+
+/// Which versions `If-Match` allows; nothing if it is not there.
+pub(super) fn condition_of(call: &Call) -> Result<Option<Condition>, Response> {
+    let Some(header) = call.request.header("if-match") else { return Ok(None) };
+    Condition::read(header).map(Some).ok_or_else(|| {
+        let detail = "If-Match is `*`, or up to 16 ETags in quotes with commas between them.";
+        Response::problem(400, "PRECONDITION_MALFORMED", "Malformed precondition", detail)
+    })
 }
 
 /// An order as it is answered.

@@ -3,8 +3,11 @@
 use super::auth;
 use super::call::Call;
 use super::exchange::{Cx, Next};
-use super::{Problem, QUOTED_MAX, Request, Response};
-use super::{alerts, audit, control, health, idempotency, logs, metrics, openapi, orders};
+use super::{BODY_MAX, Problem, QUOTED_MAX, Request, Response};
+use super::{
+    alerts, audit, backup, control, health, idempotency, logs, metrics, openapi, order_history, orders, secure,
+    tenants, tokens,
+};
 use crate::access::{Principal, Role};
 use crate::alerts::delivery::LOOP_HEADER;
 use crate::orders::Name;
@@ -37,8 +40,13 @@ pub(super) struct Operation {
     pub id: &'static str,
     /// What it does, for people.
     pub summary: &'static str,
+    /// Most of a request's body, in bytes: hosts stop reading there.
+    pub body_max: usize,
     /// The least role that may do it. Below [`Root::Base`] nobody is asked for one.
     pub role: Role,
+    /// Whether somebody who is bound to one tenant may do it, if their role allows; its handler then asks
+    /// [`Principal::sees`]. To them everything else is not there.
+    pub is_for_tenants: bool,
     pub begin: fn(call: &Call, cx: &mut Cx<'_>) -> Next,
 }
 
@@ -48,20 +56,29 @@ pub(super) enum Method {
     Get,
     Put,
     Post,
+    Delete,
 }
 
 type Begin = fn(call: &Call, cx: &mut Cx<'_>) -> Next;
 
 const fn get(id: &'static str, summary: &'static str, begin: Begin) -> Operation {
-    Operation { method: Method::Get, id, summary, role: Role::Viewer, begin }
+    Operation { method: Method::Get, id, summary, body_max: BODY_MAX, role: Role::Viewer, is_for_tenants: false, begin }
 }
 
 const fn put(role: Role, id: &'static str, summary: &'static str, begin: Begin) -> Operation {
-    Operation { method: Method::Put, id, summary, role, begin }
+    Operation { method: Method::Put, id, summary, body_max: BODY_MAX, role, is_for_tenants: false, begin }
 }
 
 const fn post(role: Role, id: &'static str, summary: &'static str, begin: Begin) -> Operation {
-    Operation { method: Method::Post, id, summary, role, begin }
+    Operation { method: Method::Post, id, summary, body_max: BODY_MAX, role, is_for_tenants: false, begin }
+}
+
+const fn delete(role: Role, id: &'static str, summary: &'static str, begin: Begin) -> Operation {
+    Operation { method: Method::Delete, id, summary, body_max: BODY_MAX, role, is_for_tenants: false, begin }
+}
+
+const fn for_tenants(operation: Operation) -> Operation {
+    Operation { is_for_tenants: true, ..operation }
 }
 
 /// What lies where.
@@ -106,7 +123,9 @@ pub(super) const ROUTES: &[Route] = &[
         path: "/orders/config",
         operations: &[
             get("readConfig", "The settings that hold", |call, _| orders::show(call, Name::Config)),
-            put(Role::Admin, "replaceConfig", "Replaces the settings", |call, _| orders::replace(call, Name::Config)),
+            put(Role::Admin, "replaceConfig", "Replaces the settings", |call, cx| {
+                orders::replace(call, Name::Config, cx)
+            }),
         ],
     },
     Route {
@@ -114,8 +133,8 @@ pub(super) const ROUTES: &[Route] = &[
         path: "/orders/flags",
         operations: &[
             get("readFlags", "The feature flags", |call, _| orders::show(call, Name::Flags)),
-            put(Role::Operator, "replaceFlags", "Replaces the feature flags", |call, _| {
-                orders::replace(call, Name::Flags)
+            put(Role::Operator, "replaceFlags", "Replaces the feature flags", |call, cx| {
+                orders::replace(call, Name::Flags, cx)
             }),
         ],
     },
@@ -124,8 +143,8 @@ pub(super) const ROUTES: &[Route] = &[
         path: "/orders/kill",
         operations: &[
             get("readKill", "What is turned off at once", |call, _| orders::show(call, Name::Kill)),
-            put(Role::Operator, "replaceKill", "Replaces what is turned off at once", |call, _| {
-                orders::replace(call, Name::Kill)
+            put(Role::Operator, "replaceKill", "Replaces what is turned off at once", |call, cx| {
+                orders::replace(call, Name::Kill, cx)
             }),
         ],
     },
@@ -134,8 +153,8 @@ pub(super) const ROUTES: &[Route] = &[
         path: "/orders/phase",
         operations: &[
             get("readPhase", "How far a deployment has come", |call, _| orders::show(call, Name::Phase)),
-            put(Role::Operator, "replacePhase", "Replaces how far a deployment has come", |call, _| {
-                orders::replace(call, Name::Phase)
+            put(Role::Operator, "replacePhase", "Replaces how far a deployment has come", |call, cx| {
+                orders::replace(call, Name::Phase, cx)
             }),
         ],
     },
@@ -168,6 +187,55 @@ pub(super) const ROUTES: &[Route] = &[
     },
     Route {
         root: Root::Admin,
+        path: "/orders/{name}/history",
+        operations: &[get(
+            "listVersions",
+            "Versions of an order that were replaced, the newest first",
+            order_history::list,
+        )],
+    },
+    Route {
+        root: Root::Admin,
+        path: "/tenants",
+        operations: &[for_tenants(get("listTenants", "What was said of tenants, by id", tenants::list))],
+    },
+    Route {
+        root: Root::Admin,
+        path: "/tenants/{id}",
+        operations: &[
+            for_tenants(get("readTenant", "What was said of a tenant", tenants::show)),
+            for_tenants(put(
+                Role::Operator,
+                "replaceTenant",
+                "Sets a tenant's tier, and suspends it or not",
+                tenants::replace,
+            )),
+            for_tenants(delete(
+                Role::Operator,
+                "forgetTenant",
+                "Takes back what was said of a tenant",
+                tenants::forget,
+            )),
+        ],
+    },
+    Route {
+        root: Root::Admin,
+        path: "/backup",
+        operations: &[Operation {
+            role: Role::Admin,
+            ..get("readBackup", "All orders but tokens in one document with a checksum", backup::make)
+        }],
+    },
+    Route {
+        root: Root::Admin,
+        path: "/restore",
+        operations: &[Operation {
+            body_max: backup::BODY_MAX,
+            ..post(Role::Admin, "restore", "Puts a backup back: all of it, or nothing", backup::restore)
+        }],
+    },
+    Route {
+        root: Root::Admin,
         path: "/circuits/{database}/hold",
         operations: &[post(Role::Operator, "holdCircuit", "Holds a circuit open or closed, everywhere", control::hold)],
     },
@@ -195,6 +263,24 @@ pub(super) const ROUTES: &[Route] = &[
         root: Root::Admin,
         path: "/audit/verify",
         operations: &[get("verifyAudit", "Whether the chain of the audit log is whole", audit::verify)],
+    },
+    Route {
+        root: Root::Admin,
+        path: "/tokens",
+        operations: &[
+            Operation { role: Role::Admin, ..get("readTokens", "Who was given a token; no secrets", tokens::list) },
+            post(Role::Admin, "createToken", "Makes a token, and shows its secret once", tokens::create),
+        ],
+    },
+    Route {
+        root: Root::Admin,
+        path: "/tokens/{id}",
+        operations: &[delete(Role::Admin, "revokeToken", "Ends a token at once", tokens::revoke)],
+    },
+    Route {
+        root: Root::Admin,
+        path: "/tokens/{id}/rotate",
+        operations: &[post(Role::Admin, "rotateToken", "Gives a token another secret", tokens::rotate)],
     },
     Route {
         root: Root::Admin,
@@ -235,6 +321,7 @@ impl Method {
             Self::Get => "GET",
             Self::Put => "PUT",
             Self::Post => "POST",
+            Self::Delete => "DELETE",
         }
     }
 }
@@ -252,6 +339,7 @@ impl Route {
                 Method::Get => ["GET", "HEAD"].as_slice(),
                 Method::Put => &["PUT"],
                 Method::Post => &["POST"],
+                Method::Delete => &["DELETE"],
             })
             .copied()
     }
@@ -260,6 +348,14 @@ impl Route {
         let method = if method == "HEAD" { "GET" } else { method };
         self.operations.iter().find(|operation| operation.method.text() == method)
     }
+}
+
+/// Most of a request's body, in bytes: a host stops reading there, and says that it is too long.
+#[must_use]
+pub fn body_max(method: &str, path: &str) -> usize {
+    let route = below(ADMIN_PATH, path)
+        .and_then(|path| ROUTES.iter().find(|route| route.root == Root::Admin && rest_of(route.path, path).is_some()));
+    route.and_then(|route| route.operation(method)).map_or(BODY_MAX, |operation| operation.body_max)
 }
 
 /// Begins the answer to a request.
@@ -290,7 +386,9 @@ fn begin_admin(request: &Request, cx: &mut Cx<'_>) -> Next {
     // A preflight carries no token, by its nature: it gets an answer that knows neither the path nor who asks.
     if request.method == "OPTIONS" {
         let admin = ROUTES.iter().filter(|route| route.root == Root::Admin);
-        return Next::Respond(options(admin.flat_map(Route::methods)));
+        let mut response = options(admin.flat_map(Route::methods));
+        secure::protect(&mut response);
+        return Next::Respond(response);
     }
     let found = found(Root::Admin, ADMIN_PATH, request);
     let path = found.map_or("", |(route, _)| route.path);
@@ -299,25 +397,31 @@ fn begin_admin(request: &Request, cx: &mut Cx<'_>) -> Next {
     let owned = request.clone();
     let next = auth::identify(request, cx, move |principal, cx| match principal {
         Err(refused) => Next::Respond(refused),
-        Ok(principal) => admitted(owned, principal, id, cx),
+        Ok(principal) => admitted(&owned, principal, id, cx),
     });
     finished(next, path, is_write, id, cx)
 }
 
 /// Answers somebody who was let in.
-fn admitted(request: Request, principal: Principal, id: u64, cx: &mut Cx<'_>) -> Next {
-    let Some((route, rest)) = found(Root::Admin, ADMIN_PATH, &request) else {
+fn admitted(request: &Request, principal: Principal, id: u64, cx: &mut Cx<'_>) -> Next {
+    let Some((route, rest)) = found(Root::Admin, ADMIN_PATH, request) else {
         return Next::Respond(not_found(&request.path));
     };
-    match answering(route, &request) {
+    let operation = answering(route, request);
+    // To somebody who is bound to a tenant, what is of all of them is not there, whatever their role.
+    if principal.tenant.is_some() && !operation.as_ref().is_ok_and(|operation| operation.is_for_tenants) {
+        return Next::Respond(not_found(&request.path));
+    }
+    match operation {
         Err(response) => Next::Respond(response),
         Ok(operation) if principal.role < operation.role => {
-            let detail = format!("This needs the role {}; yours is {}.", operation.role, principal.role);
-            Next::Respond(Response::problem(403, "FORBIDDEN", "Not allowed", &detail))
+            Next::Respond(auth::forbidden(operation.role, principal.role, cx))
         }
         Ok(operation) => {
+            let address = auth::address_digest(request, &cx.monitor.settings().admin_token);
             let rest = rest.to_owned();
-            let mut call = Call { request, rest, principal, idempotency: None, id };
+            let request = request.clone();
+            let mut call = Call { request, rest, principal, idempotency: None, id, address };
             if operation.method == Method::Get {
                 return (operation.begin)(&call, cx);
             }
@@ -363,6 +467,7 @@ fn finished(next: Next, route: &'static str, is_write: bool, id: u64, cx: &mut C
         Next::Respond(mut response) => {
             cx.monitor.admin_requests_mut().count(route, is_write, response.status);
             response.number(id);
+            secure::protect(&mut response);
             Next::Respond(response)
         }
         Next::Ask(question, then) => {
@@ -431,6 +536,10 @@ fn method_not_allowed(allowed: &str) -> Response {
     response.headers.push(("allow", allowed.to_owned()));
     response
 }
+
+#[cfg(test)]
+#[path = "writes_tests.rs"]
+mod writes_tests;
 
 #[cfg(test)]
 mod tests {

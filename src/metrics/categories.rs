@@ -16,7 +16,14 @@ pub fn category_of(family: &str) -> &'static str {
         by::CACHE_REQUESTS | by::CACHE_ENTRIES | by::CACHE_UTILIZATION => "cache",
         by::OPERATIONS | by::REFUSALS | by::IN_FLIGHT => "operations",
         by::NAMED_OPERATIONS | by::NAMED_FAILURES | by::NAMED_DURATION => "operations",
-        by::ISOLATES | by::SCOPE | by::HINTS | by::BUILD | by::ADMIN_REQUESTS | by::WEBHOOKS | by::DROPPED => "fleet",
+        by::ISOLATES
+        | by::SCOPE
+        | by::HINTS
+        | by::BUILD
+        | by::ADMIN_REQUESTS
+        | by::AUTH_FAILURES
+        | by::WEBHOOKS
+        | by::DROPPED => "fleet",
         _ => "reliability",
     }
 }

@@ -116,6 +116,8 @@ families! {
         ["pool", "result"], "Hints of other isolates: merged, refused as garbage, or lost because the store failed.";
     ADMIN_REQUESTS: Counter, "seawall_admin_requests_total", "seawall.admin.requests", "{request}",
         ["route", "status"], "Requests to the routes of operators and their tools, by class of status.";
+    AUTH_FAILURES: Counter, "seawall_admin_auth_failures_total", "seawall.admin.auth_failures", "{request}",
+        ["reason"], "Requests to those routes that were not let in, or not let do what they wanted.";
     WEBHOOKS: Counter, "seawall_webhook_deliveries_total", "seawall.webhook.deliveries", "{delivery}",
         ["sink", "outcome"], "Alerts sent to a receiver, by what became of the attempt.";
     DROPPED: Counter, "seawall_dropped_observations_total", "seawall.dropped_observations", "{observation}",

@@ -110,6 +110,9 @@ impl Metrics {
             let status = format!("{status_class}xx");
             all.add(by::ADMIN_REQUESTS, &[route, &status], &Value::Count(*count as f64));
         }
+        for (reason, count) in requests.refused() {
+            all.add(by::AUTH_FAILURES, &[reason], &Value::Count(count as f64));
+        }
         for (sink, outcome, count) in alerts.deliveries() {
             all.add(by::WEBHOOKS, &[sink, outcome], &Value::Count(count as f64));
         }

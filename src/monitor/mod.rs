@@ -10,6 +10,8 @@ pub mod settings;
 
 pub use settings::Settings;
 
+use crate::access::guard::Guard;
+use crate::access::keys::Keys;
 use admin_requests::AdminRequests;
 use checks::Checks;
 use chores::UnderWay;
@@ -19,6 +21,7 @@ use crate::audit;
 use crate::clock::Millis;
 use crate::http::exchange::Answer;
 use crate::http::idempotency::Forgetting;
+use crate::http::order_history;
 use crate::metrics::Metrics;
 use crate::metrics::document::Picture;
 use crate::metrics::samples::Samples;
@@ -38,10 +41,13 @@ pub struct Monitor {
     /// What it measures.
     pub metrics: Metrics,
     admin_requests: AdminRequests,
+    guard: Guard,
+    access_keys: Keys,
     orders: Seen,
     follow: Follow,
     forgetting: Forgetting,
     audit: audit::forget::Forgetting,
+    order_history: order_history::Forgetting,
     probes: Probes,
     uptime_ms: Millis,
     alerts: Alerts,
@@ -83,6 +89,22 @@ impl Monitor {
         &mut self.admin_requests
     }
 
+    /// What bounds guessing at the admin routes.
+    pub(crate) const fn guard_mut(&mut self) -> &mut Guard {
+        &mut self.guard
+    }
+
+    /// The keys by which Cloudflare Access is believed.
+    #[must_use]
+    pub const fn access_keys(&self) -> &Keys {
+        &self.access_keys
+    }
+
+    /// The same, to be changed.
+    pub(crate) const fn access_keys_mut(&mut self) -> &mut Keys {
+        &mut self.access_keys
+    }
+
     /// What was seen of the orders.
     pub const fn orders_mut(&mut self) -> &mut Seen {
         &mut self.orders
@@ -102,6 +124,11 @@ impl Monitor {
     /// When old records of the audit log were last looked for.
     pub(crate) const fn audit_mut(&mut self) -> &mut audit::forget::Forgetting {
         &mut self.audit
+    }
+
+    /// When old orders were last looked for.
+    pub(crate) const fn order_history_mut(&mut self) -> &mut order_history::Forgetting {
+        &mut self.order_history
     }
 
     /// How far the orders were followed.

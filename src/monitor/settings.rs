@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use crate::access;
 use crate::alerts;
 use crate::clock::Millis;
+use crate::config::environment::detect;
 use crate::http::auth::Access;
 use crate::metrics;
 use crate::report::score::Gates;
@@ -86,6 +87,12 @@ const VARIABLES: &[Variable] = &[
     Variable { name: "SEAWALL_ADMIN_KILLS_PER_MINUTE", option: "admin.killsPerMinute", kind: Kind::Json },
     Variable { name: "SEAWALL_AUDIT_KEEP_DAYS", option: "admin.auditKeepDays", kind: Kind::Json },
     Variable { name: "SEAWALL_FOLLOW_INTERVAL_MS", option: "admin.followIntervalMs", kind: Kind::Json },
+    Variable { name: "SEAWALL_ADMIN_FAILURES_PER_MINUTE", option: "admin.failuresPerMinute", kind: Kind::Json },
+    Variable { name: "SEAWALL_ADMIN_ORIGINS", option: "admin.origins", kind: Kind::Json },
+    Variable { name: "CF_ACCESS_TEAM_DOMAIN", option: "admin.access.teamDomain", kind: Kind::Text },
+    Variable { name: "CF_ACCESS_AUD", option: "admin.access.audience", kind: Kind::Text },
+    Variable { name: "SEAWALL_ACCESS_ROLES", option: "admin.access.roles", kind: Kind::Json },
+    Variable { name: "PRODUCTION_MIGRATION_APPROVED", option: "admin.migrationApproved", kind: Kind::Text },
     Variable { name: "SEAWALL_FOLLOW_CACHE", option: "admin.followCache", kind: Kind::Json },
     Variable { name: "LOG_LEVEL", option: "telemetry.logLevel", kind: Kind::Text },
     Variable { name: "OTEL_EXPORTER_OTLP_ENDPOINT", option: "telemetry.otlp.endpoint", kind: Kind::Text },
@@ -134,6 +141,10 @@ impl Settings {
                 Kind::Json => serde_json::from_str(&text).map_err(|_| format!("{name} is not JSON."))?,
             };
             put(&mut options, option, value);
+        }
+        // Where nobody says what it is, a deployed Worker is production.
+        if let Some(environment) = detect(&variable) {
+            put(&mut options, "admin.environment", environment.into());
         }
         serde_json::from_value(Value::Object(options)).map_err(|error| error.to_string()).and_then(Self::checked)
     }

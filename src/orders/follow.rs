@@ -23,6 +23,7 @@ use super::cached_head;
 use super::control::{Control, Hold};
 use super::order::{Order, checksum};
 use super::seen::{Seen, VERIFY_AFTER_MS};
+use super::tenants::Tenants;
 use crate::audit::HEAD_KEY;
 use crate::audit::head::{Head, Mark};
 use crate::clock::{Instant, Millis};
@@ -67,6 +68,11 @@ pub enum Command {
         /// The settings.
         settings: String,
     },
+    /// Take this for what was said of tenants, and forget what was said before.
+    Tenants {
+        /// The JSON of what the order has, by id.
+        tenants: String,
+    },
 }
 
 impl Command {
@@ -77,7 +83,7 @@ impl Command {
             Self::Hold { database, .. } | Self::Reset { database, .. } | Self::Drain { database, .. } => {
                 database.as_deref()
             }
-            Self::Configure { .. } => None,
+            Self::Configure { .. } | Self::Tenants { .. } => None,
         }
     }
 }
@@ -239,7 +245,7 @@ fn obey(cx: &mut Cx<'_>) -> Next {
     let mut commands = Vec::new();
     let mut versions = Vec::new();
     let mut said = None;
-    for name in [Name::Config, Name::Control] {
+    for name in [Name::Config, Name::Control, Name::Tenants] {
         let Some(order) = cx.monitor.orders_mut().newest(name).cloned() else { continue };
         let follow = cx.monitor.follow_mut();
         if follow.obeyed.get(name.text()).is_some_and(|&version| version >= order.version) {
@@ -248,6 +254,10 @@ fn obey(cx: &mut Cx<'_>) -> Next {
         versions.push((name, order.version));
         match name {
             Name::Config => commands.push(Command::Configure { settings: order.value.to_string() }),
+            Name::Tenants => {
+                let tenants = Tenants::read(&order.value).unwrap_or_default();
+                commands.push(Command::Tenants { tenants: json!(tenants.tenants).to_string() });
+            }
             _ => {
                 let control = Control::read(&order.value).unwrap_or_default();
                 commands.extend(control.since(follow.control.as_ref(), &order.by, &order.reason));

@@ -9,6 +9,7 @@ use super::Name;
 use super::control::Control;
 use super::json::NUMBER_MAX;
 use super::order::{BY_MAX, Damage, Order, REASON_MAX, TEXT_MAX, checksum};
+use super::tenants::Tenants;
 use crate::clock::Instant;
 use crate::config::keys::Shape;
 use crate::config::parse::{Source, check_text};
@@ -132,7 +133,10 @@ pub fn check(proposal: &Proposal) -> Result<(), Refusal> {
         Name::Control => {
             Control::read(&proposal.value).map(drop).map_err(|problem| Refusal::Unusable(format!("value: {problem}")))
         }
-        _ => Ok(()),
+        Name::Tenants => {
+            Tenants::read(&proposal.value).map(drop).map_err(|problem| Refusal::Unusable(format!("value: {problem}")))
+        }
+        Name::Flags | Name::Kill | Name::Phase | Name::Tokens => Ok(()),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Time and chance, from the platform. The only file that reads either.
 
-use worker::js_sys::{Date, Math};
+use worker::js_sys::{self, Date, Math, Reflect, Uint8Array};
 
 use super::promise;
 use crate::clock::{Instant, Millis};
@@ -26,4 +26,12 @@ pub(super) fn seed() -> u64 {
     const SPAN: f64 = 4_294_967_296.0;
     let bits = || (Math::random() * SPAN) as u64;
     bits() << 32 | bits()
+}
+
+/// Chance that is fit for secrets: `crypto.getRandomValues`. `None` where the platform has none.
+pub(super) fn secret<const BYTES: usize>() -> Option<[u8; BYTES]> {
+    let crypto = Reflect::get(&js_sys::global(), &"crypto".into()).ok()?;
+    let bytes = Uint8Array::new_with_length(u32::try_from(BYTES).ok()?);
+    promise::call(&crypto, "getRandomValues", &[&bytes]).ok()?;
+    bytes.to_vec().try_into().ok()
 }

@@ -21,7 +21,7 @@ pub(super) async fn fetch(request: Request, env: Env, context: Context) -> worke
     // The handle: the request's own `clone` would read its body twice.
     let source = AsRef::<JsValue>::as_ref(request.inner()).clone();
     let work = async move {
-        let (body, body_problem) = match body::read(&source).await {
+        let (body, body_problem) = match body::read(&source, routes::body_max(&head.method, &head.path)).await {
             Ok(body) => (body, None),
             Err(problem) => (String::new(), Some(problem)),
         };
@@ -58,13 +58,25 @@ fn head_of(request: &Request) -> http::Request {
     // Cut by hand: the platform has made it regular, and a parser of URLs would weigh 80 KB.
     let url = request.inner().url();
     let query = url.split_once('?').map_or("", |(_, after)| after.split('#').next().unwrap_or_default());
+    let headers: Vec<(String, String)> = request.headers().entries().collect();
+    // Cloudflare sets it, whatever was sent; where nothing stands before the Worker, anybody may, and it is one more word of theirs.
+    let address = headers.iter().find(|(name, _)| name == "cf-connecting-ip").map(|(_, address)| address.clone());
     http::Request {
         method: request.inner().method(),
         path: request.path(),
+        origin: origin_of(&url).map(str::to_owned),
+        address,
         query: query.to_owned(),
-        headers: request.headers().entries().collect(),
+        headers,
         ..http::Request::default()
     }
+}
+
+/// The scheme and host of an address.
+fn origin_of(url: &str) -> Option<&str> {
+    let host = url.find("://")? + 3;
+    let end = url[host..].find(['/', '?', '#']).map_or(url.len(), |length| host + length);
+    url.get(..end)
 }
 
 fn sent(response: http::Response) -> worker::Result<Response> {

@@ -10,7 +10,7 @@ use worker::{Context, Env, console_debug, console_error, console_log, console_wa
 use super::caller;
 use super::isolate::{DATABASE, Isolate, Visit, variable};
 use super::kv::{self, StoreFailed};
-use super::{clock, driver, strong, upstream};
+use super::{clock, driver, strong, trust, upstream};
 use crate::clock::Millis;
 use crate::http::exchange::{Answer, Cx, Next, Outgoing, Question};
 use crate::http::{Response, exchange};
@@ -138,6 +138,19 @@ impl Host {
             Question::AllFacts { probe_age_max_ms } => self.facts(Some(probe_age_max_ms)).await,
             Question::Fetch(outgoing) => self.fetched(&outgoing).await,
             Question::Export(outgoing) => self.fetched(&outgoing).await,
+            Question::Keys { url, timeout_ms } => {
+                match driver::first_of(upstream::load(&url), clock::sleep(timeout_ms)).await {
+                    Some(text) => Answer::Text(text),
+                    None => Answer::Failed(format!("It did not answer within {timeout_ms} ms.")),
+                }
+            }
+            Question::Verify { modulus, exponent, signed, signature } => {
+                Answer::Verified(trust::is_signed(&modulus, &exponent, &signed, &signature).await.unwrap_or_default())
+            }
+            Question::Chance => match clock::secret::<32>() {
+                Some(bytes) => Answer::Chance(bytes.iter().map(|byte| format!("{byte:02x}")).collect()),
+                None => Answer::Failed("The platform gives no chance.".to_owned()),
+            },
             // They are handed over when they are made.
             Question::Logs => Answer::Logs(Vec::new()),
             Question::ReadCached { key } => match self.within_limit(kv::read_cached(&self.env, &key)).await {
@@ -207,7 +220,9 @@ impl Host {
 }
 
 fn with_cx<T>(work: impl FnOnce(&mut exchange::Cx<'_>) -> T) -> T {
-    let (now, random) = (clock::now(), clock::seed());
+    let now = clock::now();
+    // Where there is no `crypto`, ids are as good as any; secrets are made of `Question::Chance` alone.
+    let random = clock::secret().map_or_else(clock::seed, u64::from_ne_bytes);
     MONITOR.with_borrow_mut(|monitor| work(&mut Cx { monitor, now, random }))
 }
 

@@ -27,6 +27,8 @@ mod promise;
 #[cfg(feature = "worker")]
 mod strong;
 #[cfg(feature = "worker")]
+mod trust;
+#[cfg(feature = "worker")]
 mod upstream;
 #[cfg(feature = "worker")]
 mod watched;

@@ -6,10 +6,12 @@ use worker::wasm_bindgen::JsValue;
 use worker::worker_sys::web_sys::{self, AbortController};
 use worker::{Headers, Method, Request, RequestInit, RequestRedirect};
 
+use super::body;
 use super::promise::{call, settled};
 use crate::config::address::Address;
 use crate::hrana::proto::{PipelineRequest, PipelineResponse, StreamResult, Version};
 use crate::hrana::{decode, encode};
+use crate::http::BODY_MAX;
 use crate::http::exchange::Outgoing;
 
 /// What is known of a failed request; `outcome::judge` takes it. It holds no text of the server, which may quote
@@ -73,6 +75,19 @@ pub(super) async fn deliver<Name: AsRef<str>>(outgoing: &Outgoing<Name>) -> Opti
     let headers = Reflect::get(&response, &"headers".into()).ok()?;
     let retry_after = call(&headers, "get", &[&"retry-after".into()]).ok().and_then(|value| value.as_string());
     Some((status_of(&response), retry_after))
+}
+
+/// Loads the text at an address; `None` unless it answers with 200 and no more than a request's body may have.
+pub(super) async fn load(url: &str) -> Option<String> {
+    let mut init = RequestInit::new();
+    init.with_method(Method::Get).with_redirect(RequestRedirect::Manual);
+    let request = Request::new_with_init(url, &init).ok()?;
+    let abort = AbortOnDrop::new().ok()?;
+    let response = settled(abort.fetch(&request).ok()?).await.ok()?;
+    if status_of(&response) != 200 {
+        return None;
+    }
+    body::read(&response, BODY_MAX).await.ok()
 }
 
 fn outgoing_request<Name: AsRef<str>>(outgoing: &Outgoing<Name>) -> worker::Result<Request> {

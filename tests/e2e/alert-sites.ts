@@ -62,6 +62,9 @@ async function answered(response: Response): Promise<Answered> {
   return { status: response.status, headers, body: await response.text() };
 }
 
+/** Isolates tell each other so often what they have counted. */
+const STATS_INTERVAL_MS = 1_000;
+
 /** Starts the Worker as `first` and `second`, and whatever else `more` gives: a part of its bindings, by name. */
 export async function startWorkerSite(
   more: Record<string, Record<string, unknown>> = {},
@@ -76,6 +79,7 @@ export async function startWorkerSite(
         CB_FAILURE_THRESHOLD: String(FAILURES_MAX),
         CB_RECOVERY_TIMEOUT: String(RECOVERY_MS),
         DB_HEALTH_CHECK_INTERVAL: "1000",
+        METRICS_STATS_INTERVAL_MS: String(STATS_INTERVAL_MS),
         SEAWALL_ALERTS: JSON.stringify(ALERTS),
       };
       const worker = (bindings: Record<string, unknown>, scriptName?: string): TestWorker => ({
@@ -132,7 +136,8 @@ export async function startNodeSite(): Promise<Site> {
   const isolate = () => {
     const circuitBreaker = { failureThreshold: FAILURES_MAX, recoveryTimeout: RECOVERY_MS };
     const primary = createClient({ url: proxy.url, seawall: { circuitBreaker } });
-    const monitor = createMonitor({ databases: { primary }, adminToken: TOKEN, alerts: ALERTS, store });
+    const metrics = { statsIntervalMs: STATS_INTERVAL_MS };
+    const monitor = createMonitor({ databases: { primary }, adminToken: TOKEN, alerts: ALERTS, metrics, store });
     return {
       async ask({ path, ...init }: Asked) {
         return answered(await monitor.handle(new Request(`http://127.0.0.1${path}`, init)));

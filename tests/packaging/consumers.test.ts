@@ -1,4 +1,5 @@
 // The installed tarball in each kind of project that it is for, against a real server.
+import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -251,4 +252,29 @@ it.each(["mts", "cts"])("TypeScript checks a .%s consumer, declarations included
   const resolution = ["--module", "nodenext", "--moduleResolution", "nodenext"];
   const compiler = join(ROOT, "node_modules/typescript/bin/tsc");
   await run(process.execPath, [compiler, ...strict, ...target, ...resolution, source], consumer.folder);
+});
+
+it("HLT-27: the command line comes with the package, and asks a monitor of it", async () => {
+  const server = write(
+    "monitored.mjs",
+    `import { createServer } from "node:http";
+    import { createClient } from "seawall";
+    import { createMonitor } from "seawall/monitor";
+    const primary = createClient({ url: "${sqld.url}" });
+    const monitor = createMonitor({ databases: { primary } });
+    createServer(async (request, response) => {
+      const answer = await monitor.handle(new Request("http://127.0.0.1" + request.url));
+      response.writeHead(answer.status, Object.fromEntries(answer.headers)).end(await answer.text());
+    }).listen(0, "127.0.0.1", function () { console.log(this.address().port); });`,
+  );
+  const child = spawn(process.execPath, [server], { cwd: consumer.folder, stdio: ["ignore", "pipe", "inherit"] });
+  try {
+    const port = Number(String(await new Promise((resolve) => child.stdout.once("data", resolve))));
+    const args = ["--offline", "seawall", "monitor:health", "--url", `http://127.0.0.1:${port}`];
+    const { status, databases } = JSON.parse(await run("npx", args, consumer.folder));
+    expect(status).toBe("healthy");
+    expect(databases.primary.circuit).toBe("CLOSED");
+  } finally {
+    child.kill();
+  }
 });

@@ -23,6 +23,7 @@ it("holds the entries, the core, the declarations, a readme and both licences, a
       "LICENSE-APACHE",
       "LICENSE-MIT",
       "README.md",
+      "dist/cli.js",
       "dist/core.wasm",
       "dist/edge-light.js",
       "dist/index.cjs",
@@ -41,8 +42,10 @@ it("holds the entries, the core, the declarations, a readme and both licences, a
 });
 
 it("every path that package.json names is there", () => {
-  const { exports, main, module, types } = JSON.parse(readFileSync(join(consumer.installed, "package.json"), "utf8"));
-  const named = JSON.stringify([exports, main, module, types]).match(/\.\/[^"]+\.[^"]+/g) ?? [];
+  const { bin, exports, main, module, types } = JSON.parse(
+    readFileSync(join(consumer.installed, "package.json"), "utf8"),
+  );
+  const named = JSON.stringify([bin, exports, main, module, types]).match(/\.\/[^"]+\.[^"]+/g) ?? [];
   const targets = named.filter((path) => path.startsWith("./dist/"));
   expect(targets.length).toBeGreaterThan(5);
   expect(targets.filter((path) => !existsSync(join(consumer.installed, path)))).toEqual([]);

@@ -1,7 +1,4 @@
-// Reads a request's body up to a bound, so that one without an end costs no more than one at the bound.
-
-/** Most of a request's body, in bytes: as src/http/mod.rs has it. */
-const BODY_MAX = 65_536;
+// Reads the body of a request, or of a response, up to a bound, so that one without an end costs no more than one at the bound.
 
 /** A body as the routes see it: its text, or why there is none. */
 export interface Body {
@@ -9,10 +6,10 @@ export interface Body {
   bodyProblem?: "tooLong" | "notText" | "unread";
 }
 
-/** Reads the body of a request. Never rejects, and never holds more than the bound and one chunk. */
-export async function bodyOf(request: Request): Promise<Body> {
+/** Reads the body of a request, or of a response, of at most `max` bytes. Never rejects, and never holds more than the bound and one chunk. */
+export async function bodyOf(request: Request | Response, max: number): Promise<Body> {
   if (request.body === null) return { body: "" };
-  if (Number(request.headers.get("content-length") ?? 0) > BODY_MAX) {
+  if (Number(request.headers.get("content-length") ?? 0) > max) {
     await request.body.cancel().catch(() => {});
     return { body: "", bodyProblem: "tooLong" };
   }
@@ -31,7 +28,7 @@ export async function bodyOf(request: Request): Promise<Body> {
       const { done, value } = await reader.read();
       if (done) return { body: body + decoded(decoder, undefined) };
       bytes += value.byteLength;
-      if (bytes > BODY_MAX) return { body: "", bodyProblem: "tooLong" };
+      if (bytes > max) return { body: "", bodyProblem: "tooLong" };
       body += decoded(decoder, value);
     }
   } catch (error) {

@@ -9,6 +9,8 @@ export interface Asked {
   method: string;
   path: string;
   query: string;
+  /** The scheme and host that it was sent to. */
+  origin?: string;
   headers: [string, string][];
   body: string;
   /** Why the body could not be read; it is empty then. */
@@ -36,7 +38,8 @@ export type Command =
   | { do: "hold"; database: string | null; state: "open" | "closed" | null; by: string; reason: string }
   | { do: "reset"; database: string | null; by: string; reason: string }
   | { do: "drain"; database: string | null; isAll: boolean }
-  | { do: "configure"; settings: string };
+  | { do: "configure"; settings: string }
+  | { do: "tenants"; tenants: string };
 
 /** What the routes ask. */
 export type Question =
@@ -49,6 +52,9 @@ export type Question =
   | { ask: "readCached"; key: string }
   | { ask: "putCached"; key: string; text: string }
   | ({ ask: "fetch" | "export" } & Outgoing)
+  | { ask: "keys"; url: string; timeoutMs: number }
+  | { ask: "verify"; modulus: string; exponent: string; signed: string; signature: string }
+  | { ask: "chance" }
   | { ask: "logs" }
   | { ask: "obey"; commands: Command[] };
 
@@ -60,6 +66,8 @@ export type Answer =
   | { swapped: boolean }
   | { keys: string[] }
   | { cached: boolean }
+  | { verified: boolean }
+  | { chance: string }
   | { logs: CoreRecord[] }
   | { fetched: { status: number; retryAfter: string | null } }
   | "obeyed"
@@ -90,7 +98,9 @@ export async function carriedOut(
   }
 }
 
-/** 64 bits as hexadecimal digits. */
-function chance(): string {
-  return Array.from(crypto.getRandomValues(new Uint8Array(8)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+/** Chance that is fit for secrets, as hexadecimal digits. */
+export function chance(bytes = 8): string {
+  return Array.from(crypto.getRandomValues(new Uint8Array(bytes)), (byte) => byte.toString(16).padStart(2, "0")).join(
+    "",
+  );
 }

@@ -27,6 +27,9 @@ export type {
   MetricsTextOptions,
 } from "./metrics.ts";
 export {
+  type AccessOptions,
+  type AdminOptions,
+  type AdminRole,
   createMonitor,
   getDatabaseMonitor,
   type Monitor,

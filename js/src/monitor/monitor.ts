@@ -7,7 +7,7 @@ import { alertsOf } from "./alert-orders.ts";
 import type { AlertsOptions, MonitorAlerts } from "./alerts.ts";
 import { bodyOf } from "./body.ts";
 import type { HealthDocument, MonitorMetrics, Overview } from "./documents.ts";
-import { type Answer, type Asked, carriedOut, type Host, type Question, type Responded } from "./exchange.ts";
+import { type Answer, type Asked, carriedOut, chance, type Host, type Question, type Responded } from "./exchange.ts";
 import { LiveCore } from "./live-core.ts";
 import { LogReader } from "./logs.ts";
 import { BusinessMetrics, type MetricsTextOptions } from "./metrics.ts";
@@ -16,12 +16,15 @@ import { obeyed } from "./obey.ts";
 import { type OrderListener, OrderWatch, type SeenOrders } from "./orders.ts";
 import { fetched } from "./outgoing.ts";
 import { StrongHost } from "./strong-host.ts";
+import { keysAt, verified } from "./trust.ts";
 import { type Watchable, type Watched, type WatchedTenants, watchedOf } from "./watched.ts";
 
 /** The latest time that a date can be, in milliseconds. */
 const CLOCK_MAX_MS = 8.64e15;
 /** How often a timer looks whether something is due, in milliseconds. */
 const TICK_MS = 1_000;
+/** As the core asks for it. */
+const CHANCE_BYTES = 32;
 const CHECK_INTERVAL_MIN_MS = 1_000;
 const CHECK_INTERVAL_DEFAULT_MS = 15_000;
 /** A probe that is at most so old answers `healthCheck`, as it answers the routes, in milliseconds. */
@@ -31,7 +34,7 @@ const PROBE_AGE_MAX_MS = 1_000;
 export interface MonitorOptions {
   /** The databases by name. The first is what the health document is about. */
   databases: Readonly<Record<string, Watchable>>;
-  /** Tenants by a name for all of them: how many there are is shown, and nothing of any one. */
+  /** Tenants by a name for all of them: how many there are is shown, and nothing of any one. They obey the order `tenants`. */
   tenants?: Readonly<Record<string, WatchedTenants>>;
   /** The routes lie under this path; `/api` by default, and `""` for none. */
   basePath?: string;
@@ -70,6 +73,37 @@ export interface AdminOptions {
   followIntervalMs?: number;
   /** It looks into `cache`, and not into `store`: for fleets that would be too many for that. */
   followCache?: boolean;
+  /**
+   * Requests a minute, and at once after a pause, with something that does not let in; 300 by default. Each isolate counts
+   * for itself, whoever asks.
+   */
+  failuresPerMinute?: number;
+  /** Whom Cloudflare Access lets in, and as what. Without it nobody's word is taken but that of tokens. */
+  access?: AccessOptions;
+  /** Where pages may come from that write by way of Access, beside the address that requests are sent to. */
+  origins?: string[];
+  /** What runs here. Where it is `production`, the phase of a deployment is written with approval only; found out by default. */
+  environment?: string;
+  /** The approval: exactly `"true"`. `PRODUCTION_MIGRATION_APPROVED` by default. */
+  migrationApproved?: string;
+}
+
+/** What somebody may do; each role may do what those before it may. */
+export type AdminRole = "viewer" | "operator" | "admin";
+
+/** See {@link AdminOptions.access}. */
+export interface AccessOptions {
+  /** The team's name, or its domain: `acme` or `acme.cloudflareaccess.com`. */
+  teamDomain: string;
+  /** The tag of the Access application (AUD), or several. */
+  audience: string | string[];
+  /** Who may do what; of several roles the greatest counts. Whoever is not named has `default`, or is refused. */
+  roles?: {
+    emails?: Readonly<Record<string, AdminRole>>;
+    groups?: Readonly<Record<string, AdminRole>>;
+    services?: Readonly<Record<string, AdminRole>>;
+    default?: "viewer" | null;
+  };
 }
 
 /** See {@link MonitorOptions.telemetry}. */
@@ -177,7 +211,8 @@ class IsolateMonitor implements Monitor, Host {
     this.#databases = Object.entries(databases).map(([name, watchable]) => watchedOf(name, watchable));
     this.#tenants = Object.entries(tenants);
     this.#basePath = settings.basePath ?? "/api";
-    this.#core = new LiveCore(JSON.stringify({ ...settings, ...metricsOf(settings.metrics, this.#databases) }));
+    const admin = { ...hereOf(platform), ...settings.admin };
+    this.#core = new LiveCore(JSON.stringify({ ...settings, ...metricsOf(settings.metrics, this.#databases), admin }));
     this.#platform = platform;
     this.#startedAtMs = this.now();
     this.metrics = new BusinessMetrics(() => this.#core.get());
@@ -193,7 +228,7 @@ class IsolateMonitor implements Monitor, Host {
 
   async handle(request: Request): Promise<Response> {
     try {
-      const responded = await this.#answerTo(await askedOf(request));
+      const responded = await this.#answerTo(await this.#askedOf(request));
       this.#platform.waitUntil(this.tick());
       return responseOf(responded);
     } catch (error) {
@@ -301,13 +336,27 @@ class IsolateMonitor implements Monitor, Host {
       case "fetch":
       case "export":
         return fetched(question);
+      case "keys":
+        return keysAt(question);
+      case "verify":
+        return verified(question);
+      case "chance":
+        return { chance: chance(CHANCE_BYTES) };
       case "logs":
         return { logs: this.#logs.read(this.#databases) };
       case "obey":
-        return obeyed(question.commands, this.#databases);
+        return obeyed(question.commands, this.#databases, this.#tenants);
       default:
         return this.#strong.answer(question);
     }
+  }
+
+  /** The request as the routes see it. */
+  async #askedOf(request: Request): Promise<Asked> {
+    const { origin, pathname: path, search } = new URL(request.url);
+    const { method, headers } = request;
+    const body = await bodyOf(request, this.#core.get().bodyMax(method, path));
+    return { method, path, query: search.slice(1), origin, headers: [...headers], ...body };
   }
 
   async #answerTo(asked: Asked): Promise<Responded> {
@@ -364,11 +413,12 @@ class IsolateMonitor implements Monitor, Host {
   }
 }
 
-/** The request as the routes see it. */
-async function askedOf(request: Request): Promise<Asked> {
-  const { pathname, search } = new URL(request.url);
-  const { method, headers } = request;
-  return { method, path: pathname, query: search.slice(1), headers: [...headers], ...(await bodyOf(request)) };
+/** What the platform says of whether a deployment may be moved here. */
+function hereOf(platform: Platform): AdminOptions {
+  // A Worker that nobody told what it is runs in production; anything else that nobody told is somebody's machine.
+  const environment = platform.environment() ?? (platform.isPolling ? "production" : "development");
+  const migrationApproved = platform.variable?.("PRODUCTION_MIGRATION_APPROVED");
+  return { environment, ...(migrationApproved !== undefined && { migrationApproved }) };
 }
 
 function responseOf({ status, headers, body }: Responded): Response {

@@ -2,16 +2,26 @@
 
 import type { SeawallOptions } from "../config/options.ts";
 import { CircuitState } from "../controls.ts";
+import type { TenantOrder } from "../tenants/tenants.ts";
 import type { Answer, Command } from "./exchange.ts";
-import type { Watched, WatchedControls } from "./watched.ts";
+import type { Watched, WatchedControls, WatchedTenants } from "./watched.ts";
 
 /** The settings of each database before the first order changed them. */
 const own = new WeakMap<WatchedControls, string>();
 
 /** Obeys `commands` as far as there is something here that they are about. */
-export function obeyed(commands: readonly Command[], databases: readonly Watched[]): Answer {
+export function obeyed(
+  commands: readonly Command[],
+  databases: readonly Watched[],
+  tenants: readonly (readonly [string, WatchedTenants])[],
+): Answer {
   const problems: string[] = [];
   for (const command of commands) {
+    if (command.do === "tenants") {
+      const said = JSON.parse(command.tenants) as Record<string, TenantOrder>;
+      for (const [, those] of tenants) those.obey?.(said);
+      continue;
+    }
     const isMeant = ({ name }: Watched) =>
       !("database" in command) || command.database === null || command.database === name;
     for (const { name, controls } of databases.filter(isMeant)) {
@@ -26,7 +36,7 @@ export function obeyed(commands: readonly Command[], databases: readonly Watched
   return problems.length === 0 ? "obeyed" : { failed: problems.join(" ") };
 }
 
-function obey(command: Command, controls: WatchedControls): void {
+function obey(command: Exclude<Command, { do: "tenants" }>, controls: WatchedControls): void {
   switch (command.do) {
     case "hold": {
       const { state, by, reason } = command;

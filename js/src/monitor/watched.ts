@@ -48,7 +48,7 @@ export type WatchedControls = Pick<Controls, "status" | "healthCheck"> &
 export type Watchable = WatchedClient | WatchedGuard | object;
 
 /** Tenants to watch, as a whole: each of them is somebody's, and none is named. */
-export type WatchedTenants = Pick<Tenants, "status">;
+export type WatchedTenants = Pick<Tenants, "status"> & Partial<Pick<Tenants, "obey">>;
 
 /** One database as the monitor sees it. */
 export interface Watched {

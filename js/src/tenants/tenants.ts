@@ -9,6 +9,7 @@ import { type Platform, platform as thisPlatform } from "../platform/platform.ts
 import { guardFor, type ProtectOptions, protectBy } from "../protect/protect.ts";
 import { Capacity, type CapacityOptions, type CapacityStatus } from "./capacity.ts";
 import { Residues } from "./residue.ts";
+import type { TierName } from "./tier.ts";
 
 /** Where a tenant's database is, and what the tenant may use. Settings under `seawall` win over those beside `url`. */
 export interface TenantConfig extends Config, Pick<SeawallOptions, "tier" | "rateLimit" | "queryCost"> {}
@@ -44,8 +45,22 @@ export interface TenantsStatus {
   capacity?: CapacityStatus;
 }
 
+/** What operators said of one tenant: see {@link Tenants.obey}. */
+export interface TenantOrder {
+  /** Its tier; without it, what `open` says. */
+  tier?: TierName;
+  /** Whether everything of it is refused. */
+  suspended?: boolean;
+}
+
 interface Live {
   readonly made: object;
+  /** The tier that `open` said. */
+  readonly own: TierName | undefined;
+  /** The tier that operators said. */
+  ordered: TierName | undefined;
+  /** It has a tier that holds no more, and is opened anew when it has no work in flight. */
+  isStale?: boolean;
   readonly driver: () => Driver;
   isBusy(): boolean;
   close(): void;
@@ -69,6 +84,7 @@ export class Tenants {
   readonly #residues: Residues;
   readonly #capacity: Capacity | undefined;
   readonly #platform: Platform;
+  #orders = new Map<string, TenantOrder>();
   #evicted = 0;
   #isClosed = false;
 
@@ -85,12 +101,20 @@ export class Tenants {
   /**
    * The client of a tenant.
    *
-   * @throws ResilienceError `OVERLOADED` when as many tenants as there may be have work in flight, `CLIENT_CLOSED` after
+   * @throws ResilienceError `TENANT_SUSPENDED` while operators have it suspended, `OVERLOADED` when as many tenants as there may be have work in flight, `CLIENT_CLOSED` after
    * {@link Tenants.close}, and whatever `open` or {@link createClient} throw.
    */
   get<T extends object = SeawallClient>(id: string): T {
     const nowMs = this.#platform.now();
+    if (this.#orders.get(id)?.suspended === true) {
+      throw makeError("TENANT_SUSPENDED", `The tenant ${JSON.stringify(id)} is suspended; nothing was sent.`, {
+        origin: "policy",
+        retry: "never",
+        outcome: "not_executed",
+      });
+    }
     let live = this.#live.get(id);
+    if (live?.isStale === true && this.evict(id)) live = undefined;
     if (live === undefined) {
       live = this.#make(id, nowMs);
     } else {
@@ -119,6 +143,19 @@ export class Tenants {
     this.#live.get(id)?.close();
     this.#live.delete(id);
     this.#residues.forget(id);
+  }
+
+  /**
+   * Takes what operators said of tenants, by id, and forgets what they said before. A tier holds for what comes next; a
+   * tenant that is suspended is not given out any more, and who has its client may end what was begun.
+   */
+  obey(orders: Readonly<Record<string, TenantOrder>>): void {
+    this.#orders = new Map(Object.entries(orders));
+    for (const [id, live] of [...this.#live]) {
+      const { tier, suspended } = this.#orders.get(id) ?? {};
+      this.#setTier(id, live, tier);
+      if (suspended === true) this.evict(id);
+    }
   }
 
   status(): TenantsStatus {
@@ -150,7 +187,18 @@ export class Tenants {
     driver.capacity = this.#capacity;
     const left = this.#residues.take(id);
     if (left !== undefined) driver.resume(left);
+    this.#setTier(id, live, this.#orders.get(id)?.tier);
     return live;
+  }
+
+  /** Has it the tier that operators said, else the one that `open` said; one without either is opened anew. */
+  #setTier(id: string, live: Live, tier: TierName | undefined): void {
+    if (tier === live.ordered) return;
+    const holds = tier ?? live.own;
+    live.ordered = tier;
+    live.isStale = holds === undefined;
+    if (holds === undefined) this.evict(id);
+    else live.driver().setTier(holds);
   }
 
   #opened(id: string, config: TenantConfig | ProtectedTenant, touchedMs: number): Live {
@@ -158,7 +206,8 @@ export class Tenants {
       const { client, ...options } = config;
       const driver = guardFor({ name: id, ...options });
       const made = protectBy(client, options, driver);
-      return { made, driver: () => driver, isBusy: () => driver.isBusy(), close: () => driver.close(), touchedMs };
+      const [isBusy, close] = [() => driver.isBusy(), () => driver.close()];
+      return { made, own: options.tier, ordered: undefined, driver: () => driver, isBusy, close, touchedMs };
     }
     const { tier, rateLimit, queryCost, seawall, ...rest } = config;
     const given = definedOf({ tier, rateLimit, queryCost });
@@ -167,7 +216,7 @@ export class Tenants {
       client.close();
       client.seawall.cache.clear();
     };
-    return { made: client, driver, isBusy, close, touchedMs };
+    return { made: client, own: seawall?.tier ?? tier, ordered: undefined, driver, isBusy, close, touchedMs };
   }
 
   /** Puts aside the one that was idle for too long, and as many more as are too many, those first that nobody used for longest. */
@@ -188,7 +237,9 @@ export class Tenants {
 
   #putAside(id: string, live: Live): void {
     const driver = live.driver();
-    const left = driver.leave();
+    // What operators said is said again when it is opened.
+    const isOrdered = live.ordered !== undefined || live.isStale === true;
+    const left = isOrdered ? { ...driver.leave(), tier: undefined } : driver.leave();
     this.#live.delete(id);
     live.close();
     driver.free();

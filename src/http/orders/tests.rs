@@ -32,7 +32,8 @@ struct Host {
 
 impl Host {
     fn new() -> Self {
-        let settings = Settings { admin_token: super::super::auth::Access::by_token(TOKEN), ..Settings::default() };
+        let mut settings = Settings { admin_token: super::super::auth::Access::by_token(TOKEN), ..Settings::default() };
+        settings.admin.environment = "development".to_owned();
         Self { monitor: Some(Monitor::new(settings)), now: NOW, ..Self::default() }
     }
 

@@ -6,6 +6,8 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use seawall::error::CODES;
+use seawall::metrics::categories::{CATEGORIES, category_of};
+use seawall::metrics::families::FAMILIES;
 use seawall::policy::breaker::CHANGES;
 use seawall::policy::connection::TRANSITIONS;
 use seawall::policy::tier::TIERS;
@@ -109,4 +111,30 @@ fn the_table_of_tiers_for_typescript_is_current() {
     }
     text.push_str("} as const;\n");
     same("js/src/tenants/tier-table.ts", &text);
+}
+
+#[test]
+fn the_openapi_document_is_current() {
+    let text = serde_json::to_string_pretty(&seawall::http::openapi::made("/api")).unwrap();
+    same("docs/openapi.json", &(text + "\n"));
+}
+
+#[test]
+fn the_categories_of_metrics_for_the_command_line_are_current() {
+    let mut text = String::from(
+        "// Written from src/metrics/categories.rs by `UPDATE=1 cargo test --test conformance generated`. Do not edit.\n\n\
+         /** What metrics can be about. */\nexport const CATEGORIES = [\n",
+    );
+    for category in CATEGORIES {
+        writeln!(text, "  \"{category}\",").unwrap();
+    }
+    text.push_str(
+        "] as const;\n\n/** The category of each family of ours; what is not here is the application's own. */\n\
+         export const CATEGORY_OF: Readonly<Record<string, (typeof CATEGORIES)[number]>> = {\n",
+    );
+    for family in FAMILIES {
+        writeln!(text, "  {}: \"{}\",", family.name, category_of(family.name)).unwrap();
+    }
+    text.push_str("};\n");
+    same("js/src/cli/metric-categories.ts", &text);
 }

@@ -10,7 +10,7 @@ export const PREFLIGHT: RouteCase[] = PATHS.map((path) => ({
   headers: { origin: "https://evil.example", "access-control-request-method": "PUT" },
   status: 204,
   answers: {
-    allow: /^GET, HEAD, PUT, POST, OPTIONS$/,
+    allow: /^GET, HEAD, PUT, POST, DELETE, OPTIONS$/,
     "access-control-allow-origin": null,
     "access-control-allow-methods": null,
     "www-authenticate": null,

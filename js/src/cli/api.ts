@@ -1,0 +1,144 @@
+// Asks the routes of a Worker, or of `handle` of `seawall/monitor`, over HTTP. It decides what is no answer.
+
+import { CliError, EXIT } from "./exit.ts";
+import { printable } from "./printable.ts";
+import type { Endpoint } from "./settings.ts";
+import type { Terminal } from "./terminal.ts";
+
+/** Longest answer that is read, in bytes. */
+const BODY_MAX = 8 << 20;
+
+interface Problem {
+  code?: unknown;
+  detail?: unknown;
+}
+
+/** One command's way to its server. */
+export class Api {
+  readonly #endpoint: Endpoint;
+  readonly #terminal: Terminal;
+  /** Ends all requests at once; its reason is what the command ends with. */
+  readonly #signal: AbortSignal;
+
+  constructor(endpoint: Endpoint, terminal: Terminal, signal: AbortSignal) {
+    this.#endpoint = endpoint;
+    this.#terminal = terminal;
+    this.#signal = signal;
+  }
+
+  /** Whether there is a token to show. */
+  get hasToken(): boolean {
+    return this.#endpoint.token !== undefined;
+  }
+
+  /** Where the routes lie. */
+  get base(): string {
+    return this.#endpoint.base;
+  }
+
+  /** A document of a route for everybody. 503 is an answer too, of a database that is not well. */
+  async document<T>(path: string): Promise<T> {
+    return json(await this.#ask(`${this.#endpoint.base}${path}`, {}));
+  }
+
+  /** A text of such a route. */
+  async text(path: string, accept: string): Promise<string> {
+    return (await this.#ask(`${this.#endpoint.base}${path}`, { accept })).body;
+  }
+
+  /** A document of a route for operators. */
+  async admin<T>(path: string): Promise<T> {
+    const { admin, token = "" } = this.#endpoint;
+    return json(await this.#ask(`${admin}${path}`, { authorization: `Bearer ${token}` }));
+  }
+
+  async #ask(url: string, headers: Record<string, string>): Promise<Answer> {
+    const done = this.#terminal.waiting(`Asking ${this.#endpoint.base}`);
+    const began = performance.now();
+    try {
+      // A redirect is not followed: a token would go where nobody sent it.
+      const response = await fetch(url, { headers, redirect: "manual", signal: this.#signal });
+      const body = await bodyOf(response);
+      this.#terminal.trace(`GET ${url} ${response.status} ${Math.round(performance.now() - began)} ms`);
+      return checked({ url, status: response.status, type: response.headers.get("content-type") ?? "", body });
+    } catch (error) {
+      if (error instanceof CliError) throw error;
+      if (this.#signal.aborted) throw this.#signal.reason;
+      this.#terminal.trace(`GET ${url} failed after ${Math.round(performance.now() - began)} ms`);
+      throw unreachable(
+        this.#endpoint.base,
+        `nobody answers (${causeOf(error)}). Is the address right, and is it running?`,
+      );
+    } finally {
+      done();
+    }
+  }
+}
+
+interface Answer {
+  url: string;
+  status: number;
+  type: string;
+  body: string;
+}
+
+/** @throws CliError for whatever is no answer of Seawall's. */
+function checked(answer: Answer): Answer {
+  const { url, status, type, body } = answer;
+  if (status === 200 && !type.includes("html")) return answer;
+  if (status === 503 && type.startsWith("application/json")) return answer;
+  if (status >= 300 && status < 400) throw unreachable(url, "it redirects to another address. Give that one.");
+  const problem = type.startsWith("application/problem+json") ? (read(body) as Problem | undefined) : undefined;
+  if (typeof problem?.code !== "string") {
+    throw unreachable(
+      url,
+      `the answer (status ${status}) is not Seawall's. Give the path of the routes if it is not /api.`,
+    );
+  }
+  const detail = printable(problem.detail ?? problem.code);
+  const code = printable(problem.code);
+  if (status === 401)
+    throw new CliError(EXIT.auth, code, "The token was refused: it is not the one that is set there.");
+  if (status === 403 || code === "ADMIN_NOT_CONFIGURED") throw new CliError(EXIT.auth, code, detail);
+  if (status === 409 || status === 412) throw new CliError(EXIT.conflict, code, detail);
+  if (status === 404) throw unreachable(url, detail, code);
+  // It is there and says that it cannot tell: it is not well.
+  if (status === 503) throw new CliError(EXIT.unhealthy, code, detail);
+  throw unreachable(url, detail, code);
+}
+
+async function bodyOf(response: Response): Promise<string> {
+  const decoder = new TextDecoder();
+  let text = "";
+  let size = 0;
+  for await (const chunk of response.body ?? []) {
+    size += (chunk as Uint8Array).byteLength;
+    if (size > BODY_MAX) throw unreachable(response.url, `the answer is longer than ${BODY_MAX} bytes.`);
+    text += decoder.decode(chunk as Uint8Array, { stream: true });
+  }
+  return text + decoder.decode();
+}
+
+function json<T>({ url, body }: Answer): T {
+  const value = read(body);
+  if (typeof value !== "object" || value === null) throw unreachable(url, "the answer is no document of Seawall's.");
+  return value as T;
+}
+
+function read(body: string): unknown {
+  try {
+    return JSON.parse(body);
+  } catch {
+    return undefined;
+  }
+}
+
+/** The network's own word for what went wrong: a code, and nothing that was sent. */
+function causeOf(error: unknown): string {
+  const { cause } = error as { cause?: { code?: unknown; errors?: { code?: unknown }[] } };
+  return printable(cause?.code ?? cause?.errors?.[0]?.code ?? "no connection");
+}
+
+function unreachable(url: string, why: string, code = "UNREACHABLE"): CliError {
+  return new CliError(EXIT.unreachable, code, `${printable(url)}: ${why}`);
+}

@@ -1,0 +1,41 @@
+// `monitor:connections`: the pool of each database, and the circuit before it.
+
+import type { Overview } from "../../monitor/documents.ts";
+import type { Api } from "../api.ts";
+import { EXIT, type ExitCode } from "../exit.ts";
+import { table } from "../table.ts";
+import type { Terminal } from "../terminal.ts";
+
+/** @returns 0, however the pools are: `monitor:health` judges. */
+export async function monitorConnections(api: Api, terminal: Terminal): Promise<ExitCode> {
+  const { scope, timestamp, databases } = await api.document<Overview>("/status");
+  const pools = Object.entries(databases).map(([name, { config, pool_stats, circuit_breaker, state }]) => {
+    const { type, min_connections: min, max_connections: max } = config;
+    const { active_connections: active, pool_utilization: utilization, success_rate: successRate } = pool_stats;
+    return { name, type, state, min, max, active, utilization, successRate, circuit: circuit_breaker.state };
+  });
+  if (terminal.isJson) {
+    const byName = pools.map(({ name, ...pool }) => [name, pool]);
+    terminal.json({ scope, timestamp, databases: Object.fromEntries(byName) });
+    return EXIT.ok;
+  }
+  const { green, yellow, red } = terminal.colors;
+  terminal.say(
+    table([
+      ["DATABASE", "TYPE", "IN USE", "MIN", "MAX", "UTILIZATION", "SUCCESS", "CIRCUIT"],
+      ...pools.map(({ name, type, active, min, max, utilization, successRate, circuit }) => [
+        name,
+        type,
+        active,
+        min,
+        max,
+        { text: percent(utilization), paint: utilization > 0.8 ? red : String },
+        { text: percent(successRate), paint: successRate < 0.95 ? red : String },
+        { text: circuit, paint: circuit === "CLOSED" ? green : circuit === "OPEN" ? red : yellow },
+      ]),
+    ]),
+  );
+  return EXIT.ok;
+}
+
+const percent = (ratio: number) => `${Math.round(ratio * 1_000) / 10} %`;

@@ -1,0 +1,53 @@
+// Written from src/metrics/categories.rs by `UPDATE=1 cargo test --test conformance generated`. Do not edit.
+
+/** What metrics can be about. */
+export const CATEGORIES = [
+  "performance",
+  "connections",
+  "reliability",
+  "cache",
+  "operations",
+  "fleet",
+  "business",
+] as const;
+
+/** The category of each family of ours; what is not here is the application's own. */
+export const CATEGORY_OF: Readonly<Record<string, (typeof CATEGORIES)[number]>> = {
+  db_client_operation_duration_seconds: "performance",
+  db_client_connections: "connections",
+  db_client_connection_max: "connections",
+  db_client_connection_idle_max: "connections",
+  db_client_connection_idle_min: "connections",
+  db_client_connection_pending_requests: "connections",
+  db_client_connection_timeouts_total: "connections",
+  db_client_connection_wait_time_seconds: "performance",
+  db_client_connection_use_time_seconds: "performance",
+  db_client_connection_create_time_seconds: "performance",
+  seawall_connection_events_total: "connections",
+  seawall_operations_total: "operations",
+  seawall_refusals_total: "operations",
+  seawall_slow_operations_total: "performance",
+  seawall_operations_in_flight: "operations",
+  seawall_timeouts_total: "reliability",
+  seawall_retries_total: "reliability",
+  seawall_retries_denied_total: "reliability",
+  seawall_hedges_total: "reliability",
+  seawall_circuit_breaker_state: "reliability",
+  seawall_circuit_breaker_transitions_total: "reliability",
+  seawall_circuit_breaker_failures: "reliability",
+  seawall_pool_utilization_ratio: "connections",
+  seawall_health_score: "reliability",
+  seawall_cache_requests_total: "cache",
+  seawall_cache_entries: "cache",
+  seawall_cache_utilization_ratio: "cache",
+  seawall_named_operations_total: "operations",
+  seawall_named_operations_failed_total: "operations",
+  seawall_named_operations_seconds_total: "operations",
+  seawall_shared_hints_total: "fleet",
+  seawall_admin_requests_total: "fleet",
+  seawall_webhook_deliveries_total: "fleet",
+  seawall_dropped_observations_total: "fleet",
+  seawall_isolates: "fleet",
+  seawall_metrics_scope: "fleet",
+  seawall_build_info: "fleet",
+};

@@ -1,0 +1,109 @@
+// The command line as operators run it, the bundle of js/dist, and a server for it to ask: a real monitor over a real database.
+import { type ChildProcess, spawn } from "node:child_process";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { fileURLToPath } from "node:url";
+import { createClient } from "seawall";
+import { createMonitor } from "seawall/monitor";
+import { startSqld } from "../../tests/support/sqld.mjs";
+
+export const CLI = fileURLToPath(new URL("../dist/cli.js", import.meta.url));
+export const TOKEN = "a-token-that-nobody-may-see-anywhere-0123456789";
+
+export interface Ended {
+  status: number | null;
+  stdout: string;
+  stderr: string;
+}
+
+/** Nothing of this machine's own may say whom to ask, or in which colours. */
+export function environment(variables: Record<string, string> = {}): NodeJS.ProcessEnv {
+  const { PATH, HOME } = process.env;
+  return { PATH, HOME, TERM: "xterm", XDG_CONFIG_HOME: "/nonexistent", ...variables };
+}
+
+/** Starts it with pipes. */
+export function start(args: readonly string[], variables: Record<string, string> = {}): ChildProcess {
+  return spawn(process.execPath, [CLI, ...args], { env: environment(variables) });
+}
+
+/** Runs it with pipes to its end. */
+export function run(args: readonly string[], variables: Record<string, string> = {}, stdin = ""): Promise<Ended> {
+  const child = start(args, variables);
+  child.stdin?.end(stdin);
+  return endOf(child);
+}
+
+/** Runs a line of bash in which `$CLI` is the command. */
+export function shell(line: string, variables: Record<string, string> = {}): Promise<Ended> {
+  const text = `set -o pipefail; ${line.replaceAll("$CLI", `'${process.execPath}' '${CLI}'`)}`;
+  return endOf(spawn("bash", ["-c", text], { env: environment(variables) }));
+}
+
+/** Runs it on a terminal, where stdout and stderr are one. */
+export async function onTerminal(args: readonly string[], variables: Record<string, string> = {}): Promise<Ended> {
+  const line = [process.execPath, CLI, ...args].map((word) => `'${word}'`).join(" ");
+  const child = spawn("script", ["-qec", line, "/dev/null"], { env: environment({ SHELL: "/bin/sh", ...variables }) });
+  child.stdin?.end();
+  const ended = await endOf(child);
+  return { ...ended, stdout: ended.stdout.replaceAll("\r\n", "\n") };
+}
+
+export function endOf(child: ChildProcess): Promise<Ended> {
+  let [stdout, stderr] = ["", ""];
+  child.stdout?.setEncoding("utf8").on("data", (text: string) => {
+    stdout += text;
+  });
+  child.stderr?.setEncoding("utf8").on("data", (text: string) => {
+    stderr += text;
+  });
+  return new Promise((resolve, reject) => {
+    child.on("error", reject);
+    child.on("close", (status) => resolve({ status, stdout, stderr }));
+  });
+}
+
+/** A server on a free port. */
+export async function serve(answer: (request: IncomingMessage, response: ServerResponse) => void) {
+  const server = createServer(answer);
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    async stop() {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+/** A real database, a client, and the monitor of both behind a server of Node's. */
+export async function startWatched() {
+  const sqld = await startSqld();
+  const primary = createClient({
+    url: sqld.url,
+    seawall: { circuitBreaker: { failureThreshold: 2, recoveryTimeout: 3_600_000 }, retry: { attempts: 1 } },
+  });
+  const monitor = createMonitor({ databases: { primary }, adminToken: TOKEN });
+  const asked: string[] = [];
+  const server = await serve(async (request, response) => {
+    asked.push(request.url ?? "");
+    const headers = Object.entries(request.headers).map(([name, value]): [string, string] => [name, String(value)]);
+    const answer = await monitor.handle(new Request(`http://127.0.0.1${request.url}`, { headers }));
+    response.writeHead(answer.status, Object.fromEntries(answer.headers));
+    response.end(await answer.text());
+  });
+  return {
+    url: server.url,
+    sqld,
+    primary,
+    monitor,
+    /** Paths that were asked for. */
+    asked,
+    async stop() {
+      await server.stop();
+      monitor.close();
+      primary.close();
+      await sqld.stop();
+    },
+  };
+}
