@@ -54,6 +54,7 @@ async function main() {
   const { measureGuards } = await import("./groups/guards.mjs");
   const { measureHitRates } = await import("./groups/cache.mjs");
   const { measureHealth } = await import("./groups/health.mjs");
+  const { measureKill } = await import("./groups/kill.mjs");
   const { measureColdStart, measureSize } = await import("./groups/core.mjs");
   const rows = [
     ...(await measureClients("node", plan)),
@@ -61,6 +62,7 @@ async function main() {
     ...(await measureGuards(plan)),
     ...(await measureHitRates(plan)),
     ...(await measureHealth(plan)),
+    ...(await measureKill(plan)),
     ...measureSize(plan),
     ...(await measureColdStart(plan)),
   ];

@@ -14,6 +14,7 @@ use crate::http::alerts::{self, Order};
 use crate::http::exchange::{Answer, Cx, Next, Question, Then};
 use crate::http::routes;
 use crate::monitor::{Monitor, Settings, chores};
+use crate::orders::follow;
 use crate::report::probe::{Probe, ProbeAnswer};
 
 /// Exchanges that wait for an answer: a thousand requests, and all background work beside them; the oldest makes room. A
@@ -90,6 +91,12 @@ impl MonitorHandle {
     pub fn alerts(&mut self, order: &str) -> Result<String, JsError> {
         let order: Order = read(order)?;
         Ok(self.step(alerts::begin(order)))
+    }
+
+    /// What was seen of the orders, by name, as JSON.
+    #[must_use]
+    pub fn orders(&self) -> String {
+        follow::document(self.monitor.orders()).to_string()
     }
 
     /// How many pieces of background work there are.

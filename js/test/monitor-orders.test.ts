@@ -106,6 +106,44 @@ test("what is no strong store is named when the monitor is made", () => {
   }
 });
 
+test("the application hears once of each newer order, and what it throws stops nothing", async () => {
+  const store = strongMemoryStore();
+  const monitor = createMonitor({ databases, store, adminToken: TOKEN, admin: { followIntervalMs: 100 } });
+  const heard: [string, number][] = [];
+  const put = (method: string, path: string, body: string) =>
+    monitor.handle(
+      new Request(`https://example.com/admin/api${path}`, {
+        method,
+        headers: { authorization: `Bearer ${TOKEN}`, "content-type": "application/json", "if-match": "*" },
+        body,
+      }),
+    );
+  await put("PUT", "/orders/flags", order({ a: 1 }));
+  await monitor.tick();
+  monitor.on("order", () => Promise.reject(new Error("its own")));
+  monitor.on("order", () => {
+    throw new Error("its own");
+  });
+  const end = monitor.on("order", (name, { version }) => heard.push([name, version]));
+  await monitor.tick();
+  expect(heard).toEqual([]);
+  await put("POST", "/kill", '{"reason":"a test"}');
+  await monitor.tick();
+  await monitor.tick();
+  expect(heard).toEqual([["kill", 1]]);
+  expect(monitor.orders).toMatchObject({
+    flags: { version: 1, by: "ada" },
+    kill: { version: 1, value: { all: true } },
+  });
+  end();
+  await put("POST", "/kill/release", '{"reason":"a test"}');
+  await monitor.tick();
+  expect([heard.length, monitor.orders.kill?.version]).toEqual([1, 2]);
+  expect(() => monitor.on("orders" as "order", () => {})).toThrow(RangeError);
+  expect(() => monitor.on("order", undefined as never)).toThrow(TypeError);
+  monitor.close();
+});
+
 test("what an operator says of a tenant holds in another isolate that follows", async () => {
   const store = strongMemoryStore();
   const ask = operator(store);

@@ -114,7 +114,7 @@ impl Answered {
     /// Whether a host can send it: it was kept elsewhere meanwhile.
     fn is_sound(&self) -> bool {
         let is_plain = |text: &str| text.bytes().all(|byte| (b' '..=b'~').contains(&byte));
-        (200..300).contains(&self.status) && is_plain(&self.content_type) && self.etag.as_deref().is_none_or(is_plain)
+        (200..500).contains(&self.status) && is_plain(&self.content_type) && self.etag.as_deref().is_none_or(is_plain)
     }
 }
 

@@ -78,6 +78,10 @@ export interface Overview {
   databases: Record<string, DatabaseOverview>;
   cache_stats: { size: number; utilization: number; hit_rate: number };
   tenants?: Record<string, { live: number; residues: number; evicted: number }>;
+  /** What this isolate has seen of what operators ordered, by name, and since when; null if only a cache has told of it. */
+  orders: Record<string, { version: number; seen_at: string | null }>;
+  /** How soon it sees an order: where it looks for newer ones, how often at most, and what is wrong with those there are. */
+  follow: { source: "strong" | "cache"; interval_ms: number; problem?: string };
 }
 
 /** One database of an {@link Overview}. */

@@ -36,4 +36,5 @@ export {
   type MonitorOptions,
   type MonitorTelemetry,
 } from "./monitor.ts";
+export type { OrderListener, OrderName, SeenOrder, SeenOrders } from "./orders.ts";
 export type { Watchable, WatchedClient, WatchedControls, WatchedGuard, WatchedTenants } from "./watched.ts";

@@ -13,6 +13,7 @@ import { LogReader } from "./logs.ts";
 import { BusinessMetrics, type MetricsTextOptions } from "./metrics.ts";
 import { metricsRequest, textOf } from "./metrics-text.ts";
 import { obeyed } from "./obey.ts";
+import { type OrderListener, OrderWatch, type SeenOrders } from "./orders.ts";
 import { fetched } from "./outgoing.ts";
 import { StrongHost } from "./strong-host.ts";
 import { keysAt, verified } from "./trust.ts";
@@ -141,6 +142,16 @@ export interface Monitor {
   metricsText(options?: MetricsTextOptions): Promise<string>;
   /** What the application counts itself, which is shown among the metrics. */
   readonly metrics: BusinessMetrics;
+  /** What this isolate has seen of what operators ordered, by name; empty without a store. */
+  readonly orders: SeenOrders;
+  /**
+   * Tells `listener` of each order that is seen from now on and is newer than what was seen here before. What it throws, or
+   * rejects with, is dropped.
+   *
+   * @returns Ends it.
+   * @throws RangeError for another event, and at the hundred-and-first listener; TypeError when it is no function.
+   */
+  on(event: "order", listener: OrderListener): () => void;
   /** Does what is due in the background, and resolves when it is done. Never rejects. */
   tick(): Promise<void>;
   /**
@@ -180,6 +191,7 @@ export function monitorOn(options: MonitorOptions, platform: Platform): Monitor 
 class IsolateMonitor implements Monitor, Host {
   readonly alerts: MonitorAlerts;
   readonly #core: LiveCore;
+  readonly #orders: OrderWatch;
   readonly #databases: readonly Watched[];
   readonly #logs = new LogReader();
   readonly #tenants: readonly [string, WatchedTenants][];
@@ -205,6 +217,7 @@ class IsolateMonitor implements Monitor, Host {
     this.#startedAtMs = this.now();
     this.metrics = new BusinessMetrics(() => this.#core.get());
     this.alerts = alertsOf(this.#core, this);
+    this.#orders = new OrderWatch(() => this.#core.get());
     if (settings.checkIntervalMs !== undefined) this.startMonitoring(settings.checkIntervalMs);
   }
 
@@ -263,6 +276,15 @@ class IsolateMonitor implements Monitor, Host {
     return this.#glance("/status");
   }
 
+  get orders(): SeenOrders {
+    return this.#orders.seen();
+  }
+
+  on(event: "order", listener: OrderListener): () => void {
+    if (event !== "order") throw new RangeError('monitor.on: the one event is "order"');
+    return this.#orders.listen(listener);
+  }
+
   async tick(): Promise<void> {
     try {
       const core = this.#core.get();
@@ -270,6 +292,7 @@ class IsolateMonitor implements Monitor, Host {
         carriedOut(core, this, (nowMs, random) => core.chore(index, nowMs, random)),
       );
       for (const ended of await Promise.allSettled(chores)) if (ended.status === "rejected") throw ended.reason;
+      this.#orders.tell();
     } catch (error) {
       this.#core.failed(error);
     }

@@ -1,0 +1,84 @@
+// What this isolate has seen of what operators ordered, for the application.
+
+import type { Monitor as Core } from "./generated/monitor.js";
+
+/** An order's name. Who has a token is told to nobody. */
+export type OrderName = "config" | "flags" | "kill" | "phase" | "control" | "tenants";
+
+/** One order, as this isolate has seen it. */
+export interface SeenOrder {
+  /** From 1; a newer order has a higher one, and none is seen again that is older. */
+  version: number;
+  /** Who gave it, and why. */
+  by: string;
+  reason: string;
+  /** What shall hold. */
+  value: Record<string, unknown>;
+}
+
+/** The orders that were seen so far, by name. */
+export type SeenOrders = Readonly<Partial<Record<OrderName, SeenOrder>>>;
+
+/** Hears of an order that is newer than what was seen here before. What it throws, or rejects with, is dropped. */
+export type OrderListener = (name: OrderName, order: SeenOrder) => unknown;
+
+/** Most listeners. */
+const LISTENERS_MAX = 100;
+
+/** Tells listeners of newer orders, each version once. */
+export class OrderWatch {
+  readonly #core: () => Core;
+  readonly #listeners = new Set<OrderListener>();
+  readonly #told = new Map<OrderName, number>();
+
+  constructor(core: () => Core) {
+    this.#core = core;
+  }
+
+  seen(): SeenOrders {
+    return JSON.parse(this.#core().orders()) as SeenOrders;
+  }
+
+  /**
+   * Tells `listener` of orders that are seen from now on.
+   *
+   * @returns Ends it.
+   * @throws TypeError when it is no function, RangeError at the hundred-and-first.
+   */
+  listen(listener: OrderListener): () => void {
+    if (typeof listener !== "function") throw new TypeError('monitor.on("order", listener): give it a function');
+    if (this.#listeners.size >= LISTENERS_MAX && !this.#listeners.has(listener)) {
+      throw new RangeError(`${LISTENERS_MAX} listeners of orders are the most. Listen once, where the monitor is made`);
+    }
+    // What was not listened for is not told afterwards.
+    if (this.#listeners.size === 0) this.#newer();
+    this.#listeners.add(listener);
+    return () => {
+      this.#listeners.delete(listener);
+    };
+  }
+
+  /** Tells of what is newer than at the last time. Never throws. */
+  tell(): void {
+    if (this.#listeners.size === 0) return;
+    for (const [name, order] of this.#newer()) {
+      for (const listener of this.#listeners) heard(listener, name, order);
+    }
+  }
+
+  #newer(): [OrderName, SeenOrder][] {
+    const all = Object.entries(this.seen()) as [OrderName, SeenOrder][];
+    const newer = all.filter(([name, { version }]) => version > (this.#told.get(name) ?? 0));
+    for (const [name, { version }] of newer) this.#told.set(name, version);
+    return newer;
+  }
+}
+
+/** Each listener has a copy of its own. */
+function heard(listener: OrderListener, name: OrderName, order: SeenOrder): void {
+  try {
+    Promise.resolve(listener(name, structuredClone(order))).catch(() => {});
+  } catch {
+    // It is the application's own.
+  }
+}
