@@ -34,6 +34,8 @@ export interface Site {
 
 const access = { teamDomain: TEAM, audience: AUDIENCE, roles: ROLES };
 const MANY = 100_000;
+/** Isolates tell each other so often what they have counted. */
+const STATS_INTERVAL_MS = 1_000;
 const OPTIONS: Record<Kind, { adminToken?: string; admin: AdminOptions }> = {
   open: { adminToken: TOKEN, admin: { access, failuresPerMinute: MANY, writesPerMinute: MANY, killsPerMinute: MANY } },
   limited: { adminToken: TOKEN, admin: { failuresPerMinute: 20 } },
@@ -56,6 +58,7 @@ export async function startWorkerSite(): Promise<Site> {
         const { adminToken, admin } = OPTIONS[kind];
         const bindings = {
           TURSO_DATABASE_URL: url,
+          METRICS_STATS_INTERVAL_MS: String(STATS_INTERVAL_MS),
           ...(adminToken && { SEAWALL_ADMIN_TOKEN: adminToken }),
           ...(admin.access && {
             CF_ACCESS_TEAM_DOMAIN: TEAM,
@@ -115,6 +118,7 @@ export async function startNodeSite(): Promise<Site> {
           databases: { primary: client },
           store: kind === "shut" ? strongMemoryStore() : store,
           ...options,
+          metrics: { statsIntervalMs: STATS_INTERVAL_MS },
           // What runs these tests is no production.
           admin: { environment: "production", ...admin },
         }),

@@ -1,9 +1,9 @@
 // Hostile inputs to what lets into the admin routes, on both hosts: tokens, the word of Cloudflare Access, roles, and pages of
 // others. After each of them the invariants of tests/support/invariants.mjs hold.
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { Invariants } from "../support/invariants.mjs";
 import { claimsOf, keyPair, type Pair, part, publish, signed } from "./access-keys.ts";
-import { CERTS, type Kind, type Site, startNodeSite, startWorkerSite, TOKEN } from "./auth-sites.ts";
+import { CERTS, KINDS, type Kind, type Site, startNodeSite, startWorkerSite, TOKEN } from "./auth-sites.ts";
 import type { Answered, Asked } from "./hosts.ts";
 
 const ROLES = ["viewer", "operator", "admin"] as const;
@@ -62,6 +62,7 @@ beforeAll(async () => {
         }
       }
     }
+    for (const kind of KINDS) await site.ask({ path: "/api/health/live" }, kind);
     await new Promise((resolve) => setTimeout(resolve, 1_100));
     const watch = {
       secrets: [TOKEN, ...Object.values(secrets)],
@@ -262,11 +263,18 @@ describe("tokens", () => {
       expect(counts[429]).toBeGreaterThan(5);
       expect(Number(last?.headers["retry-after"])).toBeGreaterThanOrEqual(1);
       await suffer(site, { kind: "limited", path: READ, headers: bearer(TOKEN), status: 200 });
-      const { body } = await site.ask({ path: "/api/health/metrics?names=canonical" }, "limited");
+      // It tells of them within its second.
+      let body = "";
       const failures = (reason: string) =>
         Number(new RegExp(`^seawall_admin_auth_failures_total\\{reason="${reason}"\\} (\\d+)`, "m").exec(body)?.[1]);
+      await vi.waitUntil(
+        async () => {
+          body = (await site.ask({ path: "/api/health/metrics?names=canonical" }, "limited")).body;
+          return failures("limited") >= (counts[429] as number);
+        },
+        { timeout: 30_000, interval: 200 },
+      );
       expect(failures("token")).toBeGreaterThanOrEqual(counts[401] as number);
-      expect(failures("limited")).toBeGreaterThanOrEqual(counts[429] as number);
     }
   });
 });
@@ -430,6 +438,8 @@ describe("roles", () => {
       let denied = 0;
       for (const [path, operations] of Object.entries(document.paths).filter(([path]) => path.startsWith("/admin/"))) {
         for (const [method, operation] of Object.entries(operations)) {
+          // Beside the methods, what all of them take.
+          if (method === "parameters") continue;
           const needed = ROLES.indexOf(operation["x-role"] as Role);
           expect(needed, operation.operationId).toBeGreaterThanOrEqual(0);
           const asked = { method: method.toUpperCase(), path: path.replaceAll(/\{\w+\}/g, "nothing") };
@@ -445,6 +455,8 @@ describe("roles", () => {
               expect([answer.status, codeOf(answer)], `${about} ${role}`).toStrictEqual([403, "FORBIDDEN"]);
               denied += 1;
             } else {
+              // Production has a rule of its own, whatever the role.
+              if (codeOf(answer) === "PRODUCTION_NOT_APPROVED") continue;
               expect([401, 403], `${about} ${role}`).not.toContain(answer.status);
               expect(answer.status, `${about} ${role}: ${answer.body}`).toBeLessThan(500);
             }
