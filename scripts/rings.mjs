@@ -125,6 +125,7 @@ export const RINGS = [
 const PROJECTS = [
   "tsconfig.json",
   "js/tsconfig.json",
+  "dashboard/tsconfig.json",
   "tests/contract/tsconfig.json",
   "examples/workers/tsconfig.json",
 ];

@@ -168,6 +168,15 @@ export const CODES: readonly CodeFacts[] = [
     message:
       "A stored secret was sealed with a key that was not given, or is not as it was sealed. Give every key that is still in use in SEAWALL_CRYPTO_KEY, the newest first, or store it anew.",
   },
+  {
+    name: "TENANT_SUSPENDED",
+    origin: "policy",
+    retry: "never",
+    what: "An operator has suspended the tenant; nothing was sent.",
+    remedy: "Ask whoever runs the service, or take the suspension back.",
+    message:
+      "An operator has suspended the tenant; nothing was sent. Ask whoever runs the service, or take the suspension back.",
+  },
 ];
 
 /** Why the circuit changed, in the order of the reasons' numbers, from 0. */

@@ -3,8 +3,11 @@ import { readFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { endOf, onTerminal, run, shell, start, startWatched, TOKEN } from "./command-line.ts";
+
+/** Each look starts a process or several. */
+vi.setConfig({ testTimeout: 60_000 });
 
 let watched: Awaited<ReturnType<typeof startWatched>>;
 let folder: string;
@@ -100,11 +103,19 @@ describe("while the database is well", () => {
 
   test("CLI-21: pools are a table for people and JSON for programs", async () => {
     const { status, stdout } = await run(["monitor:connections"], where);
-    expect(JSON.parse(stdout).databases.primary).toMatchObject({ active: 0, utilization: 0, circuit: "CLOSED" });
+    expect(JSON.parse(stdout).databases.primary).toMatchObject({
+      active: 0,
+      waiting: 0,
+      utilization: 0,
+      circuit: "CLOSED",
+      connections: [{ id: expect.any(Number), state: "ready", uses: expect.any(Number), errors: 0 }],
+    });
     expect(status).toBe(0);
     const people = await onTerminal(["monitor:connections"], { ...where, NO_COLOR: "1" });
-    expect(people.stdout).toMatch(/^DATABASE\s+TYPE\s+IN USE\s+MIN\s+MAX\s+UTILIZATION\s+SUCCESS\s+CIRCUIT\n/);
-    expect(people.stdout).toMatch(/^primary\s+libsql\s+0\s+\d+\s+\d+\s+0 %\s+100 %\s+CLOSED$/m);
+    expect(people.stdout).toMatch(
+      /^DATABASE\s+TYPE\s+IN USE\s+IDLE\s+WAITING\s+MIN\s+MAX\s+UTILIZATION\s+SUCCESS\s+CIRCUIT\n/,
+    );
+    expect(people.stdout).toMatch(/^primary\s+libsql\s+0\s+\d+\s+0\s+\d+\s+\d+\s+0 %\s+100 %\s+CLOSED$/m);
   });
 
   test.each([

@@ -156,7 +156,8 @@ fn swap(
 }
 
 /// After a swap that was not done: another record came first, or what was to be changed has changed, or the store's own client
-/// has sent it twice and was answered to the second.
+/// has sent it twice and was answered to the second. If the record's number is taken and the head is as it was, that is an old
+/// one which somebody has put back, and the records go on above the last.
 fn look_again(
     commit: Commit,
     expected: Option<String>,
@@ -174,29 +175,26 @@ fn look_again(
         if found(0) == Some(&record) {
             return then(Committed::Done(seq), cx);
         }
-        // The head is an old one that somebody has put back: records go on above the last.
-        if found(0).is_some() && found(1) == expected.as_deref() && commit.tries > 1 {
-            let commit = Commit { tries: commit.tries - 1, ..commit };
-            let marks = found(1).and_then(Head::read).map(|head| head.orders).unwrap_or_default();
-            return recovered(true, marks, move |head, cx| match head {
-                Ok(head) => swap(commit, expected, head, cx, then),
-                Err(problem) => then(Committed::Failed(problem), cx),
-            });
-        }
         let is_changed = |(index, change): (usize, &Change)| !change.holds(found(index + 2));
-        if commit.changes.iter().enumerate().any(is_changed) || found(1) == expected.as_deref() {
+        let is_head_same = found(1) == expected.as_deref();
+        let is_taken = found(0).is_some();
+        if commit.changes.iter().enumerate().any(is_changed) || (is_head_same && !is_taken) {
             return then(Committed::Changed, cx);
         }
         if commit.tries <= 1 {
             return then(Committed::Busy, cx);
         }
         let commit = Commit { tries: commit.tries - 1, ..commit };
+        let text = found(1).map(str::to_owned);
         match found(1).and_then(Head::read) {
-            Some(head) => swap(commit, found(1).map(str::to_owned), head, cx, then),
-            None => with_head(move |head, cx| match head {
-                Ok((expected, head)) => swap(commit, expected, head, cx, then),
-                Err(problem) => then(Committed::Failed(problem), cx),
-            }),
+            Some(head) if !is_head_same => swap(commit, text, head, cx, then),
+            head => {
+                let marks = head.map(|head| head.orders).unwrap_or_default();
+                recovered(is_taken || text.is_some(), marks, move |head, cx| match head {
+                    Ok(head) => swap(commit, text, head, cx, then),
+                    Err(problem) => then(Committed::Failed(problem), cx),
+                })
+            }
         }
     })
 }

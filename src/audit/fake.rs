@@ -113,6 +113,7 @@ impl Host {
             }
             Question::Swap { .. } if self.loses_swaps => Answer::Failed("The answer got lost.".to_owned()),
             Question::Swap { changes } => Answer::Swapped(self.swap(changes)),
+            Question::Chance => Answer::Chance(format!("{:016x}", self.random).repeat(4)),
             Question::ReadCached { key } => {
                 Answer::Text(self.cache.as_ref().and_then(|cache| cache.get(&key).cloned()))
             }
@@ -125,7 +126,6 @@ impl Host {
                 self.obeyed.extend(commands);
                 Answer::Obeyed
             }
-            Question::Chance => Answer::Chance(format!("{:016x}", self.random).repeat(4)),
             other => Answer::Failed(format!("There is no answer to {other:?}.")),
         }
     }

@@ -222,6 +222,26 @@ fn pages_go_from_the_newest_to_the_oldest() {
     assert_eq!(seqs, [7, 6, 5, 4, 3, 2, 1]);
 }
 
+#[test]
+fn beyond_the_records_there_are_there_is_nothing_and_no_error() {
+    let mut host = Host::default();
+    written(&mut host, 1);
+    for before in [0, 1] {
+        let page = found(&mut host, |_, slot| {
+            page(Wanted { before, limit: 1 }, move |page, _| {
+                slot.replace(Some(page));
+                Next::Done
+            })
+        });
+        let page = page.unwrap().unwrap();
+        assert_eq!((page.records.len(), page.next), (0, None), "{before}");
+    }
+    for from in [2, 3, u64::MAX] {
+        let verified = verified(&mut host, from);
+        assert_eq!((verified.is_whole, verified.records, verified.next), (true, 0, None), "{from}");
+    }
+}
+
 /// AUD-10: what is too old goes, the chain of what is left is whole, and the last record stays.
 #[test]
 fn what_is_too_old_goes_and_what_is_left_is_whole() {

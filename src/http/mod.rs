@@ -12,6 +12,7 @@ pub mod backup;
 pub mod body;
 pub mod call;
 mod control;
+mod dashboard;
 pub mod exchange;
 pub mod health;
 pub mod idempotency;

@@ -5,8 +5,8 @@ use super::call::Call;
 use super::exchange::{Cx, Next};
 use super::{BODY_MAX, Problem, QUOTED_MAX, Request, Response};
 use super::{
-    alerts, audit, backup, control, health, idempotency, logs, metrics, openapi, order_history, orders, secure,
-    tenants, tokens,
+    alerts, audit, backup, control, dashboard, health, idempotency, logs, metrics, openapi, order_history, orders,
+    secure, tenants, tokens,
 };
 use crate::access::{Principal, Role};
 use crate::alerts::delivery::LOOP_HEADER;
@@ -107,6 +107,11 @@ pub(super) const ROUTES: &[Route] = &[
         root: Root::Base,
         path: "/status",
         operations: &[get("status", "What is known of all databases", health::overview)],
+    },
+    Route {
+        root: Root::Base,
+        path: "/dashboard",
+        operations: &[get("dashboard", "A page that shows all of this to people", dashboard::page)],
     },
     Route {
         root: Root::Base,

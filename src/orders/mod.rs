@@ -4,8 +4,8 @@
 //! home is the strong store, which can compare and set; other places are read caches, and may lag behind.
 //!
 //! `order` is one document as text, `write` decides on a new one, `seen` keeps a reader from going back, `follow` has
-//! an isolate obey, `cached_head` tells those who follow by way of the read cache, `control` and `tenants` are what two of them say, `backup` is all of them in one document, `remote` is what a
-//! store of them is asked that lives elsewhere.
+//! an isolate obey, `cached_head` tells those who follow by way of the read cache, `control` and `tenants` are what two of them
+//! say, `backup` is all of them in one document, `remote` is what a store of them is asked that lives elsewhere.
 
 pub mod backup;
 mod cached_head;

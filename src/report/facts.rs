@@ -3,11 +3,14 @@
 //! Counters, states and the uptime are this isolate's own, and counters run from its start. A host writes it as JSON where
 //! it cannot hand it over as it is; what a reader does not know it skips, and what a writer leaves out is zero.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use super::status::Status;
 use crate::clock::{Instant, Millis};
 use crate::note::times::Times;
+use crate::policy::connection::Connection;
 
 /// One isolate at one time.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
@@ -51,6 +54,31 @@ pub struct DatabaseFacts {
     pub times: TimesFacts,
     /// Operations that their callers named; at most 100 pairs of names.
     pub operations_named: Vec<NamedFacts>,
+    /// The connections of its pool.
+    pub connections: Vec<ConnectionFacts>,
+}
+
+/// One connection.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ConnectionFacts {
+    /// Its number.
+    pub id: u32,
+    /// Where it is in its life, by the names of `policy::connection`.
+    pub state: Cow<'static, str>,
+    /// How often it was taken.
+    pub uses: u64,
+    /// How often it broke or lapsed.
+    pub errors: u64,
+}
+
+impl ConnectionFacts {
+    /// The same of a pool's.
+    #[must_use]
+    pub fn of(connection: &Connection) -> Self {
+        let (id, state) = (connection.id(), connection.state().name().into());
+        Self { id, state, uses: connection.uses(), errors: connection.errors() }
+    }
 }
 
 /// How long things took, as the counts of `note::times` lie in memory.

@@ -7,14 +7,17 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::facts::{CacheFacts, DatabaseFacts, Facts};
+use super::facts::{CacheFacts, ConnectionFacts, DatabaseFacts, Facts};
 use super::health::{Health, HealthFacts, HealthState, ratio};
 use super::score::Score;
 use super::short_number;
 use super::timestamp::iso8601;
-use crate::clock::Millis;
+use crate::clock::{Instant, Millis};
 use crate::orders::follow::Follow;
 use crate::orders::seen::Seen;
+
+/// Connections of one database that are shown.
+const CONNECTIONS_MAX: usize = 100;
 
 /// The document. Its names have underscores, because those who know it know it so.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -70,6 +73,8 @@ struct Database {
     state: HealthState,
     health_score: u8,
     circuit_breaker: CircuitBreaker,
+    /// At most [`CONNECTIONS_MAX`].
+    connections: Vec<ConnectionFacts>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     endpoints: Vec<Endpoint>,
 }
@@ -86,6 +91,8 @@ struct DatabaseConfig {
 struct PoolStats {
     total_connections: u32,
     active_connections: u32,
+    idle_connections: u32,
+    pending_requests: u32,
     #[serde(serialize_with = "short_number")]
     pool_utilization: f64,
     #[serde(serialize_with = "short_number")]
@@ -96,6 +103,12 @@ struct PoolStats {
 struct CircuitBreaker {
     state: String,
     failures: u32,
+    /// When it lets a probe through, if it is open.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_at: Option<String>,
+    /// Where an operator holds it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    forced: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -183,6 +196,8 @@ impl Database {
             pool_stats: PoolStats {
                 total_connections: pool.max,
                 active_connections: pool.borrowed,
+                idle_connections: pool.available,
+                pending_requests: pool.pending,
                 pool_utilization: to_thousandth(ratio(u64::from(pool.borrowed), u64::from(pool.max))),
                 success_rate: to_thousandth(success),
             },
@@ -191,7 +206,10 @@ impl Database {
             circuit_breaker: CircuitBreaker {
                 state: status.breaker.state.to_string(),
                 failures: status.breaker.failures,
+                retry_at: status.breaker.retry_at_ms.map(|at_ms| iso8601(Instant(at_ms))),
+                forced: status.breaker.forced.as_ref().map(ToString::to_string),
             },
+            connections: database.connections.iter().take(CONNECTIONS_MAX).cloned().collect(),
             endpoints: cluster
                 .iter()
                 .flat_map(|cluster| &cluster.endpoints)
@@ -259,7 +277,7 @@ mod tests {
     #[test]
     fn the_overview_reads_as_documented() {
         let status = Status {
-            pool: PoolStatus { min: 2, max: 20, borrowed: 5, ..PoolStatus::default() },
+            pool: PoolStatus { min: 2, max: 20, borrowed: 5, available: 3, ..PoolStatus::default() },
             totals: Totals { successful: 999, failed: 1, ..Totals::default() },
             breaker: BreakerStatus { state: "CLOSED".into(), ..BreakerStatus::default() },
             ..Status::default()
@@ -268,6 +286,7 @@ mod tests {
         let primary = DatabaseFacts {
             name: "primary".to_owned(),
             kind: "libsql".to_owned(),
+            connections: vec![ConnectionFacts { id: 7, state: "leased".into(), uses: 3, errors: 1 }],
             probe: Some(ProbeFacts { is_connected: true, at_ms: 1_704_067_200_000, duration_ms: 1 }),
             status,
             cache: Some(CacheFacts {
@@ -312,11 +331,13 @@ mod tests {
                 "primary": {
                     "config": { "type": "libsql", "min_connections": 2, "max_connections": 20 },
                     "pool_stats": {
-                        "total_connections": 20, "active_connections": 5, "pool_utilization": 0.25, "success_rate": 0.999
+                        "total_connections": 20, "active_connections": 5, "idle_connections": 3, "pending_requests": 0,
+                        "pool_utilization": 0.25, "success_rate": 0.999
                     },
                     "state": "healthy",
                     "health_score": 100,
                     "circuit_breaker": { "state": "CLOSED", "failures": 0 },
+                    "connections": [{ "id": 7, "state": "leased", "uses": 3, "errors": 1 }],
                     "endpoints": [
                         { "name": "near", "role": "replica", "state": "healthy", "circuit_breaker": "CLOSED", "pending": 1 }
                     ]
@@ -328,6 +349,28 @@ mod tests {
             "follow": { "source": "strong", "interval_ms": 1000 }
         });
         assert_eq!(serde_json::to_value(overview).unwrap_or_default(), expected);
+    }
+
+    /// HLT-29: an open circuit says when it lets a probe through, and who holds it; of very many connections the first are shown.
+    #[test]
+    fn an_open_circuit_says_when_it_probes() {
+        let breaker = BreakerStatus {
+            state: "OPEN".into(),
+            failures: 5,
+            retry_at_ms: Some(1_704_067_230_000),
+            forced: Some("OPEN".into()),
+            ..BreakerStatus::default()
+        };
+        let connections = (0..1_000).map(|id| ConnectionFacts { id, ..ConnectionFacts::default() }).collect();
+        let status = Status { breaker, ..Status::default() };
+        let database = DatabaseFacts { status, connections, ..DatabaseFacts::default() };
+        let facts = Facts { databases: vec![database], ..Facts::default() };
+        let overview = serde_json::to_value(Overview::of(&facts, false)).unwrap_or_default();
+        let database = &overview["databases"][""];
+        let expected =
+            json!({ "state": "OPEN", "failures": 5, "retry_at": "2024-01-01T00:00:30.000Z", "forced": "OPEN" });
+        assert_eq!(database["circuit_breaker"], expected);
+        assert_eq!(database["connections"].as_array().map(Vec::len), Some(100));
     }
 
     #[test]

@@ -25,7 +25,7 @@ use crate::outcome::{Judgement, judge};
 use crate::policy::breaker::Forced;
 use crate::policy::lease::Cleanup;
 use crate::query::{Class, Kind, Query};
-use crate::report::facts::{DatabaseFacts, TimesFacts};
+use crate::report::facts::{ConnectionFacts, DatabaseFacts, TimesFacts};
 use crate::report::probe::{Probe, ProbeAnswer};
 use crate::report::status::Status;
 use crate::telemetry::events;
@@ -253,6 +253,7 @@ impl Visit {
             status: Status::of(engine, now),
             kind: "libsql".to_owned(),
             times: TimesFacts::of(engine.notes().times()),
+            connections: engine.pool(now).connections().map(ConnectionFacts::of).collect(),
             ..DatabaseFacts::default()
         })
     }

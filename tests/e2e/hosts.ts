@@ -80,7 +80,10 @@ export async function startHosts(
     authToken: SECRET,
     seawall: {
       connectionPool: { maxConnections: LEASES_MAX },
-      circuitBreaker: { failureThreshold: FAILURES_MAX, recoveryTimeout: RECOVERY_MS },
+      circuitBreaker: {
+        failureThreshold: FAILURES_MAX,
+        recoveryTimeout: Number(variables.CB_RECOVERY_TIMEOUT ?? RECOVERY_MS),
+      },
     },
   });
   const monitor = createMonitor({ databases: { primary }, ...options });

@@ -14,9 +14,15 @@ export const OPENAPI_TOOLS = [
   "jsonschema[format-nongpl]==4.26.0",
 ];
 const RUN = `
-import json, sys
+import json, os, sys, tempfile
 from schemathesis.cli import schemathesis
-schemathesis(json.load(sys.stdin))
+arguments = json.load(sys.stdin)
+with tempfile.TemporaryDirectory() as folder:
+    os.chdir(folder)
+    try:
+        schemathesis(arguments)
+    finally:
+        os.chdir("/")
 `;
 
 /** A Worker whose admin routes take as much as anybody sends; its `ask` is let in. */

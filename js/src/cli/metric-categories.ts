@@ -45,6 +45,7 @@ export const CATEGORY_OF: Readonly<Record<string, (typeof CATEGORIES)[number]>> 
   seawall_named_operations_seconds_total: "operations",
   seawall_shared_hints_total: "fleet",
   seawall_admin_requests_total: "fleet",
+  seawall_admin_auth_failures_total: "fleet",
   seawall_webhook_deliveries_total: "fleet",
   seawall_dropped_observations_total: "fleet",
   seawall_isolates: "fleet",

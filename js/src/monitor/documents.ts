@@ -90,11 +90,17 @@ export interface DatabaseOverview {
   pool_stats: {
     total_connections: number;
     active_connections: number;
+    idle_connections: number;
+    /** Operations that wait for a connection. */
+    pending_requests: number;
     pool_utilization: number;
     success_rate: number;
   };
   state: "healthy" | "degraded" | "unhealthy";
   health_score: number;
-  circuit_breaker: { state: BreakerState; failures: number };
+  /** `retry_at`: when an open one lets a probe through, ISO 8601; `forced`: where an operator holds it. */
+  circuit_breaker: { state: BreakerState; failures: number; retry_at?: string; forced?: string };
+  /** The first hundred of its pool. */
+  connections: { id: number; state: string; uses: number; errors: number }[];
   endpoints?: { name: string; role: string; state: string; circuit_breaker: string; pending: number }[];
 }

@@ -35,6 +35,7 @@ export type WatchedControls = Pick<Controls, "status" | "healthCheck"> &
       | "telemetry"
       | "times"
       | "operations"
+      | "connections"
       | "circuitBreaker"
       | "cleanup"
       | "configure"
@@ -122,6 +123,7 @@ function ofControls(name: string, controls: WatchedControls): Watched {
       isTraced: controls.telemetry?.isTracing() ?? false,
       times: controls.times?.(),
       operationsNamed: controls.operations?.(),
+      connections: controls.connections?.().map(({ id, state, uses, errors }) => ({ id, state, uses, errors })),
     }),
     (seen) => controls.telemetry?.logs(seen),
     configOf(controls, "metrics"),

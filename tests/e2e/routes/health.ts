@@ -146,10 +146,18 @@ export const HEALTH: RouteCase[] = [
       databases: {
         primary: {
           config: { type: "libsql", min_connections: NUMBER, max_connections: 5 },
-          pool_stats: { total_connections: 5, active_connections: 0, pool_utilization: 0, success_rate: 1 },
+          pool_stats: {
+            total_connections: 5,
+            active_connections: 0,
+            idle_connections: NUMBER,
+            pending_requests: 0,
+            pool_utilization: 0,
+            success_rate: 1,
+          },
           state: "healthy",
           health_score: 100,
           circuit_breaker: { state: "CLOSED", failures: 0 },
+          connections: expect.any(Array),
         },
       },
       cache_stats: { size: 0, utilization: 0, hit_rate: 0 },

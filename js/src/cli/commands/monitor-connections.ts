@@ -9,10 +9,14 @@ import type { Terminal } from "../terminal.ts";
 /** @returns 0, however the pools are: `monitor:health` judges. */
 export async function monitorConnections(api: Api, terminal: Terminal): Promise<ExitCode> {
   const { scope, timestamp, databases } = await api.document<Overview>("/status");
-  const pools = Object.entries(databases).map(([name, { config, pool_stats, circuit_breaker, state }]) => {
+  const pools = Object.entries(databases).map(([name, { config, pool_stats, circuit_breaker, state, ...rest }]) => {
     const { type, min_connections: min, max_connections: max } = config;
     const { active_connections: active, pool_utilization: utilization, success_rate: successRate } = pool_stats;
-    return { name, type, state, min, max, active, utilization, successRate, circuit: circuit_breaker.state };
+    // A server of an older release does not tell the last three.
+    const { idle_connections: idle = 0, pending_requests: waiting = 0 } = pool_stats;
+    const { connections = [] } = rest;
+    const circuit = circuit_breaker.state;
+    return { name, type, state, active, idle, waiting, min, max, utilization, successRate, circuit, connections };
   });
   if (terminal.isJson) {
     const byName = pools.map(({ name, ...pool }) => [name, pool]);
@@ -22,11 +26,13 @@ export async function monitorConnections(api: Api, terminal: Terminal): Promise<
   const { green, yellow, red } = terminal.colors;
   terminal.say(
     table([
-      ["DATABASE", "TYPE", "IN USE", "MIN", "MAX", "UTILIZATION", "SUCCESS", "CIRCUIT"],
-      ...pools.map(({ name, type, active, min, max, utilization, successRate, circuit }) => [
+      ["DATABASE", "TYPE", "IN USE", "IDLE", "WAITING", "MIN", "MAX", "UTILIZATION", "SUCCESS", "CIRCUIT"],
+      ...pools.map(({ name, type, active, idle, waiting, min, max, utilization, successRate, circuit }) => [
         name,
         type,
         active,
+        idle,
+        waiting,
         min,
         max,
         { text: percent(utilization), paint: utilization > 0.8 ? red : String },

@@ -101,8 +101,9 @@ function sameness({ status, databases, alerts }: Report): string {
 }
 
 async function reportOf(api: Api, { detailed = false }: HealthFlags): Promise<Report> {
-  const [overview, scores, health, listed] = await Promise.all([
-    api.document<Overview>("/status"),
+  // Alone, because it probes: what is asked next is of the same probe.
+  const overview = await api.document<Overview>("/status");
+  const [scores, health, listed] = await Promise.all([
     api.document<Scores>("/health/score"),
     api.document<HealthDocument>("/health"),
     api.hasToken ? api.admin<{ alerts: Alert[] }>("/alerts") : undefined,
