@@ -265,7 +265,9 @@ fn look_again(
             return written(name, swap, response, cx, then);
         }
         let current = found.ok().map(|order| order.map_or(0, |order| order.version));
-        let expected = swap.order.version - 1;
+        // Not from the version to be: an order that is gone is followed by a higher one.
+        let before = swap.expected.as_deref().and_then(|text| Order::read(name, text).ok());
+        let expected = before.map_or(0, |order| order.version);
         let undone = match problem {
             None => Undone::Conflict { expected, current },
             Some(problem) => Undone::Unknown { problem, expected, current },

@@ -28,6 +28,10 @@ impl Stores {
     fn answer(&mut self, question: Question) -> Answer {
         match question {
             Question::Read { key } => Answer::Text(self.strong.get(&key).cloned()),
+            Question::ReadAll { keys } => Answer::Texts(keys.iter().map(|key| self.strong.get(key).cloned()).collect()),
+            Question::List { prefix } => {
+                Answer::Keys(self.strong.keys().filter(|key| key.starts_with(&prefix)).cloned().collect())
+            }
             Question::ReadCached { key } => Answer::Text(self.cache.get(&key).cloned()),
             Question::PutCached { key, text } => {
                 self.cache.insert(key, text);
