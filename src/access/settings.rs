@@ -50,7 +50,7 @@ impl Default for Settings {
             writes_per_minute: 60,
             kills_per_minute: 60,
             audit_keep_days: 400,
-            follow_interval_ms: 1_000,
+            follow_interval_ms: 500,
             follow_cache: false,
             failures_per_minute: 300,
             access: None,

@@ -6,7 +6,7 @@
 //! obey                   the host is told what to do with its databases
 //! ```
 //!
-//! An isolate asks the strong store about once a second while it has anything to do; with many isolates it may ask the read
+//! An isolate asks the strong store about twice a second while it has anything to do; with many isolates it may ask the read
 //! cache instead, and learns as late as that does. It asks the strong store then when it begins, and a minute after the last
 //! time: a cache may never have been told.
 //!

@@ -69,7 +69,7 @@ export interface AdminOptions {
   killsPerMinute?: number;
   /** Records of the audit log, and orders that were replaced, are kept for so many days; 400 by default. */
   auditKeepDays?: number;
-  /** This isolate looks so often at most whether there are newer orders, in milliseconds; 1,000 by default. */
+  /** This isolate looks so often at most whether there are newer orders, in milliseconds; 500 by default. */
   followIntervalMs?: number;
   /** It looks into `cache`, and not into `store`: for fleets that would be too many for that. */
   followCache?: boolean;
