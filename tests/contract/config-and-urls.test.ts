@@ -30,7 +30,7 @@ contractOffline("configuration that is refused", (subject) => {
       ["http with TLS", "http://localhost?tls=1", "URL_INVALID", /TLS/],
       ["https without TLS", "https://localhost?tls=0", "URL_INVALID", /TLS/],
       ["libsql without TLS and port", "libsql://localhost?tls=0", "URL_INVALID", /port/],
-      ["tls that is neither 0 nor 1", "libsql://localhost?tls=yes", "URL_INVALID", /"tls".*"yes"/],
+      ["tls that is neither 0 nor 1", "libsql://localhost?tls=yes", "URL_INVALID", /"tls"/],
       ["fragment", "http://localhost#there", "URL_INVALID", /fragment/i],
       ["invalid percent-encoding in the path", "http://localhost/%C5%C5%88", "URL_INVALID", /percent encoding/],
       ["invalid percent-encoding in the token", "http://localhost?authToken=%zz", "URL_INVALID", /percent encoding/],
