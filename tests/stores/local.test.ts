@@ -91,6 +91,8 @@ describe("file", () => {
       store: open(),
       beside: open(),
       broken: strongFileStore(occupied),
+      // Who waits for the folder's lock for too long, on a busy disk, is told so and has written nothing.
+      refusesCrowds: true,
       program: {
         imports: 'import { strongFileStore } from "../../js/src/store/file.ts";',
         store: `strongFileStore(${JSON.stringify(texts)}, { timeout: ${TIMEOUT} })`,
