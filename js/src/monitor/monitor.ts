@@ -217,7 +217,7 @@ class IsolateMonitor implements Monitor, Host {
     this.#startedAtMs = this.now();
     this.metrics = new BusinessMetrics(() => this.#core.get());
     this.alerts = alertsOf(this.#core, this);
-    this.#orders = new OrderWatch(() => this.#core.get());
+    this.#orders = new OrderWatch(() => this.#core.get().orders());
     if (settings.checkIntervalMs !== undefined) this.startMonitoring(settings.checkIntervalMs);
   }
 

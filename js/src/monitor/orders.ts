@@ -1,7 +1,5 @@
 // What this isolate has seen of what operators ordered, for the application.
 
-import type { Monitor as Core } from "./generated/monitor.js";
-
 /** An order's name. Who has a token is told to nobody. */
 export type OrderName = "config" | "flags" | "kill" | "phase" | "control" | "tenants";
 
@@ -27,16 +25,17 @@ const LISTENERS_MAX = 100;
 
 /** Tells listeners of newer orders, each version once. */
 export class OrderWatch {
-  readonly #core: () => Core;
+  readonly #read: () => string;
   readonly #listeners = new Set<OrderListener>();
   readonly #told = new Map<OrderName, number>();
 
-  constructor(core: () => Core) {
-    this.#core = core;
+  /** @param read The orders that were seen so far, as JSON. */
+  constructor(read: () => string) {
+    this.#read = read;
   }
 
   seen(): SeenOrders {
-    return JSON.parse(this.#core().orders()) as SeenOrders;
+    return JSON.parse(this.#read()) as SeenOrders;
   }
 
   /**
