@@ -103,10 +103,12 @@ fn named(members: &Map<String, Value>) -> Vec<String> {
 fn kill_body(call: &Call) -> Result<KillBody, Response> {
     let body: KillBody = body::object(&call.request)?;
     let flags = body.flags.as_deref().unwrap_or_default();
-    let is_named = |flag: &String| (1..=FLAG_MAX).contains(&flag.len());
+    let is_plain = |byte: u8| byte == b' ' || byte.is_ascii_graphic();
+    let is_named = |flag: &String| (1..=FLAG_MAX).contains(&flag.len()) && flag.bytes().all(is_plain);
     if flags.len() > FLAGS_MAX || !flags.iter().all(is_named) || body.flags.as_ref().is_some_and(Vec::is_empty) {
-        let detail =
-            format!("`flags` are 1 to {FLAGS_MAX} names of 1 to {FLAG_MAX} bytes; leave it out for all of them.");
+        let detail = format!(
+            "`flags` are 1 to {FLAGS_MAX} names of 1 to {FLAG_MAX} characters of ASCII that can be seen; leave it out for all of them."
+        );
         return Err(unusable(&detail));
     }
     checked_reason(&body.reason)?;

@@ -4,7 +4,7 @@
 
 use super::call::Call;
 use super::exchange::{Answer, Cx, Next, Question};
-use super::{Problem, Response};
+use super::{Problem, Response, query};
 use crate::metrics::fleet;
 use crate::metrics::names::Names;
 use crate::metrics::render::Format;
@@ -15,7 +15,11 @@ pub(super) fn text(call: &Call, cx: &mut Cx<'_>) -> Next {
         return Next::Respond(problem("METRICS_DISABLED", "Metrics are off", 404, "metrics.enabled is false here."));
     }
     let format = Format::accepted(call.request.header("accept").unwrap_or_default());
-    let list = call.request.query.split('&').find_map(|pair| pair.strip_prefix("names=")).unwrap_or_default();
+    let list = match query::text(call, "names") {
+        Ok(Some("")) => return Next::Respond(query::invalid("names must name something, or be left out.")),
+        Ok(list) => list.unwrap_or_default(),
+        Err(response) => return Next::Respond(response),
+    };
     let names = match Names::read(&list.replace("%2C", ",").replace("%2c", ",")) {
         Ok(names) => names,
         Err(detail) => return Next::Respond(problem("QUERY_INVALID", "Unusable query", 400, &detail)),

@@ -46,10 +46,11 @@ struct Conflict<'a> {
 
 /// `GET /orders/{name}`.
 pub(super) fn show(call: &Call, name: Name) -> Next {
-    match query::number(call, "version", 0) {
-        Ok(0) => {}
-        Ok(version) => return order_history::show(name, version),
-        Err(response) => return Next::Respond(response),
+    match (query::text(call, "version"), query::number(call, "version", 0)) {
+        (Ok(None), _) => {}
+        (_, Err(response)) | (Err(response), _) => return Next::Respond(response),
+        (_, Ok(0)) => return Next::Respond(query::invalid("version must be at least 1.")),
+        (_, Ok(version)) => return order_history::show(name, version),
     }
     let is_cached_enough = match query::text(call, "cached") {
         Ok(Some("true")) => true,

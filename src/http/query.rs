@@ -2,6 +2,7 @@
 
 use super::Response;
 use super::call::Call;
+use crate::orders::json::NUMBER_MAX;
 
 /// The value of a name, as it was sent.
 ///
@@ -27,8 +28,8 @@ pub(super) fn number(call: &Call, name: &str, default: u64) -> Result<u64, Respo
     let is_number = !text.is_empty() && text.len() <= 16 && text.bytes().all(|byte| byte.is_ascii_digit());
     text.parse()
         .ok()
-        .filter(|_| is_number)
-        .ok_or_else(|| invalid(&format!("{name} must be a whole number of at most 16 digits.")))
+        .filter(|number| is_number && *number <= NUMBER_MAX)
+        .ok_or_else(|| invalid(&format!("{name} must be a whole number of at most {NUMBER_MAX}.")))
 }
 
 /// `limit`: how many of a list are wanted, 1 to `max`.

@@ -64,7 +64,17 @@ export async function schemathesis({ rig }, { seconds, examples, seed = 1 }) {
   const url = await rig.miniflare.unsafeGetDirectURL("open");
   const args = [
     ...["--config-file", CONFIG, "--no-color", "run", new URL("/admin/api/openapi.json", url).href],
-    ...["--url", url.origin, "--header", `Authorization: Bearer ${TOKEN}`, "--checks", "all"],
+    // A preflight carries no token, so it is answered alike for every admin path, and tells nobody which there are.
+    ...[
+      "--url",
+      url.origin,
+      "--header",
+      `Authorization: Bearer ${TOKEN}`,
+      "--checks",
+      "all",
+      "--exclude-checks",
+      "allow_header_conformance",
+    ],
     ...["--max-examples", String(examples), "--max-time", String(seconds), "--seed", String(seed)],
     ...["--continue-on-failure", "--generation-database", "none", "--warnings", "off"],
   ];

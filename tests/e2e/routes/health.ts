@@ -135,6 +135,8 @@ export const HEALTH: RouteCase[] = [
       timestamp: TIME,
       uptime_ms: NUMBER,
       memory_bytes: NUMBER,
+      orders: {},
+      follow: expect.objectContaining({ interval_ms: 500 }),
       config: {
         load_balancing: false,
         load_balance_strategy: "off",
