@@ -105,7 +105,7 @@ mod tests {
             let (status, page) = asked(&mut host, path);
             assert_eq!((status, seqs(&page), &page["next"]), (200, vec![], &Value::Null), "{path}");
         }
-        for from in ["4", "5", "9999999999999999"] {
+        for from in ["4", "5", "9007199254740991"] {
             let (status, verified) = asked(&mut host, &format!("/audit/verify?from={from}"));
             assert_eq!((status, &verified["records"]), (200, &Value::from(0)), "{from}");
             assert_eq!((&verified["isWhole"], &verified["next"]), (&Value::from(true), &Value::Null), "{from}");
@@ -118,7 +118,7 @@ mod tests {
     #[test]
     fn numbers_that_are_none_are_refused() {
         let mut host = operator(1);
-        for wrong in ["-1", "1e3", "", "1.5", "+1", "0x1", "%31", "12345678901234567890", "12345678901234567", "a"] {
+        for wrong in ["-1", "1e3", "", "1.5", "+1", "0x1", "%31", "12345678901234567890", "9007199254740992", "a"] {
             for path in ["/audit?before=", "/audit?limit=", "/audit/verify?from="] {
                 let (status, problem) = asked(&mut host, &format!("{path}{wrong}"));
                 assert_eq!((status, &problem["code"]), (400, &Value::from("QUERY_INVALID")), "{path}{wrong}");
