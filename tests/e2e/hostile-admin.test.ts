@@ -256,7 +256,7 @@ describe("G: bodies", () => {
   );
 
   test("a page before the first record, and a look beyond the last, are empty", async () => {
-    for (const path of ["/audit?before=0", "/audit?before=1", "/audit/verify?from=9999999999999999"]) {
+    for (const path of ["/audit?before=0", "/audit?before=1", "/audit/verify?from=9007199254740991"]) {
       for (const { body } of await suffer({ title: path, ...get(path), status: [200] })) {
         const { records } = JSON.parse(body) as { records: unknown };
         expect(Array.isArray(records) ? records.length : records, path).toBe(0);
