@@ -135,7 +135,7 @@ test("KV follows, and a reader of it never goes back", async () => {
   await put("phase", "*", { phase: "gradual" });
   const { version } = (await (await ask("phase")).json()) as { version: number };
   expect(await kv.get("seawall/orders/phase")).toContain(`"version":${version},`);
-  await kv.put("seawall/orders/phase", old ?? "");
+  await kv.put("seawall/orders/phase", String(old ?? ""));
   const cached = (await (await ask("phase?cached=true")).json()) as { version: number };
   expect(cached.version).toBe(version);
   expect(await kv.get("seawall/orders/phase")).toContain(`"version":${version},`);
