@@ -76,6 +76,7 @@ pub(super) struct Question<'q> {
 
 impl Question<'_> {
     /// Decides, staleness included.
+    #[inline]
     pub(super) fn decide(self, flag: FlagIndex, depth: usize, watch: &mut impl Watch) -> Decision {
         let Some(row) = self.table.row(flag) else { return Decision::NOT_FOUND };
         let mut decision = self.fresh(flag, row, depth, watch);

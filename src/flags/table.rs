@@ -372,6 +372,12 @@ impl Table {
         self.text.get(range.start as usize..range.end() as usize).unwrap_or_default()
     }
 
+    /// The bytes of a piece of the text, without looking whether letters are whole.
+    #[inline]
+    pub(super) fn bytes(&self, range: Range) -> &[u8] {
+        self.text.as_bytes().get(range.start as usize..range.end() as usize).unwrap_or_default()
+    }
+
     #[inline]
     pub(super) fn version(&self, row: &VersionRow) -> Version<'_> {
         Version { core: row.core, before: self.part(row.before) }

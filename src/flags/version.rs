@@ -16,6 +16,10 @@ pub(super) struct Version<'a> {
 impl<'a> Version<'a> {
     /// Reads a whole version: `2.1.0`, `2.0.0-rc.1+7`. No `v` before it, no part missing.
     pub(super) fn parse(text: &'a str) -> Option<Self> {
+        release(text).map_or_else(|| Self::parse_any(text), |core| Some(Self { core, before: "" }))
+    }
+
+    fn parse_any(text: &'a str) -> Option<Self> {
         let (text, build) = match text.split_once('+') {
             Some((text, build)) => (text, Some(build)),
             None => (text, None),
@@ -46,6 +50,31 @@ impl<'a> Version<'a> {
             (one, other) => order_of_parts(one, other),
         })
     }
+}
+
+/// The numbers of `2.1.0`, which most versions are, in one go. None for all else, right or not.
+#[inline]
+fn release(text: &str) -> Option<[u64; 3]> {
+    // No part of up to 15 bytes is too great.
+    if text.len() > 15 {
+        return None;
+    }
+    let mut core = [0; 3];
+    let mut rest = text.as_bytes();
+    for (place, number) in core.iter_mut().enumerate() {
+        let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        if digits == 0 || (digits > 1 && rest.first() == Some(&b'0')) {
+            return None;
+        }
+        let (own, after) = rest.split_at(digits);
+        *number = own.iter().fold(0, |sum, byte| sum * 10 + u64::from(byte - b'0'));
+        rest = match (place, after.split_first()) {
+            (0 | 1, Some((b'.', after))) => after,
+            (2, None) => &[],
+            _ => return None,
+        };
+    }
+    Some(core)
 }
 
 fn order_of_parts(one: &str, other: &str) -> Ordering {

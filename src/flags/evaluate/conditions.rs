@@ -127,7 +127,7 @@ fn is_in(question: Question<'_>, node: &Node, val: Val<'_>) -> Option<bool> {
     }
     let mut digits = Digits::default();
     let Some(text) = val.text(&mut digits) else { return Some(false) };
-    let is_there = |text: &str| texts.binary_search_by(|row| table.part(*row).cmp(text)).is_ok();
+    let is_there = |text: &str| texts.binary_search_by(|row| table.bytes(*row).cmp(text.as_bytes())).is_ok();
     if node.bits & node_bits::CI != 0 { fold::with_lower(text, is_there) } else { Some(is_there(text)) }
 }
 
