@@ -105,8 +105,7 @@ fn by_token(presented: Presented, cx: &mut Cx<'_>, then: impl Then) -> Next {
     Next::ask(Question::Read { key: Name::Tokens.key() }, move |answer, cx| {
         let text = match answer {
             Answer::Text(text) => text,
-            Answer::Failed(problem) => return then(Err(unavailable(&problem)), cx),
-            _ => return then(Err(unavailable("The host answered another question.")), cx),
+            other => return then(Err(unavailable(&other.problem())), cx),
         };
         // A document that cannot be read holds no token.
         let order = text.and_then(|text| Order::read(Name::Tokens, &text).ok());

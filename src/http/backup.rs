@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::call::Call;
 use super::exchange::{Answer, Change, Cx, Next, Question};
 use super::order_writes::{act_of, not_committed};
-use super::orders::{PUTS_MAX, damaged, failure, put_cached, refused, unavailable};
+use super::orders::{PUTS_MAX, damaged, put_cached, refused, unavailable};
 use super::{Response, body, idempotency, secure};
 use crate::audit::commit::{Committed, commit};
 use crate::audit::head::{Budget, Head, Mark};
@@ -133,7 +133,7 @@ fn read(then: impl FnOnce(Texts, Option<Head>, &mut Cx<'_>) -> Next + 'static) -
             let head = texts.pop().flatten().and_then(|text| Head::read(&text));
             then(NAMES.into_iter().zip(texts).collect(), head, cx)
         }
-        other => Next::Respond(unavailable(&failure(other))),
+        other => Next::Respond(unavailable(&other.problem())),
     })
 }
 

@@ -52,7 +52,8 @@ pub fn json_up_to(request: &Request, max: usize) -> Result<Value, Response> {
     })
 }
 
-/// Reads a request's body, an object that has the members of `T`.
+/// Reads a request's body, an object that has the members of `T`. None of them is null, at any depth: a program that lost a
+/// value must not be taken for one that left the member out, which says "all flags", "of all tenants" or "for ever".
 ///
 /// # Errors
 ///
@@ -63,11 +64,23 @@ pub fn object<T: DeserializeOwned>(request: &Request) -> Result<T, Response> {
     if !value.is_object() {
         return Err(unusable("The body must be an object."));
     }
+    if let Some(member) = null_in(&value) {
+        let quoted = &member[..member.floor_char_boundary(QUOTED_MAX)];
+        return Err(unusable(&format!(
+            "The body cannot be taken: {quoted:?} is null. Give it a value, or leave it out."
+        )));
+    }
     serde_json::from_value(value).map_err(|error| {
         // It quotes what was sent.
         let error = error.to_string();
         unusable(&format!("The body cannot be taken: {}.", &error[..error.floor_char_boundary(2 * QUOTED_MAX)]))
     })
+}
+
+/// The first member of an object, at any depth, that is null.
+fn null_in(value: &Value) -> Option<&str> {
+    let Value::Object(members) = value else { return None };
+    members.iter().find_map(|(name, value)| if value.is_null() { Some(name.as_str()) } else { null_in(value) })
 }
 
 fn malformed(detail: &str) -> Response {
@@ -110,6 +123,21 @@ mod tests {
         let mut request = request("{}");
         request.headers.push(("content-encoding".to_owned(), "identity".to_owned()));
         assert!(json(&request).is_ok());
+    }
+
+    #[test]
+    fn null_is_not_taken_for_a_member_that_was_left_out() {
+        #[derive(Debug, Default, serde::Deserialize)]
+        struct Members {
+            flags: Option<Vec<String>>,
+        }
+        let left_out: Members = object(&request("{}")).unwrap();
+        assert_eq!(left_out.flags, None);
+        for (body, member) in [(r#"{"flags":null}"#, "flags"), (r#"{"flags":[],"match":{"rule":null}}"#, "rule")] {
+            let response = object::<Members>(&request(body)).unwrap_err();
+            assert_eq!(response.status, 422, "{body}");
+            assert!(response.body.contains(&format!(r#"\"{member}\" is null"#)), "{}", response.body);
+        }
     }
 
     #[test]

@@ -12,7 +12,7 @@ use super::Response;
 use super::call::Call;
 use super::exchange::{Answer, Change, Cx, Next, Question};
 use super::idempotency;
-use super::orders::{PUTS_MAX, conflict, failure, put_cached, read, refused, unavailable};
+use super::orders::{PUTS_MAX, conflict, put_cached, read, refused, unavailable};
 use crate::audit::HEAD_KEY;
 use crate::audit::commit::{Committed, commit};
 use crate::audit::entry::Act;
@@ -153,7 +153,7 @@ pub(super) fn with_floor(
     Next::ask(Question::Read { key: HEAD_KEY.to_owned() }, move |answer, cx| {
         let head = match answer {
             Answer::Text(text) => text.as_deref().and_then(Head::read),
-            other => return Next::Respond(unavailable(&failure(other))),
+            other => return Next::Respond(unavailable(&other.problem())),
         };
         let marked = head.and_then(|head| head.orders.get(name.text()).map(|mark| mark.version));
         then(marked.unwrap_or_default().max(seen), cx)
@@ -167,7 +167,7 @@ fn attempt(call: Call, condition: Condition, what: Write, reason: String, change
     Next::ask(Question::Read { key: name.key() }, move |answer, cx| {
         let text = match answer {
             Answer::Text(text) => text,
-            other => return Next::Respond(unavailable(&failure(other))),
+            other => return Next::Respond(unavailable(&other.problem())),
         };
         with_floor(name, text.clone().as_deref(), cx, move |floor, cx| {
             amended(call, condition, what, text, floor, (reason, change, tries), cx)
