@@ -311,6 +311,14 @@ fn without_role() -> Response {
     Response::problem(403, "NO_ROLE", "Not allowed", detail)
 }
 
+/// Refuses a write that another page sent.
+pub(super) fn foreign(cx: &mut Cx<'_>) -> Response {
+    let detail =
+        "A browser says that another page sent this. List where your pages come from in SEAWALL_ADMIN_ORIGINS.";
+    let response = Response::problem(403, "CROSS_SITE", "Not allowed", detail);
+    refuse(Refused::CrossSite, response, cx)
+}
+
 fn cross_site() -> Response {
     let detail = "A write by way of Cloudflare Access needs `Origin` of this site, `Content-Type: application/json` and `X-Seawall-Request: 1`.";
     Response::problem(403, "CROSS_SITE", "Not allowed", detail)
