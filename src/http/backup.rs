@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::call::Call;
 use super::exchange::{Answer, Change, Cx, Next, Question};
 use super::order_writes::{act_of, not_committed};
-use super::orders::{PUTS_MAX, damaged, failure, put_cached, refused, unavailable};
+use super::orders::{PUTS_MAX, damaged, put_cached, refused, unavailable};
 use super::{Response, body, idempotency, secure};
 use crate::audit::commit::{Committed, commit};
 use crate::audit::head::{Budget, Head, Mark};
@@ -14,7 +14,7 @@ use crate::audit::{HEAD_KEY, sha256};
 use crate::clock::Instant;
 use crate::orders::backup::{self, Backup, Kept, NAMES, Unfit};
 use crate::orders::json::NUMBER_MAX;
-use crate::orders::order::{Order, REASON_MAX, checksum};
+use crate::orders::order::{Order, REASON_MAX, checksum, says_why};
 use crate::orders::write::{Condition, Proposal, Refusal, Swap, decide};
 use crate::orders::{Name, history_key};
 
@@ -87,7 +87,7 @@ fn wanted(call: &Call) -> Result<Wanted, Response> {
     let Value::Object(mut members) = body::json_up_to(&call.request, BODY_MAX)? else { return Err(unusable(shape)) };
     let Some(document) = members.remove("backup") else { return Err(unusable(shape)) };
     let reason = match members.remove("reason") {
-        Some(Value::String(reason)) if !reason.trim().is_empty() && reason.len() <= REASON_MAX => reason,
+        Some(Value::String(reason)) if says_why(&reason) => reason,
         _ => return Err(unusable(&format!("\"reason\" must say why, in at most {REASON_MAX} bytes."))),
     };
     let is_dry = match members.remove("dryRun") {
@@ -133,7 +133,7 @@ fn read(then: impl FnOnce(Texts, Option<Head>, &mut Cx<'_>) -> Next + 'static) -
             let head = texts.pop().flatten().and_then(|text| Head::read(&text));
             then(NAMES.into_iter().zip(texts).collect(), head, cx)
         }
-        other => Next::Respond(unavailable(&failure(other))),
+        other => Next::Respond(unavailable(&other.problem())),
     })
 }
 

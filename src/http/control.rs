@@ -15,7 +15,7 @@ use super::orders::shown;
 use super::{Response, body};
 use crate::orders::Name;
 use crate::orders::control::{Control, DATABASES_MAX, Hold, NAME_MAX};
-use crate::orders::order::REASON_MAX;
+use crate::orders::order::{REASON_MAX, says_why};
 
 /// Most flags that can be turned off by name.
 const FLAGS_MAX: usize = 1_000;
@@ -211,7 +211,7 @@ fn change(
 }
 
 fn checked_reason(reason: &str) -> Result<(), Response> {
-    if reason.trim().is_empty() || reason.len() > REASON_MAX {
+    if !says_why(reason) {
         return Err(unusable(&format!("`reason` must say why, in at most {REASON_MAX} bytes.")));
     }
     Ok(())

@@ -12,7 +12,7 @@ use super::Response;
 use super::call::Call;
 use super::exchange::{Answer, Change, Cx, Next, Question};
 use super::idempotency;
-use super::orders::{PUTS_MAX, conflict, damaged, failure, put_cached, read, refused, unavailable};
+use super::orders::{PUTS_MAX, conflict, damaged, put_cached, read, refused, unavailable};
 use crate::audit::HEAD_KEY;
 use crate::audit::commit::{Committed, commit};
 use crate::audit::entry::Act;
@@ -159,7 +159,7 @@ pub(super) fn with_floor(
     Next::ask(Question::Read { key: HEAD_KEY.to_owned() }, move |answer, cx| {
         let head = match answer {
             Answer::Text(text) => text.as_deref().and_then(Head::read),
-            other => return Next::Respond(unavailable(&failure(other))),
+            other => return Next::Respond(unavailable(&other.problem())),
         };
         let mark = head.as_ref().and_then(|head| head.orders.get(name.text()));
         let floor = mark.map_or(0, |mark| mark.version).max(seen);
@@ -172,7 +172,7 @@ pub(super) fn with_floor(
             Some(Ok(order)) => Next::ask(Question::Read { key: name.key() }, move |answer, cx| match answer {
                 Answer::Text(again) if again == text => then(Err((floor.max(order.version), Damage::Unnamed)), cx),
                 Answer::Text(_) => then(Ok(0), cx),
-                other => Next::Respond(unavailable(&failure(other))),
+                other => Next::Respond(unavailable(&other.problem())),
             }),
         }
     })
@@ -185,7 +185,7 @@ fn attempt(call: Call, condition: Condition, what: Write, reason: String, change
     Next::ask(Question::Read { key: name.key() }, move |answer, cx| {
         let text = match answer {
             Answer::Text(text) => text,
-            other => return Next::Respond(unavailable(&failure(other))),
+            other => return Next::Respond(unavailable(&other.problem())),
         };
         with_floor(name, text.clone(), cx, move |floor, cx| {
             let begun = Begun { call, condition, what, text, floor: 0, members: Map::new(), is_over: false };
@@ -235,7 +235,7 @@ fn last_sound(
     Next::ask(Question::Read { key: history_key(name, before) }, move |answer, cx| {
         let kept = match answer {
             Answer::Text(text) => text.and_then(|text| Order::read(name, &text).ok()),
-            other => return Next::Respond(unavailable(&failure(other))),
+            other => return Next::Respond(unavailable(&other.problem())),
         };
         let kept = kept.map(|order| (order.version, members(&order)));
         let known = kept.into_iter().chain(seen).max_by_key(|(version, _)| *version);

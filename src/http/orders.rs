@@ -87,7 +87,7 @@ pub(super) fn show(call: &Call, name: Name) -> Next {
 pub(super) fn read(name: Name, answer: Answer, cx: &mut Cx<'_>) -> Result<Option<Order>, Response> {
     let text = match answer {
         Answer::Text(text) => text,
-        other => return Err(unavailable(&failure(other))),
+        other => return Err(unavailable(&other.problem())),
     };
     let order = text.as_deref().map(|text| Order::read(name, text)).transpose();
     cx.monitor.orders_mut().look(name, text.as_deref());
@@ -167,7 +167,7 @@ pub(super) fn replace(call: &Call, name: Name, cx: &Cx<'_>) -> Next {
     Next::ask(Question::Read { key: name.key() }, move |answer, cx| {
         let current = match answer {
             Answer::Text(text) => text,
-            other => return Next::Respond(unavailable(&failure(other))),
+            other => return Next::Respond(unavailable(&other.problem())),
         };
         let expected = expected_version(&proposal.condition);
         order_writes::with_floor(name, current.clone(), cx, move |floor, cx| {
@@ -313,14 +313,6 @@ pub(super) fn damaged(damage: &str) -> Response {
     let detail =
         format!("What the store holds is no order that can be used: {damage}. Nothing was changed. Restore it.");
     Response::problem(500, "ORDER_DAMAGED", "Damaged order", &detail)
-}
-
-/// What a store said that did not answer as it should.
-pub(super) fn failure(answer: Answer) -> String {
-    match answer {
-        Answer::Failed(problem) | Answer::NoStore(problem) => problem,
-        _ => "The host answered another question.".to_owned(),
-    }
 }
 
 pub(super) fn unavailable(problem: &str) -> Response {

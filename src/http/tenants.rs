@@ -13,7 +13,7 @@ use super::order_writes::{Write, amend_if};
 use super::orders::{condition_of, read};
 use super::{Response, body, query};
 use crate::orders::Name;
-use crate::orders::order::{Order, REASON_MAX};
+use crate::orders::order::{Order, REASON_MAX, says_why};
 use crate::orders::tenants::{ID_MAX, Tenant, Tenants, is_id};
 use crate::orders::write::{Condition, tag};
 
@@ -186,7 +186,7 @@ fn not_there() -> Response {
 }
 
 fn checked_reason(reason: &str) -> Result<(), Response> {
-    if reason.trim().is_empty() || reason.len() > REASON_MAX {
+    if !says_why(reason) {
         return Err(unusable(&format!("`reason` must say why, in at most {REASON_MAX} bytes.")));
     }
     Ok(())

@@ -156,6 +156,22 @@ impl Order {
     }
 }
 
+/// Whether a reason says why: in at most [`REASON_MAX`] bytes, of which somebody can see one.
+#[must_use]
+pub fn says_why(reason: &str) -> bool {
+    reason.len() <= REASON_MAX && reason.chars().any(is_visible)
+}
+
+/// Whether a character leaves a mark: not space, not a control, and none of those that only direct or join others (general
+/// category Cf of Unicode, as far as it is in use outside of single scripts).
+fn is_visible(character: char) -> bool {
+    let is_format = matches!(
+        character,
+        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
+    );
+    !character.is_whitespace() && !character.is_control() && !is_format
+}
+
 /// The checksum that a text of an order carries; empty if it has none.
 #[must_use]
 pub fn checksum(text: &str) -> &str {
