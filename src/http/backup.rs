@@ -160,7 +160,11 @@ fn put_back(call: &Call, wanted: &Wanted, texts: &Texts, head: Option<&Head>, cx
     for (name, kept) in &wanted.orders {
         let text = texts.iter().find(|(found, _)| found == name).and_then(|(_, text)| text.as_deref());
         let current = text.map(|text| Order::read(*name, text));
+        let mark = head.and_then(|head| head.orders.get(name.text()));
+        // What was put there past the routes is replaced, whatever it says.
+        let is_named = head.is_none() || mark.map(|mark| &*mark.sha256) == text.map(checksum);
         if let Some(Ok(order)) = &current
+            && is_named
             && backup::is_same(&order.value, &kept.value)
         {
             unchanged.push(name.text());
@@ -180,9 +184,10 @@ fn put_back(call: &Call, wanted: &Wanted, texts: &Texts, head: Option<&Head>, cx
             return Next::Respond(refused);
         }
         let swap = match (&current, text) {
-            (Some(Err(_)), Some(damaged)) => {
-                let marked = head.and_then(|head| head.orders.get(name.text())).map_or(0, |mark| mark.version);
-                instead_of_damaged(damaged, marked.max(kept.version), proposal, cx)
+            (Some(found), Some(text)) if found.is_err() || !is_named => {
+                let found = found.as_ref().map_or(0, |order| order.version);
+                let marked = mark.map_or(0, |mark| mark.version);
+                instead_of_damaged(text, marked.max(kept.version).max(found), proposal, cx)
             }
             _ => decide(text, proposal, cx.now, cx.random),
         };

@@ -170,8 +170,11 @@ pub(super) fn replace(call: &Call, name: Name, cx: &Cx<'_>) -> Next {
             other => return Next::Respond(unavailable(&other.problem())),
         };
         let expected = expected_version(&proposal.condition);
-        order_writes::with_floor(name, current.clone().as_deref(), cx, move |floor, cx| {
-            match decide_above(floor, current.as_deref(), proposal, cx.now, cx.random) {
+        order_writes::with_floor(name, current.clone(), cx, move |floor, cx| {
+            let decided = floor
+                .map_err(|(_, damage)| Refusal::Damaged(damage))
+                .and_then(|floor| decide_above(floor, current.as_deref(), proposal, cx.now, cx.random));
+            match decided {
                 Err(refusal) => unless_replayed(call, cx, refused(&refusal, expected)),
                 Ok(swap) => {
                     let respond = Rc::new(|name, order: &_| shown(name, Some(order)));

@@ -137,7 +137,7 @@ fn change(
         let tenant = tenants.tenants.get(&id).cloned().unwrap_or_default();
         tagged(&shown(&id, &tenant), order.version)
     });
-    amend_if(call, condition, Write { name: Name::Tenants, action, respond }, reason, move |members| {
+    amend_if(call, condition, Write { name: Name::Tenants, action, respond }, reason, move |members, _| {
         let mut tenants = Tenants::read(&Value::Object(members.clone())).unwrap_or_default();
         say(&mut tenants)?;
         tenants.check().map_err(|problem| unusable(&format!("The order cannot be taken: {problem}.")))?;

@@ -63,6 +63,8 @@ pub enum Damage {
     Newer,
     /// A member is missing, unknown or out of range.
     Member,
+    /// It is whole, and was not put there by the routes: the head of the audit log names another.
+    Unnamed,
 }
 
 impl fmt::Display for Damage {
@@ -73,6 +75,7 @@ impl fmt::Display for Damage {
             Self::Name => "it is another order's text",
             Self::Newer => "a newer release wrote it",
             Self::Member => "a member is missing, unknown or out of range",
+            Self::Unnamed => "it is not the one that the head of the audit log names",
         })
     }
 }
