@@ -98,7 +98,11 @@ fn wanted(call: &Call) -> Result<Wanted, Response> {
     if !members.is_empty() {
         return Err(unusable(shape));
     }
-    let if_match = call.request.header("if-match").map(|value| value.trim().to_owned()).filter(|value| value != "*");
+    let if_match = call
+        .request
+        .header("if-match")
+        .map(|value| value.trim().to_owned())
+        .filter(|value| !value.is_empty() && value != "*");
     let orders = backup::read(&document).map_err(|unfit| unfit_response(&unfit))?;
     let digest = document.get("sha256").and_then(Value::as_str).unwrap_or_default().to_owned();
     Ok(Wanted { orders, digest, reason, is_dry, if_match })

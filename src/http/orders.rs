@@ -46,18 +46,18 @@ struct Conflict<'a> {
 
 /// `GET /orders/{name}`.
 pub(super) fn show(call: &Call, name: Name) -> Next {
-    match (query::text(call, "version"), query::number(call, "version", 0)) {
-        (Ok(None), _) => {}
-        (_, Err(response)) | (Err(response), _) => return Next::Respond(response),
-        (_, Ok(0)) => return Next::Respond(query::invalid("version must be at least 1.")),
-        (_, Ok(version)) => return order_history::show(name, version),
-    }
     let is_cached_enough = match query::text(call, "cached") {
         Ok(Some("true")) => true,
         Ok(None | Some("false")) => false,
         Ok(Some(_)) => return Next::Respond(query::invalid("cached must be true or false.")),
         Err(response) => return Next::Respond(response),
     };
+    match (query::text(call, "version"), query::number(call, "version", 0)) {
+        (Ok(None), _) => {}
+        (_, Err(response)) | (Err(response), _) => return Next::Respond(response),
+        (_, Ok(0)) => return Next::Respond(query::invalid("version must be at least 1.")),
+        (_, Ok(version)) => return order_history::show(name, version),
+    }
     let request = &call.request;
     let known = request.header("if-none-match").and_then(Condition::read);
     let respond = move |order: Option<&Order>| {
@@ -241,9 +241,11 @@ fn proposal(call: &Call, name: Name) -> Result<Proposal, Response> {
     }
 }
 
-/// Which versions `If-Match` allows; nothing if it is not there.
+/// Which versions `If-Match` allows; nothing if it is not there. An empty one is not: not every platform hands it on.
 pub(super) fn condition_of(call: &Call) -> Result<Option<Condition>, Response> {
-    let Some(header) = call.request.header("if-match") else { return Ok(None) };
+    let Some(header) = call.request.header("if-match").filter(|header| !header.trim().is_empty()) else {
+        return Ok(None);
+    };
     Condition::read(header).map(Some).ok_or_else(|| {
         let detail = "If-Match is `*`, or up to 16 ETags in quotes with commas between them.";
         Response::problem(400, "PRECONDITION_MALFORMED", "Malformed precondition", detail)
