@@ -189,6 +189,11 @@ describe("G: bodies", () => {
   const deep = (levels: number) => `{"reason":"x","flags":${"[".repeat(levels)}${"]".repeat(levels)}}`;
   const flags = (count: number) =>
     JSON.stringify({ reason: "x", flags: Array.from({ length: count }, (_, at) => `f${at}`) });
+  /** Names of one and the same hash, wherever a hash is a polynomial of 31. */
+  const colliding = (count: number) => {
+    const name = (at: number) => Array.from({ length: 17 }, (_, bit) => ((at >> bit) & 1 ? "BB" : "Aa")).join("");
+    return `{"reason":"x",${Array.from({ length: count }, (_, at) => `"${name(at)}":0`).join(",")}}`;
+  };
   const reason = (text: string) => `{"reason":"${text}"}`;
   test.each<Hostile>([
     { title: "H058: a byte too many", ...post("/kill", REASON.padEnd(LIMIT + 1)), status: [413] },
@@ -204,6 +209,8 @@ describe("G: bodies", () => {
     { title: "H062: 1,001 flags", ...post("/kill", flags(1_001)), status: [422] },
     { title: "H062: one name of 60,000 characters", ...post("/kill", `{"${"k".repeat(60_000)}":1}`), status: [422] },
     { title: "H062: a name 5,000 times", ...post("/kill", `{${'"reason":"x",'.repeat(4_000)}"a":1}`), status: [422] },
+    { title: "H072: 1,500 names of one hash", ...post("/kill", colliding(1_500)), status: [422] },
+    { title: "H072: 20,000 of them where a megabyte is taken", ...post("/restore", colliding(20_000)), status: [422] },
     { title: "a level too deep", ...post("/kill", deep(40)), status: [422] },
     { title: "H078: 30,000 levels", ...post("/kill", deep(30_000)), status: [400, 422] },
     { title: "H064: 1e400", ...post("/kill", '{"reason":1e400}'), status: [400, 422] },

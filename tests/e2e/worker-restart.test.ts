@@ -23,12 +23,12 @@ async function ask(path: string): Promise<{ status: number; body: Record<string,
 const RESTARTED = { status: 500, body: { error: { code: "INSTANCE_RESTARTED", message: expect.any(String) } } };
 
 describe("a core that dies", () => {
-  test.each(["/trap", "/late-trap"])(
-    "%s is answered with a problem, and the next request by a fresh instance",
+  test.each(["/trap", "/late-trap", "/overflow", "/late-overflow"])(
+    "H080: %s is answered with a problem, and the next request by a fresh instance that knows it is one",
     async (path) => {
       const before = (await ask("/")).body.generation as number;
       expect(await ask(path)).toEqual(RESTARTED);
-      expect(await ask("/")).toEqual({ status: 200, body: { generation: before + 1, served: 1 } });
+      expect(await ask("/")).toEqual({ status: 200, body: { generation: before + 1, served: 1, successors: before } });
     },
   );
 
@@ -46,7 +46,7 @@ describe("a core that dies", () => {
     for (const round of [1, 2, 3, 4, 5]) {
       const deaths = await Promise.all(Array.from({ length: 10 }, () => ask("/late-trap")));
       expect(deaths).toEqual(Array(10).fill(RESTARTED));
-      expect((await ask("/")).body).toEqual({ generation: before + round, served: 1 });
+      expect((await ask("/")).body).toEqual({ generation: before + round, served: 1, successors: before + round - 1 });
     }
   });
 
