@@ -23,6 +23,7 @@ pub mod cluster;
 pub mod config;
 pub mod engine;
 pub mod error;
+pub mod flags;
 pub mod hrana;
 pub mod http;
 pub mod metrics;

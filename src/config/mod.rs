@@ -6,7 +6,7 @@ pub mod approval;
 pub mod document;
 pub mod environment;
 pub mod keys;
-mod nearest;
+pub(crate) mod nearest;
 pub mod parse;
 pub mod raw;
 pub mod rows;

@@ -3,7 +3,7 @@
 /// The known name nearest to `name`. What both begin and end with is cut off; of the rest, at most three letters may be
 /// left, and fewer than half. That finds one slip, which is what most typing errors are. Case does not count.
 #[inline(never)]
-pub(super) fn nearest(name: &str, known: &mut dyn Iterator<Item = &'static str>) -> Option<&'static str> {
+pub(crate) fn nearest<'a>(name: &str, known: &mut dyn Iterator<Item = &'a str>) -> Option<&'a str> {
     let mut best = (4.min(name.len().div_ceil(2)), None);
     for candidate in known {
         let distance = distance(name.as_bytes(), candidate.as_bytes());

@@ -46,18 +46,18 @@ struct Conflict<'a> {
 
 /// `GET /orders/{name}`.
 pub(super) fn show(call: &Call, name: Name) -> Next {
-    match (query::text(call, "version"), query::number(call, "version", 0)) {
-        (Ok(None), _) => {}
-        (_, Err(response)) | (Err(response), _) => return Next::Respond(response),
-        (_, Ok(0)) => return Next::Respond(query::invalid("version must be at least 1.")),
-        (_, Ok(version)) => return order_history::show(name, version),
-    }
     let is_cached_enough = match query::text(call, "cached") {
         Ok(Some("true")) => true,
         Ok(None | Some("false")) => false,
         Ok(Some(_)) => return Next::Respond(query::invalid("cached must be true or false.")),
         Err(response) => return Next::Respond(response),
     };
+    match (query::text(call, "version"), query::number(call, "version", 0)) {
+        (Ok(None), _) => {}
+        (_, Err(response)) | (Err(response), _) => return Next::Respond(response),
+        (_, Ok(0)) => return Next::Respond(query::invalid("version must be at least 1.")),
+        (_, Ok(version)) => return order_history::show(name, version),
+    }
     let request = &call.request;
     let known = request.header("if-none-match").and_then(Condition::read);
     let respond = move |order: Option<&Order>| {
@@ -87,7 +87,7 @@ pub(super) fn show(call: &Call, name: Name) -> Next {
 pub(super) fn read(name: Name, answer: Answer, cx: &mut Cx<'_>) -> Result<Option<Order>, Response> {
     let text = match answer {
         Answer::Text(text) => text,
-        other => return Err(unavailable(&failure(other))),
+        other => return Err(unavailable(&other.problem())),
     };
     let order = text.as_deref().map(|text| Order::read(name, text)).transpose();
     cx.monitor.orders_mut().look(name, text.as_deref());
@@ -167,11 +167,14 @@ pub(super) fn replace(call: &Call, name: Name, cx: &Cx<'_>) -> Next {
     Next::ask(Question::Read { key: name.key() }, move |answer, cx| {
         let current = match answer {
             Answer::Text(text) => text,
-            other => return Next::Respond(unavailable(&failure(other))),
+            other => return Next::Respond(unavailable(&other.problem())),
         };
         let expected = expected_version(&proposal.condition);
-        order_writes::with_floor(name, current.clone().as_deref(), cx, move |floor, cx| {
-            match decide_above(floor, current.as_deref(), proposal, cx.now, cx.random) {
+        order_writes::with_floor(name, current.clone(), cx, move |floor, cx| {
+            let decided = floor
+                .map_err(|(_, damage)| Refusal::Damaged(damage))
+                .and_then(|floor| decide_above(floor, current.as_deref(), proposal, cx.now, cx.random));
+            match decided {
                 Err(refusal) => unless_replayed(call, cx, refused(&refusal, expected)),
                 Ok(swap) => {
                     let respond = Rc::new(|name, order: &_| shown(name, Some(order)));
@@ -238,9 +241,11 @@ fn proposal(call: &Call, name: Name) -> Result<Proposal, Response> {
     }
 }
 
-/// Which versions `If-Match` allows; nothing if it is not there.
+/// Which versions `If-Match` allows; nothing if it is not there. An empty one is not: not every platform hands it on.
 pub(super) fn condition_of(call: &Call) -> Result<Option<Condition>, Response> {
-    let Some(header) = call.request.header("if-match") else { return Ok(None) };
+    let Some(header) = call.request.header("if-match").filter(|header| !header.trim().is_empty()) else {
+        return Ok(None);
+    };
     Condition::read(header).map(Some).ok_or_else(|| {
         let detail = "If-Match is `*`, or up to 16 ETags in quotes with commas between them.";
         Response::problem(400, "PRECONDITION_MALFORMED", "Malformed precondition", detail)
@@ -310,14 +315,6 @@ pub(super) fn damaged(damage: &str) -> Response {
     let detail =
         format!("What the store holds is no order that can be used: {damage}. Nothing was changed. Restore it.");
     Response::problem(500, "ORDER_DAMAGED", "Damaged order", &detail)
-}
-
-/// What a store said that did not answer as it should.
-pub(super) fn failure(answer: Answer) -> String {
-    match answer {
-        Answer::Failed(problem) | Answer::NoStore(problem) => problem,
-        _ => "The host answered another question.".to_owned(),
-    }
 }
 
 pub(super) fn unavailable(problem: &str) -> Response {

@@ -112,7 +112,6 @@ fn read(
             then(Ok(()), cx)
         }
         // One isolate's counters in place of all would look like a restart of everything.
-        Answer::Failed(message) => then(Err(message), cx),
-        _ => then(Err("The host answered another question.".to_owned()), cx),
+        other => then(Err(other.problem()), cx),
     })
 }

@@ -167,6 +167,24 @@ describe("A and B: paths and methods", () => {
   });
 });
 
+describe("F: browsers", () => {
+  test.each<Record<string, string>>([
+    { origin: "https://evil.example" },
+    { origin: "null" },
+    { origin: "https://evil.example", "sec-fetch-site": "cross-site" },
+    { "sec-fetch-site": "cross-site" },
+    { "sec-fetch-site": "same-site" },
+  ])("H048: a write with a token from another page is refused: %j", async (headers) => {
+    const title = JSON.stringify(headers);
+    await suffer({ title, ...post("/kill", REASON, headers), status: [403], code: "CROSS_SITE" });
+    await suffer({ title, ...put("flags", '{"value":{},"reason":"x"}', headers), status: [403], code: "CROSS_SITE" });
+    for (const { name, ask } of hosts.all) {
+      const read = await ask({ ...get("/audit"), headers: { ...authorized, ...headers } });
+      expect([name, read.status, read.headers["access-control-allow-origin"]]).toStrictEqual([name, 200, undefined]);
+    }
+  });
+});
+
 describe("G: bodies", () => {
   const deep = (levels: number) => `{"reason":"x","flags":${"[".repeat(levels)}${"]".repeat(levels)}}`;
   const flags = (count: number) =>
@@ -181,6 +199,11 @@ describe("G: bodies", () => {
     { title: "H058: a byte too many", ...post("/kill", REASON.padEnd(LIMIT + 1)), status: [413] },
     { title: "H060: gzip", ...post("/kill", REASON, { "content-encoding": "gzip" }), status: [415] },
     { title: "H060: nested encodings", ...post("/kill", REASON, { "content-encoding": "br, deflate" }), status: [415] },
+    {
+      title: "another encoding of characters",
+      ...post("/kill", REASON, { "content-type": "application/json; charset=utf-16" }),
+      status: [415],
+    },
     { title: "another type", ...post("/kill", REASON, { "content-type": "text/plain" }), status: [415] },
     { title: "H062: 10,000 flags", ...post("/kill", flags(10_000)), status: [413, 422] },
     { title: "H062: 1,001 flags", ...post("/kill", flags(1_001)), status: [422] },
@@ -217,9 +240,16 @@ describe("G: bodies", () => {
     { title: "no reason", ...post("/kill", "{}"), status: [422] },
     { title: "an empty reason", ...post("/kill", reason("")), status: [422] },
     { title: "a reason of blanks", ...post("/kill", reason(" \\n\\t ")), status: [422] },
+    { title: "a reason that nobody can see", ...post("/kill", reason("\\u0000\\u200b\\u202e\\ufeff")), status: [422] },
     { title: "H050: a reason of 501 bytes", ...post("/kill", reason("a".repeat(501))), status: [422] },
     { title: "H096: half a surrogate", ...post("/kill", reason("\\ud800")), status: [400] },
     { title: "no list of flags", ...post("/kill", '{"reason":"x","flags":"a"}'), status: [422] },
+    { title: "null for all flags", ...post("/kill", '{"reason":"x","flags":null}'), status: [422] },
+    {
+      title: "null for a token of all tenants",
+      ...post("/tokens", '{"label":"x","role":"viewer","reason":"x","tenant":null}'),
+      status: [422],
+    },
     { title: "an empty list", ...post("/kill", '{"reason":"x","flags":[]}'), status: [422] },
     { title: "an empty name", ...post("/kill", '{"reason":"x","flags":[""]}'), status: [422] },
     {

@@ -9,6 +9,7 @@ mod bulkhead;
 mod cache;
 mod cluster;
 mod engine;
+mod flags;
 mod fleet;
 mod hrana;
 mod limit;
