@@ -271,8 +271,7 @@ fn write(
 /// Tells the read cache of each order in turn.
 fn tell(mut swaps: Vec<(Name, Swap)>, response: Response, cx: &mut Cx<'_>) -> Next {
     let Some((name, swap)) = swaps.pop() else { return Next::Respond(response) };
-    cx.monitor.orders_mut().look(name, Some(&swap.text));
-    cx.monitor.orders_mut().verified(name, cx.now);
+    cx.monitor.wrote_order(name, &swap.text, cx.now);
     put_cached(name, swap.text, PUTS_MAX, move |cx| tell(swaps, response, cx))
 }
 

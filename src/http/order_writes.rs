@@ -351,8 +351,7 @@ fn written(
     cx: &mut Cx<'_>,
     then: impl FnOnce(Result<Response, Undone>, &mut Cx<'_>) -> Next + 'static,
 ) -> Next {
-    cx.monitor.orders_mut().look(name, Some(&swap.text));
-    cx.monitor.orders_mut().verified(name, cx.now);
+    cx.monitor.wrote_order(name, &swap.text, cx.now);
     cx.monitor.follow_mut().wrote();
     if name == Name::Tokens {
         return then(Ok(response), cx);

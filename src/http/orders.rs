@@ -73,7 +73,7 @@ pub(super) fn show(call: &Call, name: Name) -> Next {
     };
     if is_cached_enough {
         return recall(name, move |found, cx| match found {
-            Ok(()) => respond(cx.monitor.orders_mut().newest(name)),
+            Ok(()) => respond(cx.monitor.shown_mut().newest(name)),
             Err(response) => Next::Respond(response),
         });
     }
@@ -83,19 +83,19 @@ pub(super) fn show(call: &Call, name: Name) -> Next {
     })
 }
 
-/// The order in the strong store's answer.
+/// The order in the strong store's answer, whoever put it there.
 pub(super) fn read(name: Name, answer: Answer, cx: &mut Cx<'_>) -> Result<Option<Order>, Response> {
     let text = match answer {
         Answer::Text(text) => text,
         other => return Err(unavailable(&other.problem())),
     };
     let order = text.as_deref().map(|text| Order::read(name, text)).transpose();
-    cx.monitor.orders_mut().look(name, text.as_deref());
-    cx.monitor.orders_mut().verified(name, cx.now);
+    cx.monitor.shown_mut().look(name, text.as_deref());
+    cx.monitor.shown_mut().verified(name, cx.now);
     order.map_err(|damage| damaged(&damage.to_string()))
 }
 
-/// Finds out the newest of an order by way of the read cache, and leaves it in what the monitor has seen.
+/// Finds out the newest of an order by way of the read cache, and leaves it in what the monitor has shown.
 ///
 /// The strong store is asked when the cache has nothing, something older than was seen here, or was not checked for a
 /// while; a cache that lags behind it is then told. `then` gets the response that refuses when nothing is known.
@@ -105,8 +105,11 @@ pub fn recall(name: Name, then: impl FnOnce(Result<(), Response>, &mut Cx<'_>) -
             Answer::Text(text) => text,
             _ => None,
         };
-        let found = cx.monitor.orders_mut().look(name, cached.as_deref());
-        if found == Found::Newest && !cx.monitor.orders_mut().is_verification_due(name, cx.now) {
+        if let Some(followed) = cx.monitor.orders().newest(name).cloned() {
+            cx.monitor.shown_mut().look(name, Some(&followed.text(name)));
+        }
+        let found = cx.monitor.shown_mut().look(name, cached.as_deref());
+        if found == Found::Newest && !cx.monitor.shown_mut().is_verification_due(name, cx.now) {
             return then(Ok(()), cx);
         }
         Next::ask(Question::Read { key: name.key() }, move |answer, cx| {
@@ -115,7 +118,7 @@ pub fn recall(name: Name, then: impl FnOnce(Result<(), Response>, &mut Cx<'_>) -
                 _ => None,
             };
             let read = read(name, answer, cx).map(drop);
-            match (read, cx.monitor.orders_mut().newest(name).is_some()) {
+            match (read, cx.monitor.shown_mut().newest(name).is_some()) {
                 (Ok(()), _) => match text.filter(|text| cached.as_ref() != Some(text)) {
                     Some(text) => put_cached(name, text, PUTS_MAX, move |cx| then(Ok(()), cx)),
                     None => then(Ok(()), cx),

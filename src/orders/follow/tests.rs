@@ -272,6 +272,33 @@ fn an_order_that_was_forged_in_the_store_is_not_gone_on_from() {
     }
 }
 
+/// H104 and H158: an order that somebody has put into the strong store or into the cache is obeyed by nobody, also not by an
+/// isolate that was asked to show it; and what is ordered next is.
+#[test]
+fn an_order_that_was_forged_is_not_obeyed_because_somebody_looked_at_it() {
+    for is_in_cache in [false, true] {
+        let mut host = operator();
+        host.cache = Some(BTreeMap::new());
+        hold(&mut host, "primary");
+        let mut order = Order::read(Name::Control, &host.strong["orders/control"]).unwrap();
+        order.version = 99;
+        order.value = json!({ "circuits": { "*": { "hold": "open" } } });
+        let (forged, mut other) = (order.text(Name::Control), isolate_beside(&host, access::Settings::default()));
+        let path = if is_in_cache {
+            other.cache.as_mut().unwrap().insert("orders/control".to_owned(), forged);
+            "/orders/control?cached=true"
+        } else {
+            other.strong.insert("orders/control".to_owned(), forged);
+            "/orders/control"
+        };
+        assert_eq!(other.ask(&request("GET", path, &[], "")).status, 200);
+        let obeyed = looked(&mut other);
+        assert!(obeyed.is_empty() || obeyed == [held("primary")], "{obeyed:?}");
+        assert_eq!(told(&mut other, "/circuits/second/hold", r#"{"state":"open","reason":"a test"}"#), 200);
+        assert!(looked(&mut other).contains(&held("second")), "in the cache: {is_in_cache}");
+    }
+}
+
 /// H104: what a newer release has written is not damaged: nobody overwrites it but the kill switch.
 #[test]
 fn an_order_of_a_newer_release_is_not_overwritten() {
