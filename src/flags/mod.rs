@@ -15,6 +15,7 @@ pub mod explain;
 mod export;
 pub mod fault;
 mod fold;
+pub mod import;
 pub mod layers;
 pub mod model;
 pub mod moves;

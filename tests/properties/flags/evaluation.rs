@@ -67,7 +67,7 @@ proptest! {
         }
     }
 
-    /// No document that can be read, and no context, makes an evaluation fail; and old definitions are told of.
+    /// FLG-12: no document that can be read, and no context, makes an evaluation fail; and old definitions are told of.
     #[test]
     fn every_flag_evaluates(document in documents(), values in values(), age in 0..600_000_u64, random in any::<u64>()) {
         let flags = flags(&document);
@@ -171,4 +171,21 @@ fn an_evaluation_allocates_nothing() {
     assert_eq!(counted.count_total, 0);
     let decision = decision.unwrap();
     assert_eq!((decision.reason, decision.rule), (Reason::Split, Some(1)));
+}
+
+/// FLG-11: steps of 25, 50, 75 and 100 %, up and down again: whoever came in last goes first, and nobody else moves.
+#[test]
+fn steps_up_and_down_have_the_same_users() {
+    let at = |percent: u32| flags(&document(json!({ "x": { "rules": [{ "rollout": percent, "serve": "on" }] } })));
+    let steps = [25, 50, 75, 100, 75, 50, 25, 0].map(at);
+    let ids: Vec<String> = (0..2_000).map(|n| format!("user-{n}")).collect();
+    let found = steps.map(|flags| -> Vec<bool> {
+        let is_on = |id: &String| variant(&flags, "x", &[("targetingKey", Val::Text(id))]).as_deref() == Some("on");
+        ids.iter().map(is_on).collect()
+    });
+    for (up, down) in [(0, 6), (1, 5), (2, 4)] {
+        assert_eq!(found[up], found[down]);
+        assert!(found[up].iter().zip(&found[up + 1]).all(|(was, is)| *is || !was));
+    }
+    assert!(found[3].iter().all(|is_in| *is_in) && !found[7].iter().any(|is_in| *is_in));
 }
