@@ -99,6 +99,11 @@ impl MonitorHandle {
         follow::document(self.monitor.orders()).to_string()
     }
 
+    /// This instance replaces one that trapped: what the host counts was told to the others.
+    pub fn resume(&mut self) {
+        self.monitor.metrics.resume();
+    }
+
     /// How many pieces of background work there are.
     #[must_use]
     pub fn chores(&self) -> usize {

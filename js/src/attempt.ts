@@ -1,7 +1,7 @@
 // One attempt beside one timer of its own request.
 
 import { type CoreHandle, judge, judgeClass, OutcomeClass, Place } from "./core.ts";
-import { failureOf, makeError } from "./errors.ts";
+import { type Failure, failureOf, makeError } from "./errors.ts";
 import type { Attempt, Operation } from "./operation.ts";
 import type { Capacity } from "./tenants/capacity.ts";
 import { priorityOf } from "./tenants/tier.ts";
@@ -27,7 +27,12 @@ export type Ended<T> = { readonly value: T } | { readonly error: unknown; readon
 
 /** An error that nobody attached facts to came from our caller's own code: it says the database did not do its part. */
 export function judgementOf(error: unknown, factsOf?: Operation["factsOf"]): number {
-  const failure = failureOf(error) ?? factsOf?.(error);
+  let failure: Failure | undefined;
+  try {
+    failure = failureOf(error) ?? factsOf?.(error);
+  } catch {
+    // Anything can be thrown, also what throws when it is looked at: nothing is known of it.
+  }
   return failure === undefined ? judge(0, "", true) : judge(failure.status, failure.code, failure.sent);
 }
 
@@ -92,7 +97,9 @@ export function attemptOnce<T>(
           handle.restart(call, now());
           return attempt(cx);
         };
-        running = capacity === undefined ? attempt(cx) : capacity.enter(priorityOf(handle.tier), own.signal, begin);
+        const begun = capacity === undefined ? attempt(cx) : capacity.enter(priorityOf(handle.tier), own.signal, begin);
+        // A function of the application's own may return what is no promise.
+        running = Promise.resolve(begun);
       } catch (error) {
         running = Promise.reject(error);
       }

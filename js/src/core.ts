@@ -4,6 +4,7 @@ import * as wasm from "./generated/core.js";
 import type { Settings } from "./settings.ts";
 import type { TierName } from "./tenants/tier.ts";
 import type { Times } from "./times.ts";
+import { isTrap } from "./trap.ts";
 
 /**
  * Kinds of steps: the low three bits of what `begin`, `wake` and `report` return. `FailOpen` is never the core's: it
@@ -35,9 +36,20 @@ const TIMES_ROWS = 8;
 const TIMES_COUNTS = TIMES_ROWS * 51 + 9 + 12;
 
 let generation = 0;
+/** Whether the instance could not be replaced when it should have been. */
+let isOverdue = false;
 
 /** How often the instance was replaced. A handle made before the latest time is dead. */
 export function coreGeneration(): number {
+  return generation;
+}
+
+/** The same, for whoever makes a handle: from here on there is an instance that works. */
+export function liveGeneration(): number {
+  if (isOverdue) {
+    wasm.__wbg_reset_state();
+    isOverdue = false;
+  }
   return generation;
 }
 
@@ -49,8 +61,13 @@ export function coreMemoryBytes(): number {
 /** Replaces the instance, unless that was done since `seen`. Every handle must be made anew. */
 export function replaceCore(seen: number): void {
   if (seen !== generation) return;
-  wasm.__wbg_reset_state();
   generation += 1;
+  isOverdue = true;
+  try {
+    liveGeneration();
+  } catch {
+    // Where the stack has ended there is no room for it. Whoever makes the next handle has some.
+  }
 }
 
 /** Throws one error that names every setting that cannot be used. */
@@ -64,8 +81,10 @@ export function describeSettings({ lines, numbers, database }: Settings): { text
   return { text, values: wasm.settingValues(lines, numbers, database) };
 }
 
-/** Judges a failed attempt; see `judge` in src/bindings. */
-export const judge = wasm.judge;
+/** Judges a failed attempt; see `judge` in src/bindings. It knows nothing, so that any instance answers alike. */
+export function judge(status: number, code: string, sent: boolean): number {
+  return unlessTrapped(() => wasm.judge(status, code, sent)) ?? wasm.judge(status, code, sent);
+}
 /** Judges an attempt by its class alone. */
 export const judgeClass = wasm.judgeClass;
 
@@ -84,7 +103,7 @@ function unlessTrapped<T>(what: () => T): T | undefined {
   try {
     return what();
   } catch (error) {
-    if (error instanceof WebAssembly.RuntimeError) replaceCore(seen);
+    if (isTrap(error)) replaceCore(seen);
     return undefined;
   }
 }
@@ -99,7 +118,7 @@ export class CoreHandle {
   readonly core: wasm.Core;
   /** The tier in force, for errors. */
   tier: TierName | undefined;
-  readonly generation = generation;
+  readonly generation = liveGeneration();
   /** Whether there is something behind the pool's connections. */
   readonly hasConnections: boolean;
   #register: Float64Array;
@@ -362,7 +381,7 @@ export class CoreHandle {
 
   /** A trap leaves the instance unusable for everybody: it is replaced before anything else is asked of it. */
   trapped(error: unknown, answer: number): number {
-    if (error instanceof WebAssembly.RuntimeError) replaceCore(this.generation);
+    if (isTrap(error)) replaceCore(this.generation);
     this.#onTrap(this);
     return answer;
   }

@@ -6,7 +6,7 @@ import { attemptOnce, TIMER_MAX_MS } from "./attempt.ts";
 import type { Circuit, Why } from "./circuit.ts";
 import type { SeawallOptions } from "./config/options.ts";
 import { Upkeep } from "./connections.ts";
-import { type CoreHandle, coreMemoryBytes, Place, Step } from "./core.ts";
+import { type CoreHandle, coreGeneration, coreMemoryBytes, Place, Step } from "./core.ts";
 import { holdLease } from "./held-lease.ts";
 import { LabelledCounts } from "./labels.ts";
 import { LiveCore } from "./live-core.ts";
@@ -233,7 +233,8 @@ export class Driver implements Guard {
   status(): Status {
     const running = this.#live.running();
     const slowQueries = SlowQueries.statusOf(this.slow);
-    return Object.assign(this.#live.status(), { running, memoryBytes: coreMemoryBytes(), slowQueries });
+    const memoryBytes = coreMemoryBytes();
+    return Object.assign(this.#live.status(), { running, memoryBytes, wasmRestarts: coreGeneration(), slowQueries });
   }
 
   /** Connections with their histories. */

@@ -28,6 +28,8 @@ export class LiveCore {
   /** What the core knew at its last change, for the case that it traps. */
   #snapshot = "";
   #recoveries = 0;
+  /** Whether the last one has trapped, and none was made since. */
+  #isLost = false;
   #isClosed = false;
   /** The tier in force. A field, because every operation asks. */
   tier: TierName | undefined;
@@ -51,10 +53,12 @@ export class LiveCore {
     const { circuit } = this;
     const platform = this.#platform;
     const now = platform.now();
+    if (handle !== undefined || this.#isLost) this.#recoveries += 1;
+    this.#isLost = false;
     const onTrap = (trapped: CoreHandle) => {
       if (this.handle !== trapped) return;
       this.handle = undefined;
-      this.#recoveries += 1;
+      this.#isLost = true;
     };
     const seeds = [platform.randomBits(), platform.randomBits()] as const;
     const fresh = new CoreHandle(this.#settings, ...seeds, now, onTrap, this.#hasConnections);

@@ -91,7 +91,12 @@ export class ShortPath {
       slot.call = call;
       slot.handle = handle;
       slot.work = work;
-      return running.then(slot.succeeded as (value: T) => T, slot.failed);
+      try {
+        return running.then(slot.succeeded as (value: T) => T, slot.failed);
+      } catch {
+        // A function of the application's own may return what is no promise.
+        return Promise.resolve(running).then(slot.succeeded as (value: T) => T, slot.failed);
+      }
     }
     const renewMs = isAlone ? Math.max(handle.read(Place.RenewMs), 1) : Number.POSITIVE_INFINITY;
     return this.#timed(running, work, call, handle, timeoutMs, renewMs);
@@ -123,7 +128,7 @@ export class ShortPath {
         }, delay);
       };
       arm();
-      running.then(
+      Promise.resolve(running).then(
         (value) => {
           if (timer === undefined) return;
           clearTimeout(timer);

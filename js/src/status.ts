@@ -101,8 +101,10 @@ export interface Status {
   running: number;
   /** Memory of the core's wasm instance, in bytes: one for all databases of the isolate. */
   memoryBytes: number;
-  /** How often the core had to be replaced after a trap. */
+  /** How often this database's core was made anew, because it or another one of the isolate had trapped. */
   coreRecoveries: number;
+  /** How often the core's wasm instance was replaced after a trap: one for all databases of the isolate. */
+  wasmRestarts: number;
   /** Settings that are accepted and do nothing here. */
   ignored: IgnoredSetting[];
 }

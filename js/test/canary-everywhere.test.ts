@@ -1,9 +1,9 @@
 // A secret is planted in every place that can hold one, and looked for in everything that comes out: what is thrown,
 // printed, logged, stored, exported and answered, also when all of it fails. Time is hand-set.
 
-import { randomBytes } from "node:crypto";
 import { inspect } from "node:util";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { found, SECRETS } from "../../tests/support/canaries.mjs";
 import { type Config, createClient } from "../src/client.ts";
 import { connectionFromEnv } from "../src/config/from-env.ts";
 import { monitorOn } from "../src/monitor/monitor.ts";
@@ -18,47 +18,6 @@ import { failed, obliging } from "./fake-server.ts";
 import { handSetClock, platformOf } from "./guards.ts";
 
 handSetClock();
-
-const key = randomBytes(32);
-const SECRETS = {
-  urlUser: "canaryUrlUser01",
-  urlPassword: "canaryUrlPassword02",
-  urlToken: "canaryUrlToken03",
-  authToken: "canaryAuthToken04",
-  rotatedToken: "canaryRotatedToken05",
-  replicaToken: "canaryReplicaToken06",
-  replicaPassword: "canaryReplicaPassword07",
-  encryptionKey: "canaryEncryptionKey08",
-  webhook: "canaryWebhookPath09",
-  routingKey: "canaryRoutingKey10",
-  sinkAuthorization: "canarySinkAuthorization11",
-  signing: `whsec_${Buffer.from("canarySigningSecret12xxxxxxxx").toString("base64")}`,
-  adminToken: "canaryAdminToken13-0123456789-0123456789",
-  otlpHeader: "canaryOtlpHeader14",
-  otlpPassword: "canaryOtlpPassword15",
-  upstashToken: "canaryUpstashToken16",
-  upstashPassword: "canaryUpstashPassword17",
-  literal: "canaryLiteral18",
-  argument: "canaryArgument19",
-  batchArgument: "canaryBatchArgument20",
-  connection: "canaryConnection21",
-  cryptoKey: key.toString("base64"),
-  cryptoKeyHex: key.toString("hex"),
-  tenantToken: "canaryTenantToken22",
-  fetchError: "canaryFetchError23",
-} as const;
-type Name = keyof typeof SECRETS;
-
-/** The secrets that are in a text: as they are, upper-cased, percent-encoded or in base64. */
-function found(text: string): Name[] {
-  const low = text.toLowerCase();
-  return (Object.keys(SECRETS) as Name[]).filter((name) => {
-    const secret = SECRETS[name];
-    // Of three ways to be cut by base64, the middle of each is the same wherever it stands.
-    const encoded = [0, 1, 2].map((pad) => btoa("x".repeat(pad) + secret).slice(4, -4));
-    return [secret, encodeURIComponent(secret), ...encoded].some((form) => low.includes(form.toLowerCase()));
-  });
-}
 
 /** Everything that a value can be seen to hold. */
 function seen(value: unknown): string {

@@ -17,13 +17,12 @@ use subtle::{Choice, ConstantTimeEq};
 
 use super::{Principal, Role};
 use crate::clock::{Instant, Millis};
+use crate::orders::tenants::{self, ID_MAX};
 
 /// Most tokens, those that have ended included.
 pub const TOKENS_MAX: usize = 200;
 /// Longest label, in bytes.
 pub const LABEL_MAX: usize = 100;
-/// Longest name of a tenant, in bytes.
-pub const TENANT_MAX: usize = 100;
 /// The longest time for which a replaced secret still lets in, in milliseconds.
 pub const OVERLAP_MAX_MS: Millis = 30 * 86_400_000;
 /// Bytes of chance in a secret.
@@ -216,8 +215,8 @@ impl Tokens {
         if !is_plain(&wanted.label, LABEL_MAX) {
             return unusable(format!("label must say what it is for, in at most {LABEL_MAX} bytes"));
         }
-        if wanted.tenant.as_deref().is_some_and(|tenant| !is_plain(tenant, TENANT_MAX)) {
-            return unusable(format!("tenant must have 1 to {TENANT_MAX} bytes"));
+        if wanted.tenant.as_deref().is_some_and(|tenant| !tenants::is_id(tenant)) {
+            return unusable(format!("tenant must be an id of 1 to {ID_MAX} letters, digits or any of -_. in it"));
         }
         if wanted.expires_at.is_some_and(|at| at <= now || wanted.not_before.is_some_and(|from| at <= from)) {
             return unusable("it would have ended before it begins".to_owned());

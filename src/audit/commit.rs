@@ -70,7 +70,7 @@ fn with_head(then: impl FnOnce(Result<(Option<String>, Head), String>, &mut Cx<'
     Next::ask(Question::Read { key: HEAD_KEY.to_owned() }, move |answer, cx| {
         let text = match answer {
             Answer::Text(text) => text,
-            other => return then(Err(failure(other)), cx),
+            other => return then(Err(other.problem()), cx),
         };
         match text.as_deref().map(Head::read) {
             Some(Some(head)) => then(Ok((text, head)), cx),
@@ -93,7 +93,7 @@ fn recovered(
     Next::ask(Question::List { prefix: PREFIX.to_owned() }, move |answer, cx| {
         let keys = match answer {
             Answer::Keys(keys) => keys,
-            other => return then(Err(failure(other)), cx),
+            other => return then(Err(other.problem()), cx),
         };
         let last = keys.iter().filter_map(|key| seq_of(key)).max();
         let mut head = match last {
@@ -104,7 +104,7 @@ fn recovered(
         Next::ask(Question::ReadAll { keys }, move |answer, cx| {
             let texts = match answer {
                 Answer::Texts(texts) => texts,
-                other => return then(Err(failure(other)), cx),
+                other => return then(Err(other.problem()), cx),
             };
             for (name, text) in Name::ALL.into_iter().zip(texts) {
                 let Some(text) = text else { continue };
@@ -145,7 +145,7 @@ fn swap(
         Answer::Swapped(true) => then(Committed::Done(entry.seq), cx),
         Answer::Swapped(false) => look_again(commit, expected, (record_key, record, entry.seq), then),
         other => {
-            let problem = failure(other);
+            let problem = other.problem();
             Next::ask(Question::Read { key: record_key }, move |answer, cx| match answer {
                 Answer::Text(Some(found)) if found == record => then(Committed::Done(entry.seq), cx),
                 // What was sent may arrive yet.
@@ -169,7 +169,7 @@ fn look_again(
     Next::ask(Question::ReadAll { keys }, move |answer, cx| {
         let texts = match answer {
             Answer::Texts(texts) => texts,
-            other => return then(Committed::Unknown(failure(other)), cx),
+            other => return then(Committed::Unknown(other.problem()), cx),
         };
         let found = |index: usize| texts.get(index).and_then(|text| text.as_deref());
         if found(0) == Some(&record) {
@@ -197,11 +197,4 @@ fn look_again(
             }
         }
     })
-}
-
-fn failure(answer: Answer) -> String {
-    match answer {
-        Answer::Failed(problem) | Answer::NoStore(problem) => problem,
-        _ => "The host answered another question.".to_owned(),
-    }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::access;
 use crate::clock::Instant;
 use crate::http::auth::Access;
-use crate::http::exchange::{Answer, Change, Cx, KEYS_MAX, Next, Question};
+use crate::http::exchange::{self, Answer, Change, Cx, KEYS_MAX, Next, Question};
 use crate::http::{Request, Response, routes};
 use crate::monitor::{Monitor, Settings};
 use crate::orders::follow::Command;
@@ -133,14 +133,7 @@ impl Host {
     fn swap(&mut self, changes: Vec<Change>) -> bool {
         (self.before_swap)(self.swaps, &mut self.strong);
         self.swaps += 1;
-        let holds = changes.iter().all(|Change { key, expected, .. }| self.strong.get(key) == expected.as_ref());
-        for Change { key, text, .. } in changes.into_iter().filter(|_| holds) {
-            match text {
-                Some(text) => _ = self.strong.insert(key, text),
-                None => _ = self.strong.remove(&key),
-            }
-        }
-        holds
+        exchange::swap(&mut self.strong, changes)
     }
 
     /// Answers a request; it must have an answer.

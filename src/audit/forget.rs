@@ -73,7 +73,6 @@ fn swap(
         Answer::Swapped(true) => then(Ok(count), cx),
         // A writer came first: next time.
         Answer::Swapped(false) => then(Ok(0), cx),
-        Answer::Failed(problem) | Answer::NoStore(problem) => then(Err(problem), cx),
-        _ => then(Err("The host answered another question.".to_owned()), cx),
+        other => then(Err(other.problem()), cx),
     })
 }

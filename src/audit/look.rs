@@ -157,8 +157,7 @@ pub(super) fn with_head(then: impl FnOnce(Result<Option<Head>, String>, &mut Cx<
             Some(head) => then(Ok(Some(head)), cx),
             None => then(Err(DAMAGED.to_owned()), cx),
         },
-        Answer::Failed(problem) | Answer::NoStore(problem) => then(Err(problem), cx),
-        _ => then(Err("The host answered another question.".to_owned()), cx),
+        other => then(Err(other.problem()), cx),
     })
 }
 
@@ -173,7 +172,6 @@ pub(super) fn read(
     }
     Next::ask(Question::ReadAll { keys: seqs.iter().map(|&seq| key(seq)).collect() }, move |answer, cx| match answer {
         Answer::Texts(texts) if texts.len() == seqs.len() => then(Ok(seqs.into_iter().zip(texts).collect()), cx),
-        Answer::Failed(problem) | Answer::NoStore(problem) => then(Err(problem), cx),
-        _ => then(Err("The host answered another question.".to_owned()), cx),
+        other => then(Err(other.problem()), cx),
     })
 }

@@ -9,7 +9,7 @@ use super::call::Call;
 use super::exchange::{Answer, Change, Next, Question};
 use super::idempotency;
 use super::order_writes::{act_of, not_committed};
-use super::orders::{failure, unavailable};
+use super::orders::unavailable;
 use crate::alerts::delivery::{drafted, settle_on};
 use crate::alerts::state::{Document, KEY};
 use crate::audit::commit::{Committed, commit};
@@ -27,7 +27,7 @@ fn attempt(call: Call, action: &'static str, order: Order, tries: u32) -> Next {
     Next::ask(Question::Read { key: KEY.to_owned() }, move |answer, cx| {
         let text = match answer {
             Answer::Text(text) => text,
-            other => return Next::Respond(unavailable(&failure(other))),
+            other => return Next::Respond(unavailable(&other.problem())),
         };
         let Some((known, mut draft)) = drafted(text.as_deref(), cx) else {
             return Next::Respond(unavailable("A newer release wrote the alerts: upgrade this one."));

@@ -105,8 +105,7 @@ fn by_token(presented: Presented, cx: &mut Cx<'_>, then: impl Then) -> Next {
     Next::ask(Question::Read { key: Name::Tokens.key() }, move |answer, cx| {
         let text = match answer {
             Answer::Text(text) => text,
-            Answer::Failed(problem) => return then(Err(unavailable(&problem)), cx),
-            _ => return then(Err(unavailable("The host answered another question.")), cx),
+            other => return then(Err(unavailable(&other.problem())), cx),
         };
         // A document that cannot be read holds no token.
         let order = text.and_then(|text| Order::read(Name::Tokens, &text).ok());
@@ -310,6 +309,14 @@ fn not_believed() -> Response {
 fn without_role() -> Response {
     let detail = "Cloudflare Access let you through, and no role is given to you here. Ask an administrator.";
     Response::problem(403, "NO_ROLE", "Not allowed", detail)
+}
+
+/// Refuses a write that another page sent.
+pub(super) fn foreign(cx: &mut Cx<'_>) -> Response {
+    let detail =
+        "A browser says that another page sent this. List where your pages come from in SEAWALL_ADMIN_ORIGINS.";
+    let response = Response::problem(403, "CROSS_SITE", "Not allowed", detail);
+    refuse(Refused::CrossSite, response, cx)
 }
 
 fn cross_site() -> Response {

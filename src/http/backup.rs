@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::call::Call;
 use super::exchange::{Answer, Change, Cx, Next, Question};
 use super::order_writes::{act_of, not_committed};
-use super::orders::{PUTS_MAX, damaged, failure, put_cached, refused, unavailable};
+use super::orders::{PUTS_MAX, damaged, put_cached, refused, unavailable};
 use super::{Response, body, idempotency, secure};
 use crate::audit::commit::{Committed, commit};
 use crate::audit::head::{Budget, Head, Mark};
@@ -14,7 +14,7 @@ use crate::audit::{HEAD_KEY, sha256};
 use crate::clock::Instant;
 use crate::orders::backup::{self, Backup, Kept, NAMES, Unfit};
 use crate::orders::json::NUMBER_MAX;
-use crate::orders::order::{Order, REASON_MAX, checksum};
+use crate::orders::order::{Order, REASON_MAX, checksum, says_why};
 use crate::orders::write::{Condition, Proposal, Refusal, Swap, decide};
 use crate::orders::{Name, history_key};
 
@@ -87,7 +87,7 @@ fn wanted(call: &Call) -> Result<Wanted, Response> {
     let Value::Object(mut members) = body::json_up_to(&call.request, BODY_MAX)? else { return Err(unusable(shape)) };
     let Some(document) = members.remove("backup") else { return Err(unusable(shape)) };
     let reason = match members.remove("reason") {
-        Some(Value::String(reason)) if !reason.trim().is_empty() && reason.len() <= REASON_MAX => reason,
+        Some(Value::String(reason)) if says_why(&reason) => reason,
         _ => return Err(unusable(&format!("\"reason\" must say why, in at most {REASON_MAX} bytes."))),
     };
     let is_dry = match members.remove("dryRun") {
@@ -98,7 +98,11 @@ fn wanted(call: &Call) -> Result<Wanted, Response> {
     if !members.is_empty() {
         return Err(unusable(shape));
     }
-    let if_match = call.request.header("if-match").map(|value| value.trim().to_owned()).filter(|value| value != "*");
+    let if_match = call
+        .request
+        .header("if-match")
+        .map(|value| value.trim().to_owned())
+        .filter(|value| !value.is_empty() && value != "*");
     let orders = backup::read(&document).map_err(|unfit| unfit_response(&unfit))?;
     let digest = document.get("sha256").and_then(Value::as_str).unwrap_or_default().to_owned();
     Ok(Wanted { orders, digest, reason, is_dry, if_match })
@@ -133,7 +137,7 @@ fn read(then: impl FnOnce(Texts, Option<Head>, &mut Cx<'_>) -> Next + 'static) -
             let head = texts.pop().flatten().and_then(|text| Head::read(&text));
             then(NAMES.into_iter().zip(texts).collect(), head, cx)
         }
-        other => Next::Respond(unavailable(&failure(other))),
+        other => Next::Respond(unavailable(&other.problem())),
     })
 }
 
@@ -156,7 +160,11 @@ fn put_back(call: &Call, wanted: &Wanted, texts: &Texts, head: Option<&Head>, cx
     for (name, kept) in &wanted.orders {
         let text = texts.iter().find(|(found, _)| found == name).and_then(|(_, text)| text.as_deref());
         let current = text.map(|text| Order::read(*name, text));
+        let mark = head.and_then(|head| head.orders.get(name.text()));
+        // What was put there past the routes is replaced, whatever it says.
+        let is_named = head.is_none() || mark.map(|mark| &*mark.sha256) == text.map(checksum);
         if let Some(Ok(order)) = &current
+            && is_named
             && backup::is_same(&order.value, &kept.value)
         {
             unchanged.push(name.text());
@@ -176,9 +184,10 @@ fn put_back(call: &Call, wanted: &Wanted, texts: &Texts, head: Option<&Head>, cx
             return Next::Respond(refused);
         }
         let swap = match (&current, text) {
-            (Some(Err(_)), Some(damaged)) => {
-                let marked = head.and_then(|head| head.orders.get(name.text())).map_or(0, |mark| mark.version);
-                instead_of_damaged(damaged, marked.max(kept.version), proposal, cx)
+            (Some(found), Some(text)) if found.is_err() || !is_named => {
+                let found = found.as_ref().map_or(0, |order| order.version);
+                let marked = mark.map_or(0, |mark| mark.version);
+                instead_of_damaged(text, marked.max(kept.version).max(found), proposal, cx)
             }
             _ => decide(text, proposal, cx.now, cx.random),
         };
@@ -262,8 +271,7 @@ fn write(
 /// Tells the read cache of each order in turn.
 fn tell(mut swaps: Vec<(Name, Swap)>, response: Response, cx: &mut Cx<'_>) -> Next {
     let Some((name, swap)) = swaps.pop() else { return Next::Respond(response) };
-    cx.monitor.orders_mut().look(name, Some(&swap.text));
-    cx.monitor.orders_mut().verified(name, cx.now);
+    cx.monitor.wrote_order(name, &swap.text, cx.now);
     put_cached(name, swap.text, PUTS_MAX, move |cx| tell(swaps, response, cx))
 }
 

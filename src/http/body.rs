@@ -38,10 +38,10 @@ pub fn json_up_to(request: &Request, max: usize) -> Result<Value, Response> {
         Some(NotText) => return Err(malformed("The body is not UTF-8.")),
         Some(Unread) => return Err(malformed("The body ended early.")),
     }
-    let media_type =
-        request.header("content-type").and_then(|value| value.split(';').next()).unwrap_or_default().trim();
-    if !media_type.eq_ignore_ascii_case("application/json") {
-        let detail = "The body must be JSON. Send `Content-Type: application/json`.";
+    let mut media_type = request.header("content-type").unwrap_or_default().split(';').map(str::trim);
+    let is_json = media_type.next().is_some_and(|name| name.eq_ignore_ascii_case("application/json"));
+    if !is_json || !media_type.all(is_utf8) {
+        let detail = "The body must be JSON in UTF-8. Send `Content-Type: application/json`.";
         return Err(Response::problem(415, "UNSUPPORTED_MEDIA_TYPE", "Unsupported media type", detail));
     }
     json::read(&request.body).map_err(|problem| match problem {
@@ -52,7 +52,8 @@ pub fn json_up_to(request: &Request, max: usize) -> Result<Value, Response> {
     })
 }
 
-/// Reads a request's body, an object that has the members of `T`.
+/// Reads a request's body, an object that has the members of `T`. None of them is null, at any depth: a program that lost a
+/// value must not be taken for one that left the member out, which says "all flags", "of all tenants" or "for ever".
 ///
 /// # Errors
 ///
@@ -63,11 +64,29 @@ pub fn object<T: DeserializeOwned>(request: &Request) -> Result<T, Response> {
     if !value.is_object() {
         return Err(unusable("The body must be an object."));
     }
+    if let Some(member) = null_in(&value) {
+        let quoted = &member[..member.floor_char_boundary(QUOTED_MAX)];
+        return Err(unusable(&format!(
+            "The body cannot be taken: {quoted:?} is null. Give it a value, or leave it out."
+        )));
+    }
     serde_json::from_value(value).map_err(|error| {
         // It quotes what was sent.
         let error = error.to_string();
         unusable(&format!("The body cannot be taken: {}.", &error[..error.floor_char_boundary(2 * QUOTED_MAX)]))
     })
+}
+
+/// Whether a parameter of a media type says no other encoding than that which JSON has (RFC 8259, 8.1).
+fn is_utf8(parameter: &str) -> bool {
+    let (name, value) = parameter.split_once('=').unwrap_or_default();
+    !name.trim().eq_ignore_ascii_case("charset") || value.trim().trim_matches('"').eq_ignore_ascii_case("utf-8")
+}
+
+/// The first member of an object, at any depth, that is null.
+fn null_in(value: &Value) -> Option<&str> {
+    let Value::Object(members) = value else { return None };
+    members.iter().find_map(|(name, value)| if value.is_null() { Some(name.as_str()) } else { null_in(value) })
 }
 
 fn malformed(detail: &str) -> Response {
@@ -113,6 +132,21 @@ mod tests {
     }
 
     #[test]
+    fn null_is_not_taken_for_a_member_that_was_left_out() {
+        #[derive(Debug, Default, serde::Deserialize)]
+        struct Members {
+            flags: Option<Vec<String>>,
+        }
+        let left_out: Members = object(&request("{}")).unwrap();
+        assert_eq!(left_out.flags, None);
+        for (body, member) in [(r#"{"flags":null}"#, "flags"), (r#"{"flags":[],"match":{"rule":null}}"#, "rule")] {
+            let response = object::<Members>(&request(body)).unwrap_err();
+            assert_eq!(response.status, 422, "{body}");
+            assert!(response.body.contains(&format!(r#"\"{member}\" is null"#)), "{}", response.body);
+        }
+    }
+
+    #[test]
     fn what_is_no_json_is_refused() {
         for body in ["", "{", "{} {}"] {
             assert_eq!(refused(&request(body)).0, 400, "{body}");
@@ -121,10 +155,21 @@ mod tests {
         for (problem, status) in [(BodyProblem::NotText, 400), (BodyProblem::Unread, 400)] {
             assert_eq!(refused(&Request { body_problem: Some(problem), ..request("") }).0, status);
         }
-        for media_type in ["text/plain", "application/x-www-form-urlencoded", "application/json2", ""] {
+        for media_type in [
+            "text/plain",
+            "application/x-www-form-urlencoded",
+            "application/json2",
+            "",
+            "application/json; charset=utf-16",
+            "application/json;a=b; CHARSET = latin1",
+        ] {
             let headers = vec![("content-type".to_owned(), media_type.to_owned())];
             assert_eq!(refused(&Request { headers, ..request("{}") }).0, 415, "{media_type}");
         }
         assert_eq!(refused(&Request { headers: vec![], ..request("{}") }).0, 415);
+        for media_type in ["application/json", "Application/JSON ;charset=\"UTF-8\"", "application/json; a=b;"] {
+            let headers = vec![("content-type".to_owned(), media_type.to_owned())];
+            assert!(json(&Request { headers, ..request("{}") }).is_ok(), "{media_type}");
+        }
     }
 }

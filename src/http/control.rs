@@ -15,7 +15,7 @@ use super::orders::shown;
 use super::{Response, body};
 use crate::orders::Name;
 use crate::orders::control::{Control, DATABASES_MAX, Hold, NAME_MAX};
-use crate::orders::order::REASON_MAX;
+use crate::orders::order::{REASON_MAX, says_why};
 
 /// Most flags that can be turned off by name.
 const FLAGS_MAX: usize = 1_000;
@@ -56,7 +56,7 @@ pub(super) fn kill(call: &Call, _: &mut Cx<'_>) -> Next {
         Ok(body) => body,
         Err(response) => return Next::Respond(response),
     };
-    change(call, Name::Kill, "kill", reason, move |members| {
+    change(call, Name::Kill, "kill", reason, move |members, _| {
         match &flags {
             None => _ = members.insert("all".to_owned(), true.into()),
             Some(flags) => {
@@ -81,7 +81,7 @@ pub(super) fn release_kill(call: &Call, _: &mut Cx<'_>) -> Next {
         Ok(body) => body,
         Err(response) => return Next::Respond(response),
     };
-    change(call, Name::Kill, "releaseKill", reason, move |members| {
+    change(call, Name::Kill, "releaseKill", reason, move |members, _| {
         match &flags {
             None => members.clear(),
             Some(flags) => {
@@ -119,7 +119,7 @@ fn kill_body(call: &Call) -> Result<KillBody, Response> {
 pub(super) fn hold(call: &Call, _: &mut Cx<'_>) -> Next {
     match body::object::<HoldBody>(&call.request) {
         Err(response) => Next::Respond(response),
-        Ok(HoldBody { reason, state }) => of_database(call, "holdCircuit", reason, move |control, database| {
+        Ok(HoldBody { reason, state }) => of_database(call, "holdCircuit", reason, move |control, database, _| {
             control.circuits.entry(database).or_default().hold = Some(state);
         }),
     }
@@ -129,7 +129,7 @@ pub(super) fn hold(call: &Call, _: &mut Cx<'_>) -> Next {
 pub(super) fn release(call: &Call, _: &mut Cx<'_>) -> Next {
     match body::object::<ReasonBody>(&call.request) {
         Err(response) => Next::Respond(response),
-        Ok(ReasonBody { reason }) => of_database(call, "releaseCircuit", reason, |control, database| {
+        Ok(ReasonBody { reason }) => of_database(call, "releaseCircuit", reason, |control, database, _| {
             // What nobody has named is free, and takes no place.
             if let Some(circuit) = control.circuits.get_mut(&database) {
                 circuit.hold = None;
@@ -142,10 +142,10 @@ pub(super) fn release(call: &Call, _: &mut Cx<'_>) -> Next {
 pub(super) fn reset(call: &Call, _: &mut Cx<'_>) -> Next {
     match body::object::<ReasonBody>(&call.request) {
         Err(response) => Next::Respond(response),
-        Ok(ReasonBody { reason }) => of_database(call, "resetCircuit", reason, |control, database| {
+        Ok(ReasonBody { reason }) => of_database(call, "resetCircuit", reason, |control, database, lost| {
             let circuit = control.circuits.entry(database).or_default();
             circuit.hold = None;
-            circuit.resets = circuit.resets.saturating_add(1);
+            circuit.resets = circuit.resets.max(lost).saturating_add(1);
         }),
     }
 }
@@ -154,28 +154,29 @@ pub(super) fn reset(call: &Call, _: &mut Cx<'_>) -> Next {
 pub(super) fn drain(call: &Call, _: &mut Cx<'_>) -> Next {
     match body::object::<DrainBody>(&call.request) {
         Err(response) => Next::Respond(response),
-        Ok(DrainBody { reason, all }) => of_database(call, "drainPool", reason, move |control, database| {
+        Ok(DrainBody { reason, all }) => of_database(call, "drainPool", reason, move |control, database, lost| {
             let pool = control.pools.entry(database).or_default();
-            pool.drains = pool.drains.saturating_add(1);
+            pool.drains = pool.drains.max(lost).saturating_add(1);
             pool.all = all;
         }),
     }
 }
 
-/// Changes what the order `control` says of the database in the path.
+/// Changes what the order `control` says of the database in the path. `say` also gets the version of a damaged order that is
+/// replaced, or 0: no version has raised a count by more than 1, so above that it is higher than anybody has seen.
 fn of_database(
     call: &Call,
     action: &'static str,
     reason: String,
-    say: impl Fn(&mut Control, String) + 'static,
+    say: impl Fn(&mut Control, String, u64) + 'static,
 ) -> Next {
     let database = match database_of(call).and_then(|database| checked_reason(&reason).map(|()| database)) {
         Ok(database) => database,
         Err(response) => return Next::Respond(response),
     };
-    change(call, Name::Control, action, reason, move |members| {
+    change(call, Name::Control, action, reason, move |members, lost| {
         let mut control = Control::read(&Value::Object(members.clone())).unwrap_or_default();
-        say(&mut control, database.clone());
+        say(&mut control, database.clone(), lost);
         if control.circuits.len() > DATABASES_MAX || control.pools.len() > DATABASES_MAX {
             return Err(unusable(&format!("At most {DATABASES_MAX} databases can be named.")));
         }
@@ -203,14 +204,14 @@ fn change(
     name: Name,
     action: &'static str,
     reason: String,
-    change: impl Fn(&mut Map<String, Value>) -> Result<(), Response> + 'static,
+    change: impl Fn(&mut Map<String, Value>, u64) -> Result<(), Response> + 'static,
 ) -> Next {
     let respond = Rc::new(|name, order: &_| shown(name, Some(order)));
     amend(call, Write { name, action, respond }, reason, change)
 }
 
 fn checked_reason(reason: &str) -> Result<(), Response> {
-    if reason.trim().is_empty() || reason.len() > REASON_MAX {
+    if !says_why(reason) {
         return Err(unusable(&format!("`reason` must say why, in at most {REASON_MAX} bytes.")));
     }
     Ok(())

@@ -213,6 +213,17 @@ pub enum Answer {
     Failed(String),
 }
 
+impl Answer {
+    /// Why it is of no use, in the host's words: what is said of every answer that is not the one that was wanted.
+    #[must_use]
+    pub fn problem(self) -> String {
+        match self {
+            Self::Failed(problem) | Self::NoStore(problem) => problem,
+            _ => "The host answered another question.".to_owned(),
+        }
+    }
+}
+
 /// What the host does next.
 pub enum Next {
     /// Send this.

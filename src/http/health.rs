@@ -172,8 +172,7 @@ fn ask(question: Question, answer: impl FnOnce(Result<Facts, Problem<'_>>, &Cx<'
             }
             Answer::Facts(_) => answer(Err(unknown("No database was given to watch.")), cx),
             // Its words are the host's own, and hold no values.
-            Answer::Failed(message) => answer(Err(unknown(&message)), cx),
-            _ => answer(Err(unknown("The host answered another question.")), cx),
+            other => answer(Err(unknown(&other.problem())), cx),
         };
         Next::Respond(response)
     })

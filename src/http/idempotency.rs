@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::call::Call;
 use super::exchange::{Answer, Change, Cx, Next, Question};
-use super::orders::{failure, unavailable};
+use super::orders::unavailable;
 use super::{Request, Response};
 use crate::audit::sha256;
 use crate::clock::{Instant, Millis};
@@ -84,7 +84,7 @@ pub(super) fn replayed(call: Call, now: Instant, then: impl FnOnce(Call, &mut Cx
             Some((key, text)) => Next::Respond(response_of(&key, &text)),
             None => then(call, cx),
         },
-        other => Next::Respond(unavailable(&failure(other))),
+        other => Next::Respond(unavailable(&other.problem())),
     })
 }
 

@@ -30,8 +30,7 @@ pub(super) fn text(call: &Call, cx: &mut Cx<'_>) -> Next {
     Next::ask(Question::Facts { probe_age_max_ms: None }, move |answer, cx| {
         let facts = match answer {
             Answer::Facts(facts) => facts,
-            Answer::Failed(message) => return Next::Respond(unknown(&message)),
-            _ => return Next::Respond(unknown("The host answered another question.")),
+            other => return Next::Respond(unknown(&other.problem())),
         };
         fleet::look(facts, cx, move |looked, cx| {
             let text = cx.monitor.metrics.text(format, names, cx.now);

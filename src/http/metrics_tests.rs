@@ -8,7 +8,7 @@ use crate::metrics::delta::Delta;
 use crate::metrics::families as by;
 use crate::metrics::samples::{Samples, Value};
 use crate::monitor::{Monitor, Settings};
-use crate::report::facts::{DatabaseFacts, Facts};
+use crate::report::facts::{DatabaseFacts, Facts, RestartsFacts};
 use crate::report::score::Score;
 use crate::report::status::{PoolStatus, Recent, Status, Totals};
 
@@ -31,19 +31,23 @@ struct Fake {
     asked: Vec<Question>,
     store: Option<std::collections::BTreeMap<String, String>>,
     is_store_down: bool,
+    /// How often the instance that holds the monitor was replaced.
+    restarts: u64,
 }
 
 impl Fake {
     fn answer(&mut self, question: Question) -> Answer {
         self.asked.push(question.clone());
+        let mut facts = facts(self.successful);
+        facts.wasm_restarts.push(RestartsFacts { module: "monitor".into(), count: self.restarts });
         let Some(store) = &mut self.store else {
             return match question {
-                Question::Facts { .. } => Answer::Facts(facts(self.successful)),
+                Question::Facts { .. } => Answer::Facts(facts),
                 _ => Answer::NoStore("Bind one.".to_owned()),
             };
         };
         match question {
-            Question::Facts { .. } => Answer::Facts(facts(self.successful)),
+            Question::Facts { .. } => Answer::Facts(facts),
             // Words that another store may use decide nothing.
             _ if self.is_store_down => Answer::Failed("There is no strong store at this address.".to_owned()),
             Question::Read { key } => Answer::Text(store.get(&key).cloned()),
@@ -56,14 +60,16 @@ impl Fake {
     }
 
     fn run(&mut self, now: u64, begin: impl FnOnce(&mut Cx<'_>) -> Next) -> Option<Response> {
-        let mut next = begin(&mut cx(&mut self.monitor, now));
+        // An instance has chance of its own.
+        let random = 0xabcd + self.restarts;
+        let mut next = begin(&mut Cx { random, ..cx(&mut self.monitor, now) });
         loop {
             next = match next {
                 Next::Respond(response) => return Some(response),
                 Next::Done => return None,
                 Next::Ask(question, then) => {
                     let answer = self.answer(question);
-                    then(answer, &mut cx(&mut self.monitor, now))
+                    then(answer, &mut Cx { random, ..cx(&mut self.monitor, now) })
                 }
             };
         }
@@ -234,6 +240,26 @@ fn with_a_store_the_whole_fleet_is_shown() {
     assert_eq!(value(&later, "seawall_isolates"), Some(1.0));
     assert_eq!(value(&later, "db_connections_active"), Some(9.0));
     assert_eq!(value(&later, SUCCESSES), Some(105.0));
+}
+
+/// H080: what the host counts is not told twice when the instance of the monitor is replaced, and that is counted.
+#[test]
+fn an_instance_that_was_replaced_makes_nobody_count_twice() {
+    const RESTARTS: &str = "seawall_wasm_restarts_total{module=\"monitor\"}";
+    let mut fake = Fake { successful: 5, store: Some(std::collections::BTreeMap::new()), ..Fake::default() };
+    fake.tell(NOW);
+    for restarts in 1..=3 {
+        fake.restarts = restarts;
+        fake.monitor = Monitor::default();
+        fake.monitor.metrics.resume();
+        fake.tell(NOW + 100_000 * restarts);
+        let body = fake.metrics(NOW + 100_000 * restarts).body;
+        assert_eq!((value(&body, SUCCESSES), value(&body, RESTARTS)), (Some(5.0), Some(restarts as f64)));
+    }
+    fake.successful = 8;
+    fake.tell(NOW + 500_000);
+    let body = fake.metrics(NOW + 500_000).body;
+    assert_eq!((value(&body, SUCCESSES), value(&body, RESTARTS)), (Some(8.0), Some(3.0)));
 }
 
 #[test]

@@ -25,6 +25,7 @@ pub mod orders;
 mod query;
 pub mod routes;
 mod secure;
+mod table;
 mod tenants;
 mod tokens;
 

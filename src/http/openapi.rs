@@ -8,7 +8,8 @@ use serde_json::{Map, Value, json};
 
 use super::call::Call;
 use super::exchange::{Cx, Next};
-use super::routes::{ADMIN_PATH, Method, Operation, ROUTES, Root, Route};
+use super::routes::ADMIN_PATH;
+use super::table::{Method, Operation, ROUTES, Root, Route};
 use super::{PROBLEM_JSON, Response};
 
 const SCHEMAS: &str = include_str!("schemas.json");

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::call::Call;
 use super::exchange::{Answer, Change, Cx, Next, Question};
-use super::orders::{damaged, failure, shown, unavailable};
+use super::orders::{damaged, shown, unavailable};
 use super::{Response, query};
 use crate::clock::{Instant, Millis};
 use crate::orders::backup::NAMES;
@@ -52,7 +52,7 @@ pub(super) fn list(call: &Call, _: &mut Cx<'_>) -> Next {
         Err(response) => return Next::Respond(response),
     };
     Next::ask(Question::List { prefix: prefix(name) }, move |answer, _| {
-        let Answer::Keys(keys) = answer else { return Next::Respond(unavailable(&failure(answer))) };
+        let Answer::Keys(keys) = answer else { return Next::Respond(unavailable(&answer.problem())) };
         let mut versions: Vec<u64> = keys.iter().filter_map(|key| version_of(name, key)).collect();
         versions.retain(|version| *version < before);
         versions.sort_unstable_by(|one, other| other.cmp(one));
@@ -73,7 +73,7 @@ pub(super) fn list(call: &Call, _: &mut Cx<'_>) -> Next {
                     versions.into_iter().zip(texts).map(|(version, text)| told(name, version, text)).collect();
                 Next::Respond(Response::json(200, "application/json", &Page { name: name.text(), versions, next }))
             }
-            other => Next::Respond(unavailable(&failure(other))),
+            other => Next::Respond(unavailable(&other.problem())),
         })
     })
 }
@@ -89,7 +89,7 @@ fn told(name: Name, version: u64, text: Option<String>) -> Version {
 pub(super) fn show(name: Name, version: u64) -> Next {
     let keys = vec![history_key(name, version), name.key()];
     Next::ask(Question::ReadAll { keys }, move |answer, _| {
-        let Answer::Texts(texts) = answer else { return Next::Respond(unavailable(&failure(answer))) };
+        let Answer::Texts(texts) = answer else { return Next::Respond(unavailable(&answer.problem())) };
         let mut damage = None;
         for text in texts.into_iter().flatten() {
             match Order::read(name, &text) {

@@ -12,12 +12,12 @@ use super::Response;
 use super::call::Call;
 use super::exchange::{Answer, Change, Cx, Next, Question};
 use super::idempotency;
-use super::orders::{PUTS_MAX, conflict, failure, put_cached, read, refused, unavailable};
+use super::orders::{PUTS_MAX, conflict, damaged, put_cached, read, refused, unavailable};
 use crate::audit::HEAD_KEY;
 use crate::audit::commit::{Committed, commit};
 use crate::audit::entry::Act;
 use crate::audit::head::{Budget, Head, Mark};
-use crate::orders::order::{Order, REASON_MAX, checksum};
+use crate::orders::order::{Damage, Order, REASON_MAX, checksum};
 use crate::orders::write::{Condition, Proposal, Swap, decide_above, decide_over};
 use crate::orders::{Name, history_key};
 
@@ -72,7 +72,10 @@ pub(super) fn write(
 ) -> Next {
     let Write { name, action, .. } = write;
     let response = (write.respond)(name, &swap.order);
-    let before = swap.expected.as_deref().map_or(Value::Null, |text| recorded(Order::read(name, text).ok().as_ref()));
+    let before = swap.expected.as_deref().map_or(Value::Null, |text| match Order::read(name, text) {
+        Ok(order) => recorded(Some(&order)),
+        Err(_) => json!({ "damaged": text }),
+    });
     let after = recorded(Some(&swap.order));
     let act = act_of(call, action, name.key(), before, after, swap.order.reason.clone());
     let budget = if name == Name::Kill { Budget::Kill } else { Budget::Writes };
@@ -117,12 +120,13 @@ pub(super) fn act_of(
     }
 }
 
-/// Changes a part of an order, whatever its version. `change` gets the value that is there, an empty object before the first.
+/// Changes a part of an order, whatever its version. `change` gets the value that is there, an empty object before the first;
+/// and 0, or the version of a damaged order that this one replaces: what is counted once for each version goes on above it.
 pub(super) fn amend(
     call: &Call,
     what: Write,
     reason: String,
-    change: impl Fn(&mut Map<String, Value>) -> Result<(), Response> + 'static,
+    change: impl Fn(&mut Map<String, Value>, u64) -> Result<(), Response> + 'static,
 ) -> Next {
     amend_if(call, Condition::Any, what, reason, change)
 }
@@ -133,67 +137,131 @@ pub(super) fn amend_if(
     condition: Condition,
     what: Write,
     reason: String,
-    change: impl Fn(&mut Map<String, Value>) -> Result<(), Response> + 'static,
+    change: impl Fn(&mut Map<String, Value>, u64) -> Result<(), Response> + 'static,
 ) -> Next {
     attempt(call.clone(), condition, what, reason, Rc::new(change), TRIES_MAX)
 }
 
-/// Finds out above which version a new order must be: 0 if `text` says so itself, else what the head of the audit log says of
-/// the order that was there.
+/// Finds out whether a new order may take the place of `text`, and above which version it must be: 0 if `text` says so itself,
+/// else what the head of the audit log says of the order that was there. A text that the head does not name was put there past
+/// the routes, whatever it says: then `then` gets what is wrong. The kill switch asks nobody.
 pub(super) fn with_floor(
     name: Name,
-    text: Option<&str>,
+    text: Option<String>,
     cx: &mut Cx<'_>,
-    then: impl FnOnce(u64, &mut Cx<'_>) -> Next + 'static,
+    then: impl FnOnce(Result<u64, (u64, Damage)>, &mut Cx<'_>) -> Next + 'static,
 ) -> Next {
-    if text.is_some_and(|text| Order::read(name, text).is_ok()) {
-        return then(0, cx);
+    let found = text.as_deref().map(|text| Order::read(name, text));
+    if name == Name::Kill && matches!(found, Some(Ok(_))) {
+        return then(Ok(0), cx);
     }
     let seen = cx.monitor.orders().newest(name).map_or(0, |order| order.version);
     Next::ask(Question::Read { key: HEAD_KEY.to_owned() }, move |answer, cx| {
         let head = match answer {
             Answer::Text(text) => text.as_deref().and_then(Head::read),
-            other => return Next::Respond(unavailable(&failure(other))),
+            other => return Next::Respond(unavailable(&other.problem())),
         };
-        let marked = head.and_then(|head| head.orders.get(name.text()).map(|mark| mark.version));
-        then(marked.unwrap_or_default().max(seen), cx)
+        let mark = head.as_ref().and_then(|head| head.orders.get(name.text()));
+        let floor = mark.map_or(0, |mark| mark.version).max(seen);
+        let is_named = head.is_none() || mark.is_some_and(|mark| text.as_deref().map(checksum) == Some(&mark.sha256));
+        match found {
+            None => then(Ok(floor), cx),
+            Some(Err(damage)) => then(Err((floor, damage)), cx),
+            Some(Ok(_)) if is_named => then(Ok(0), cx),
+            // Another may have written in between: his order is another text.
+            Some(Ok(order)) => Next::ask(Question::Read { key: name.key() }, move |answer, cx| match answer {
+                Answer::Text(again) if again == text => then(Err((floor.max(order.version), Damage::Unnamed)), cx),
+                Answer::Text(_) => then(Ok(0), cx),
+                other => Next::Respond(unavailable(&other.problem())),
+            }),
+        }
     })
 }
 
-type Amendment = dyn Fn(&mut Map<String, Value>) -> Result<(), Response>;
+type Amendment = dyn Fn(&mut Map<String, Value>, u64) -> Result<(), Response>;
 
 fn attempt(call: Call, condition: Condition, what: Write, reason: String, change: Rc<Amendment>, tries: u32) -> Next {
     let name = what.name;
     Next::ask(Question::Read { key: name.key() }, move |answer, cx| {
         let text = match answer {
             Answer::Text(text) => text,
-            other => return Next::Respond(unavailable(&failure(other))),
+            other => return Next::Respond(unavailable(&other.problem())),
         };
-        with_floor(name, text.clone().as_deref(), cx, move |floor, cx| {
-            amended(call, condition, what, text, floor, (reason, change, tries), cx)
+        with_floor(name, text.clone(), cx, move |floor, cx| {
+            let begun = Begun { call, condition, what, text, floor: 0, members: Map::new(), is_over: false };
+            let how = (reason, change, tries);
+            match floor {
+                Ok(floor) => {
+                    let order = begun.text.as_deref().and_then(|text| Order::read(name, text).ok());
+                    let members = order.and_then(|order| order.value.as_object().cloned()).unwrap_or_default();
+                    amended(Begun { floor, members, ..begun }, how, cx)
+                }
+                Err((floor, damage)) if is_amended_over(&begun.what, damage) => {
+                    last_sound(name, floor, cx, move |members, cx| {
+                        amended(Begun { floor, members, is_over: true, ..begun }, how, cx)
+                    })
+                }
+                Err((_, damage)) => Next::Respond(damaged(&damage.to_string())),
+            }
         })
     })
 }
 
-/// Changes the order that `text` is. What turns everything off does so over an order that is damaged as well.
-fn amended(
+/// Whether an order that is damaged is replaced: by what turns everything off, and by what must be done to circuits and pools
+/// right now. What a newer release wrote is replaced by the first alone.
+fn is_amended_over(what: &Write, damage: Damage) -> bool {
+    what.action == "kill" || (what.name == Name::Control && damage != Damage::Newer)
+}
+
+/// What the order said before it was damaged, as far as that is known: that version, if it was seen here, or the one that it
+/// had replaced. The kill switch waits for neither.
+fn last_sound(
+    name: Name,
+    lost: u64,
+    cx: &mut Cx<'_>,
+    then: impl FnOnce(Map<String, Value>, &mut Cx<'_>) -> Next + 'static,
+) -> Next {
+    let members = |order: &Order| order.value.as_object().cloned().unwrap_or_default();
+    let seen = cx.monitor.orders().newest(name);
+    if name == Name::Kill {
+        return then(Map::new(), cx);
+    }
+    if let Some(seen) = seen.filter(|order| order.version == lost) {
+        let members = members(seen);
+        return then(members, cx);
+    }
+    let seen = seen.map(|order| (order.version, members(order)));
+    let before = lost.saturating_sub(1);
+    Next::ask(Question::Read { key: history_key(name, before) }, move |answer, cx| {
+        let kept = match answer {
+            Answer::Text(text) => text.and_then(|text| Order::read(name, &text).ok()),
+            other => return Next::Respond(unavailable(&other.problem())),
+        };
+        let kept = kept.map(|order| (order.version, members(&order)));
+        let known = kept.into_iter().chain(seen).max_by_key(|(version, _)| *version);
+        then(known.map(|(_, members)| members).unwrap_or_default(), cx)
+    })
+}
+
+/// Where an amendment begins.
+struct Begun {
     call: Call,
     condition: Condition,
     what: Write,
+    /// The order that is there.
     text: Option<String>,
     floor: u64,
-    (reason, change, tries): (String, Rc<Amendment>, u32),
-    cx: &mut Cx<'_>,
-) -> Next {
+    /// What it says, or said.
+    members: Map<String, Value>,
+    /// Whether it is damaged, and is replaced.
+    is_over: bool,
+}
+
+/// Changes the order.
+fn amended(begun: Begun, (reason, change, tries): (String, Rc<Amendment>, u32), cx: &mut Cx<'_>) -> Next {
+    let Begun { call, condition, what, text, floor, mut members, is_over } = begun;
     let name = what.name;
-    let current = text.as_deref().map(|text| Order::read(name, text));
-    let damaged = text.as_deref().filter(|_| matches!(current, Some(Err(_))) && what.action == "kill");
-    let current = current.and_then(Result::ok);
-    let mut members = match current.map(|order| order.value) {
-        Some(Value::Object(members)) => members,
-        _ => Map::new(),
-    };
-    if let Err(response) = change(&mut members) {
+    if let Err(response) = change(&mut members, if is_over { floor } else { 0 }) {
         return Next::Respond(response);
     }
     let proposal = Proposal {
@@ -203,7 +271,7 @@ fn amended(
         by: call.principal.name.clone(),
         reason: reason.clone(),
     };
-    let decided = match damaged {
+    let decided = match text.as_deref().filter(|_| is_over) {
         Some(damaged) => decide_over(floor, damaged, proposal, cx.now, cx.random),
         None => decide_above(floor, text.as_deref(), proposal, cx.now, cx.random),
     };
@@ -283,8 +351,7 @@ fn written(
     cx: &mut Cx<'_>,
     then: impl FnOnce(Result<Response, Undone>, &mut Cx<'_>) -> Next + 'static,
 ) -> Next {
-    cx.monitor.orders_mut().look(name, Some(&swap.text));
-    cx.monitor.orders_mut().verified(name, cx.now);
+    cx.monitor.wrote_order(name, &swap.text, cx.now);
     cx.monitor.follow_mut().wrote();
     if name == Name::Tokens {
         return then(Ok(response), cx);

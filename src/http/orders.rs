@@ -46,18 +46,18 @@ struct Conflict<'a> {
 
 /// `GET /orders/{name}`.
 pub(super) fn show(call: &Call, name: Name) -> Next {
-    match (query::text(call, "version"), query::number(call, "version", 0)) {
-        (Ok(None), _) => {}
-        (_, Err(response)) | (Err(response), _) => return Next::Respond(response),
-        (_, Ok(0)) => return Next::Respond(query::invalid("version must be at least 1.")),
-        (_, Ok(version)) => return order_history::show(name, version),
-    }
     let is_cached_enough = match query::text(call, "cached") {
         Ok(Some("true")) => true,
         Ok(None | Some("false")) => false,
         Ok(Some(_)) => return Next::Respond(query::invalid("cached must be true or false.")),
         Err(response) => return Next::Respond(response),
     };
+    match (query::text(call, "version"), query::number(call, "version", 0)) {
+        (Ok(None), _) => {}
+        (_, Err(response)) | (Err(response), _) => return Next::Respond(response),
+        (_, Ok(0)) => return Next::Respond(query::invalid("version must be at least 1.")),
+        (_, Ok(version)) => return order_history::show(name, version),
+    }
     let request = &call.request;
     let known = request.header("if-none-match").and_then(Condition::read);
     let respond = move |order: Option<&Order>| {
@@ -73,7 +73,7 @@ pub(super) fn show(call: &Call, name: Name) -> Next {
     };
     if is_cached_enough {
         return recall(name, move |found, cx| match found {
-            Ok(()) => respond(cx.monitor.orders_mut().newest(name)),
+            Ok(()) => respond(cx.monitor.shown_mut().newest(name)),
             Err(response) => Next::Respond(response),
         });
     }
@@ -83,19 +83,19 @@ pub(super) fn show(call: &Call, name: Name) -> Next {
     })
 }
 
-/// The order in the strong store's answer.
+/// The order in the strong store's answer, whoever put it there.
 pub(super) fn read(name: Name, answer: Answer, cx: &mut Cx<'_>) -> Result<Option<Order>, Response> {
     let text = match answer {
         Answer::Text(text) => text,
-        other => return Err(unavailable(&failure(other))),
+        other => return Err(unavailable(&other.problem())),
     };
     let order = text.as_deref().map(|text| Order::read(name, text)).transpose();
-    cx.monitor.orders_mut().look(name, text.as_deref());
-    cx.monitor.orders_mut().verified(name, cx.now);
+    cx.monitor.shown_mut().look(name, text.as_deref());
+    cx.monitor.shown_mut().verified(name, cx.now);
     order.map_err(|damage| damaged(&damage.to_string()))
 }
 
-/// Finds out the newest of an order by way of the read cache, and leaves it in what the monitor has seen.
+/// Finds out the newest of an order by way of the read cache, and leaves it in what the monitor has shown.
 ///
 /// The strong store is asked when the cache has nothing, something older than was seen here, or was not checked for a
 /// while; a cache that lags behind it is then told. `then` gets the response that refuses when nothing is known.
@@ -105,8 +105,11 @@ pub fn recall(name: Name, then: impl FnOnce(Result<(), Response>, &mut Cx<'_>) -
             Answer::Text(text) => text,
             _ => None,
         };
-        let found = cx.monitor.orders_mut().look(name, cached.as_deref());
-        if found == Found::Newest && !cx.monitor.orders_mut().is_verification_due(name, cx.now) {
+        if let Some(followed) = cx.monitor.orders().newest(name).cloned() {
+            cx.monitor.shown_mut().look(name, Some(&followed.text(name)));
+        }
+        let found = cx.monitor.shown_mut().look(name, cached.as_deref());
+        if found == Found::Newest && !cx.monitor.shown_mut().is_verification_due(name, cx.now) {
             return then(Ok(()), cx);
         }
         Next::ask(Question::Read { key: name.key() }, move |answer, cx| {
@@ -115,7 +118,7 @@ pub fn recall(name: Name, then: impl FnOnce(Result<(), Response>, &mut Cx<'_>) -
                 _ => None,
             };
             let read = read(name, answer, cx).map(drop);
-            match (read, cx.monitor.orders_mut().newest(name).is_some()) {
+            match (read, cx.monitor.shown_mut().newest(name).is_some()) {
                 (Ok(()), _) => match text.filter(|text| cached.as_ref() != Some(text)) {
                     Some(text) => put_cached(name, text, PUTS_MAX, move |cx| then(Ok(()), cx)),
                     None => then(Ok(()), cx),
@@ -167,11 +170,14 @@ pub(super) fn replace(call: &Call, name: Name, cx: &Cx<'_>) -> Next {
     Next::ask(Question::Read { key: name.key() }, move |answer, cx| {
         let current = match answer {
             Answer::Text(text) => text,
-            other => return Next::Respond(unavailable(&failure(other))),
+            other => return Next::Respond(unavailable(&other.problem())),
         };
         let expected = expected_version(&proposal.condition);
-        order_writes::with_floor(name, current.clone().as_deref(), cx, move |floor, cx| {
-            match decide_above(floor, current.as_deref(), proposal, cx.now, cx.random) {
+        order_writes::with_floor(name, current.clone(), cx, move |floor, cx| {
+            let decided = floor
+                .map_err(|(_, damage)| Refusal::Damaged(damage))
+                .and_then(|floor| decide_above(floor, current.as_deref(), proposal, cx.now, cx.random));
+            match decided {
                 Err(refusal) => unless_replayed(call, cx, refused(&refusal, expected)),
                 Ok(swap) => {
                     let respond = Rc::new(|name, order: &_| shown(name, Some(order)));
@@ -238,9 +244,11 @@ fn proposal(call: &Call, name: Name) -> Result<Proposal, Response> {
     }
 }
 
-/// Which versions `If-Match` allows; nothing if it is not there.
+/// Which versions `If-Match` allows; nothing if it is not there. An empty one is not: not every platform hands it on.
 pub(super) fn condition_of(call: &Call) -> Result<Option<Condition>, Response> {
-    let Some(header) = call.request.header("if-match") else { return Ok(None) };
+    let Some(header) = call.request.header("if-match").filter(|header| !header.trim().is_empty()) else {
+        return Ok(None);
+    };
     Condition::read(header).map(Some).ok_or_else(|| {
         let detail = "If-Match is `*`, or up to 16 ETags in quotes with commas between them.";
         Response::problem(400, "PRECONDITION_MALFORMED", "Malformed precondition", detail)
@@ -310,14 +318,6 @@ pub(super) fn damaged(damage: &str) -> Response {
     let detail =
         format!("What the store holds is no order that can be used: {damage}. Nothing was changed. Restore it.");
     Response::problem(500, "ORDER_DAMAGED", "Damaged order", &detail)
-}
-
-/// What a store said that did not answer as it should.
-pub(super) fn failure(answer: Answer) -> String {
-    match answer {
-        Answer::Failed(problem) | Answer::NoStore(problem) => problem,
-        _ => "The host answered another question.".to_owned(),
-    }
 }
 
 pub(super) fn unavailable(problem: &str) -> Response {

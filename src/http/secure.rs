@@ -35,16 +35,32 @@ pub(super) fn is_meant(request: &Request, settings: &access::Settings) -> bool {
     if matches!(request.method.as_str(), "GET" | "HEAD") {
         return true;
     }
-    // What is sent twice arrives joined, and is neither.
-    let is_origin = request.header("origin").is_some_and(|origin| {
-        let is_own = request.origin.as_deref().is_some_and(|own| own == origin);
-        origin != "null" && (is_own || settings.origins.iter().any(|listed| listed == origin))
-    });
+    let is_origin = request.header("origin").is_some_and(|origin| is_own(origin, request, settings));
     let media_type = request.header("content-type").and_then(|value| value.split(';').next()).unwrap_or_default();
     is_origin
         && request.header("sec-fetch-site").is_none_or(|site| site == "same-origin")
         && request.header(OWN_HEADER) == Some("1")
         && media_type.trim().eq_ignore_ascii_case("application/json")
+}
+
+/// Whether a browser says that a write comes from a page of somebody else. Such a page has no business with a token either:
+/// whatever it was given it for, nobody has listed it.
+pub(super) fn is_foreign(request: &Request, settings: &access::Settings) -> bool {
+    if matches!(request.method.as_str(), "GET" | "HEAD") {
+        return false;
+    }
+    match (request.header("sec-fetch-site"), request.header("origin")) {
+        (Some("same-origin"), _) => false,
+        (_, Some(origin)) => !is_own(origin, request, settings),
+        // Who typed an address, and who is no browser. "same-site" and "cross-site" are others.
+        (site, None) => site.is_some_and(|site| site != "none"),
+    }
+}
+
+/// Whether an `Origin` is this site's own, or one that was listed. What is sent twice arrives joined, and is neither.
+fn is_own(origin: &str, request: &Request, settings: &access::Settings) -> bool {
+    let is_here = request.origin.as_deref().is_some_and(|own| own == origin);
+    origin != "null" && (is_here || settings.origins.iter().any(|listed| listed == origin))
 }
 
 /// Whether a deployment may be moved here: in production only with the approval that is set.
@@ -120,6 +136,42 @@ mod tests {
         assert!(!is_meant(&nowhere, &access::Settings::default()));
         let listed = access::Settings { origins: vec![OWN.to_owned()], ..access::Settings::default() };
         assert!(is_meant(&nowhere, &listed));
+    }
+
+    /// H048: a page of somebody else has no business with a token either; what is no browser says nothing
+    #[test]
+    fn a_write_that_a_browser_says_is_anothers_is_foreign() {
+        let is_foreign_with = |origin, site| {
+            is_foreign(&request(&[("origin", origin), ("sec-fetch-site", site)]), &access::Settings::default())
+        };
+        for (origin, site) in [
+            (None, None),
+            (None, Some("none")),
+            (Some(OWN), None),
+            (Some(OWN), Some("same-origin")),
+            // Behind a proxy that changes the host only the browser knows.
+            (Some("https://ops.example.com"), Some("same-origin")),
+        ] {
+            assert!(!is_foreign_with(origin, site), "{origin:?} {site:?}");
+        }
+        for (origin, site) in [
+            (Some("https://evil.example"), None),
+            (Some("null"), None),
+            (Some(""), None),
+            (Some("https://evil.example"), Some("cross-site")),
+            (None, Some("cross-site")),
+            (None, Some("same-site")),
+            (None, Some("")),
+        ] {
+            assert!(is_foreign_with(origin, site), "{origin:?} {site:?}");
+            let reads = request(&[("origin", origin), ("sec-fetch-site", site)]);
+            assert!(!is_foreign(&Request { method: "GET".to_owned(), ..reads }, &access::Settings::default()));
+        }
+        let listed =
+            access::Settings { origins: vec!["https://ops.example.com".to_owned()], ..access::Settings::default() };
+        let listed_page =
+            request(&[("origin", Some("https://ops.example.com")), ("sec-fetch-site", Some("cross-site"))]);
+        assert!(!is_foreign(&listed_page, &listed));
     }
 
     /// SEC-02: (H046) what moves a deployment in production needs exactly `true`

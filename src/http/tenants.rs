@@ -13,7 +13,7 @@ use super::order_writes::{Write, amend_if};
 use super::orders::{condition_of, read};
 use super::{Response, body, query};
 use crate::orders::Name;
-use crate::orders::order::{Order, REASON_MAX};
+use crate::orders::order::{Order, REASON_MAX, says_why};
 use crate::orders::tenants::{ID_MAX, Tenant, Tenants, is_id};
 use crate::orders::write::{Condition, tag};
 
@@ -137,7 +137,7 @@ fn change(
         let tenant = tenants.tenants.get(&id).cloned().unwrap_or_default();
         tagged(&shown(&id, &tenant), order.version)
     });
-    amend_if(call, condition, Write { name: Name::Tenants, action, respond }, reason, move |members| {
+    amend_if(call, condition, Write { name: Name::Tenants, action, respond }, reason, move |members, _| {
         let mut tenants = Tenants::read(&Value::Object(members.clone())).unwrap_or_default();
         say(&mut tenants)?;
         tenants.check().map_err(|problem| unusable(&format!("The order cannot be taken: {problem}.")))?;
@@ -186,7 +186,7 @@ fn not_there() -> Response {
 }
 
 fn checked_reason(reason: &str) -> Result<(), Response> {
-    if reason.trim().is_empty() || reason.len() > REASON_MAX {
+    if !says_why(reason) {
         return Err(unusable(&format!("`reason` must say why, in at most {REASON_MAX} bytes.")));
     }
     Ok(())

@@ -260,7 +260,7 @@ fn members(call: &Call, known: &[&str]) -> Result<Map<String, Value>, Response> 
 
 fn text(members: &Map<String, Value>, name: &str) -> Result<Option<String>, Response> {
     match members.get(name) {
-        None | Some(Value::Null) => Ok(None),
+        None => Ok(None),
         Some(Value::String(text)) => Ok(Some(text.clone())),
         Some(_) => Err(unusable(&format!("\"{name}\" must be a text"))),
     }
@@ -268,7 +268,7 @@ fn text(members: &Map<String, Value>, name: &str) -> Result<Option<String>, Resp
 
 fn number(members: &Map<String, Value>, name: &str) -> Result<Option<u64>, Response> {
     match members.get(name) {
-        None | Some(Value::Null) => Ok(None),
+        None => Ok(None),
         Some(value) => match value.as_u64().filter(|number| *number <= NUMBER_MAX) {
             Some(number) => Ok(Some(number)),
             None => Err(unusable(&format!("\"{name}\" must be a whole number of milliseconds"))),
@@ -289,12 +289,10 @@ fn reason_of(call: &Call, members: &Map<String, Value>) -> Result<String, Respon
 }
 
 fn text_of(answer: Answer) -> Result<Option<String>, Response> {
-    let problem = match answer {
-        Answer::Text(text) => return Ok(text),
-        Answer::Failed(problem) => problem,
-        _ => "The host answered another question.".to_owned(),
-    };
-    Err(not_committed(&Committed::Failed(problem)))
+    match answer {
+        Answer::Text(text) => Ok(text),
+        other => Err(not_committed(&Committed::Failed(other.problem()))),
+    }
 }
 
 fn refused(refusal: &Refusal) -> Response {

@@ -14,6 +14,7 @@ use crate::audit::seq_of;
 use crate::clock::Instant;
 use crate::http::auth::Access;
 use crate::monitor::{Monitor, Settings};
+use crate::orders::Name;
 use crate::orders::backup::Backup;
 use crate::orders::order::Order;
 

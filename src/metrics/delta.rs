@@ -58,6 +58,11 @@ impl Sender {
         &self.isolate
     }
 
+    /// Somebody else has told all this.
+    pub fn go_on_from(&mut self, told: Samples) {
+        self.told = told;
+    }
+
     /// Makes ready what to send, and returns its number: the delta that may have been counted, else all that came since.
     /// `all` is what was counted since the isolate's start, and its levels.
     pub fn prepare(&mut self, all: &Samples, declared: &[Declared], random: u64) -> u64 {

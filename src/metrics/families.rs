@@ -114,6 +114,8 @@ families! {
         ["pool", "operation", "table"], "Time that they took in all, waits and retries included.";
     HINTS: Counter, "seawall_shared_hints_total", "seawall.shared_hints", "{hint}",
         ["pool", "result"], "Hints of other isolates: merged, refused as garbage, or lost because the store failed.";
+    WASM_RESTARTS: Counter, "seawall_wasm_restarts_total", "seawall.wasm_restarts", "{restart}",
+        ["module"], "Wasm instances that trapped and were replaced, by what ran in them: the policies (core), the routes (monitor), or both (worker).";
     ADMIN_REQUESTS: Counter, "seawall_admin_requests_total", "seawall.admin.requests", "{request}",
         ["route", "status"], "Requests to the routes of operators and their tools, by class of status.";
     AUTH_FAILURES: Counter, "seawall_admin_auth_failures_total", "seawall.admin.auth_failures", "{request}",

@@ -18,7 +18,7 @@ pub fn begin(cx: &mut Cx<'_>) -> Next {
         let Answer::Facts(facts) = answer else { return Next::Done };
         let all = cx.monitor.measured(&facts);
         let metrics = &mut cx.monitor.metrics;
-        let number = metrics.sender.prepare(&all, metrics.business.declared(), cx.random);
+        let number = metrics.prepare(&facts, &all, cx.random);
         tell(key_of(metrics.sender.name()), number, TRIES)
     })
 }
@@ -112,7 +112,6 @@ fn read(
             then(Ok(()), cx)
         }
         // One isolate's counters in place of all would look like a restart of everything.
-        Answer::Failed(message) => then(Err(message), cx),
-        _ => then(Err("The host answered another question.".to_owned()), cx),
+        other => then(Err(other.problem()), cx),
     })
 }

@@ -32,7 +32,7 @@ use serde::Deserialize;
 use crate::alerts::Alerts;
 use crate::clock::{Instant, Millis};
 use crate::monitor::admin_requests::{AdminCount, AdminRequests};
-use crate::report::facts::Facts;
+use crate::report::facts::{Facts, RestartsFacts};
 use crate::report::score::Score;
 use business::Business;
 use delta::Sender;
@@ -47,6 +47,8 @@ pub const FRESH_MS: Millis = 1_000;
 pub const STATS_INTERVAL_MIN_MS: Millis = 1_000;
 /// Databases that are measured.
 const DATABASES_MAX: usize = samples::VALUES_MAX;
+/// What the module is called that holds these metrics, where the policies are in another one.
+const MONITOR_MODULE: &str = "monitor";
 /// Answers that are kept as text.
 const TEXTS_MAX: usize = 4;
 
@@ -85,6 +87,8 @@ pub struct Metrics {
     ended: Samples,
     sender: Sender,
     told_at: Option<Instant>,
+    /// Whether an instance before this one has told what the host had counted, and nothing was told since.
+    is_resumed: bool,
     /// The latest picture and when it was made.
     picture: Option<(Instant, Picture)>,
     texts: Vec<(Format, names::Names, Instant, String)>,
@@ -105,6 +109,7 @@ impl Metrics {
             all.merge(&samples);
         }
         all.merge(&self.ended);
+        all.merge(&restarts(facts));
         for AdminCount { route, status_class, count, .. } in requests.iter() {
             let route = if route.is_empty() { "none" } else { route };
             let status = format!("{status_class}xx");
@@ -121,6 +126,20 @@ impl Metrics {
             all.add(by::DROPPED, &[reason], &Value::Count(count as f64));
         }
         all
+    }
+
+    /// This instance replaces one that had told the others what the host counts: that is not told again. What was counted
+    /// since it last told is lost to them: rather too little than twice.
+    pub const fn resume(&mut self) {
+        self.is_resumed = true;
+    }
+
+    /// Makes ready what to tell the others, and returns its number.
+    fn prepare(&mut self, facts: &Facts, all: &Samples, random: u64) -> u64 {
+        if std::mem::take(&mut self.is_resumed) {
+            self.sender.go_on_from(before_restart(facts));
+        }
+        self.sender.prepare(all, self.business.declared(), random)
     }
 
     /// What is known of one isolate.
@@ -167,6 +186,29 @@ impl Metrics {
         }
         !is_young
     }
+}
+
+fn restarts(facts: &Facts) -> Samples {
+    let mut samples = Samples::default();
+    for RestartsFacts { module, count } in &facts.wasm_restarts {
+        samples.add(by::WASM_RESTARTS, &[module], &Value::Count(*count as f64));
+    }
+    samples
+}
+
+/// What the host had counted when the monitor's own instance was replaced, as far as that can be told afterwards: all that
+/// it counts, but for that replacement.
+fn before_restart(facts: &Facts) -> Samples {
+    let mut before = Samples::default();
+    for database in facts.databases.iter().take(DATABASES_MAX) {
+        before.merge(&collect::collect(database).counts());
+    }
+    let mut facts = Facts { wasm_restarts: facts.wasm_restarts.clone(), ..Facts::default() };
+    for own in facts.wasm_restarts.iter_mut().filter(|restarts| restarts.module == MONITOR_MODULE) {
+        own.count = own.count.saturating_sub(1);
+    }
+    before.merge(&restarts(&facts));
+    before
 }
 
 fn is_fresh(at: Instant, now: Instant) -> bool {

@@ -18,13 +18,14 @@ use chores::UnderWay;
 
 use crate::alerts::{self, Alerts};
 use crate::audit;
-use crate::clock::Millis;
+use crate::clock::{Instant, Millis};
 use crate::http::exchange::Answer;
 use crate::http::idempotency::Forgetting;
 use crate::http::order_history;
 use crate::metrics::Metrics;
 use crate::metrics::document::Picture;
 use crate::metrics::samples::Samples;
+use crate::orders::Name;
 use crate::orders::follow::Follow;
 use crate::orders::seen::Seen;
 use crate::report::facts::Facts;
@@ -44,6 +45,7 @@ pub struct Monitor {
     guard: Guard,
     access_keys: Keys,
     orders: Seen,
+    shown: Seen,
     follow: Follow,
     forgetting: Forgetting,
     audit: audit::forget::Forgetting,
@@ -105,7 +107,20 @@ impl Monitor {
         &mut self.access_keys
     }
 
-    /// What was seen of the orders.
+    /// Takes an order that this isolate has written.
+    pub(crate) fn wrote_order(&mut self, name: Name, text: &str, now: Instant) {
+        for seen in [&mut self.orders, &mut self.shown] {
+            seen.look(name, Some(text));
+            seen.verified(name, now);
+        }
+    }
+
+    /// What was shown of the orders: what was in the store or in the cache, whoever put it there. Nobody obeys it.
+    pub(crate) const fn shown_mut(&mut self) -> &mut Seen {
+        &mut self.shown
+    }
+
+    /// What was seen of the orders, and holds.
     pub const fn orders_mut(&mut self) -> &mut Seen {
         &mut self.orders
     }

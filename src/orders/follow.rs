@@ -212,28 +212,65 @@ fn read_newer(head: Head, cx: &mut Cx<'_>) -> Next {
     }
     let keys = newer.iter().map(|(name, _)| name.key()).collect();
     Next::ask(Question::ReadAll { keys }, move |answer, cx| {
-        if let Answer::Texts(texts) = answer {
-            let problems: Vec<_> = newer
-                .iter()
-                .zip(texts)
-                .filter_map(|((name, mark), text)| {
-                    take(*name, mark, text.as_deref(), cx.monitor.orders_mut(), cx.now).err()
-                })
-                .collect();
-            let follow = cx.monitor.follow_mut();
-            follow.problem = problems.first().copied().or(follow.disobeyed);
+        let Answer::Texts(texts) = answer else { return obey(cx) };
+        let mut problem = None;
+        let mut ahead = Vec::new();
+        for ((name, mark), text) in newer.into_iter().zip(texts) {
+            match take(name, &mark, text.as_deref(), cx.monitor.orders_mut(), cx.now) {
+                Ok(()) => {}
+                Err(NotTaken::Ahead) => ahead.extend(text.map(|text| (name, text))),
+                Err(NotTaken::Wrong(wrong)) => problem = problem.or(Some(wrong)),
+            }
         }
-        obey(cx)
+        take_ahead(ahead, problem, cx)
     })
 }
 
+/// Takes orders that are newer than the head had them, if the strong store's head of now names them: they were written in
+/// between, or the head came from a cache. Else somebody put them there past the routes.
+fn take_ahead(ahead: Vec<(Name, String)>, mut problem: Option<&'static str>, cx: &mut Cx<'_>) -> Next {
+    let settle = |problem: Option<&'static str>, cx: &mut Cx<'_>| {
+        let follow = cx.monitor.follow_mut();
+        follow.problem = problem.or(follow.disobeyed);
+        obey(cx)
+    };
+    if ahead.is_empty() {
+        return settle(problem, cx);
+    }
+    Next::ask(Question::Read { key: HEAD_KEY.to_owned() }, move |answer, cx| {
+        let head = match answer {
+            Answer::Text(text) => text.as_deref().and_then(Head::read),
+            _ => None,
+        };
+        for (name, text) in ahead {
+            let mark = head.as_ref().and_then(|head| head.orders.get(name.text()));
+            let taken = mark.map(|mark| take(name, mark, Some(&text), cx.monitor.orders_mut(), cx.now));
+            // An order and the head that names it are one write. Another that came after it is read next time.
+            if taken == Some(Err(NotTaken::Ahead)) || mark.is_none() {
+                problem = problem.or(Some(UNNAMED));
+            }
+        }
+        settle(problem, cx)
+    })
+}
+
+/// Why a text is not taken for an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum NotTaken {
+    /// It is newer than the head says, and so is not known to be named.
+    Ahead,
+    /// It is not what the head names.
+    Wrong(&'static str),
+}
+
+const UNNAMED: &str = "an order is not the one that the head of the audit log names";
+
 /// Takes a text for the order that the head has under this mark.
-fn take(name: Name, mark: &Mark, text: Option<&str>, seen: &mut Seen, now: Instant) -> Result<(), &'static str> {
-    let text = text.ok_or("an order is gone that the head of the audit log names")?;
-    let order = Order::read(name, text).map_err(|_| "an order is damaged")?;
-    // A newer one has a newer head, which is looked at next time.
-    if order.version == mark.version && checksum(text) != mark.sha256 {
-        return Err("an order is not the one that the head of the audit log names");
+fn take(name: Name, mark: &Mark, text: Option<&str>, seen: &mut Seen, now: Instant) -> Result<(), NotTaken> {
+    let text = text.ok_or(NotTaken::Wrong("an order is gone that the head of the audit log names"))?;
+    let order = Order::read(name, text).map_err(|_| NotTaken::Wrong("an order is damaged"))?;
+    if checksum(text) != mark.sha256 {
+        return Err(if order.version > mark.version { NotTaken::Ahead } else { NotTaken::Wrong(UNNAMED) });
     }
     seen.look(name, Some(text));
     seen.verified(name, now);

@@ -225,6 +225,31 @@ mod tests {
         }
     }
 
+    /// H072: a hundred thousand names whose hashes collide elsewhere, or that differ in their last byte only, are kept by
+    /// comparing them: a map that hashed them would have them in another order than their own.
+    #[test]
+    fn names_are_compared_and_never_hashed() {
+        const NAMES: usize = 100_000;
+        // `Aa` and `BB` have one hash wherever a hash is a polynomial of 31, and so has every row of as many of them.
+        let colliding = |at: usize| (0..17).map(|bit| if at >> bit & 1 == 0 { "Aa" } else { "BB" }).collect::<String>();
+        let alike = |at: usize| format!("{}{at:06}", "x".repeat(40));
+        let backwards = |at: usize| format!("{:06}", NAMES - at);
+        let makes: [&dyn Fn(usize) -> String; 3] = [&colliding, &alike, &backwards];
+        for make in makes {
+            let mut names: Vec<String> = (0..NAMES).map(make).collect();
+            // Neither in their order nor against it: where a map keeps what was put last, this shows.
+            names.rotate_left(NAMES / 3);
+            let members: Vec<String> = names.iter().map(|name| format!("\"{name}\":0")).collect();
+            let read = read(&format!("{{{}}}", members.join(","))).unwrap();
+            let kept: Vec<&String> = read.as_object().unwrap().keys().collect();
+            assert_eq!(kept.len(), NAMES);
+            assert!(kept.is_sorted());
+            // The last of them again, after all the others.
+            let again = format!("{{{},\"{}\":1}}", members.join(","), names[NAMES - 1]);
+            assert!(unusable(&again).contains("stands twice"));
+        }
+    }
+
     /// H062 and H074: a name stands once in an object, and is never `__proto__`.
     #[test]
     fn names_that_readers_take_differently_are_refused() {

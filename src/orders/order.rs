@@ -63,6 +63,8 @@ pub enum Damage {
     Newer,
     /// A member is missing, unknown or out of range.
     Member,
+    /// It is whole, and was not put there by the routes: the head of the audit log names another.
+    Unnamed,
 }
 
 impl fmt::Display for Damage {
@@ -73,6 +75,7 @@ impl fmt::Display for Damage {
             Self::Name => "it is another order's text",
             Self::Newer => "a newer release wrote it",
             Self::Member => "a member is missing, unknown or out of range",
+            Self::Unnamed => "it is not the one that the head of the audit log names",
         })
     }
 }
@@ -151,6 +154,22 @@ impl Order {
             && self.by.len() <= BY_MAX
             && self.reason.len() <= REASON_MAX
     }
+}
+
+/// Whether a reason says why: in at most [`REASON_MAX`] bytes, of which somebody can see one.
+#[must_use]
+pub fn says_why(reason: &str) -> bool {
+    reason.len() <= REASON_MAX && reason.chars().any(is_visible)
+}
+
+/// Whether a character leaves a mark: not space, not a control, and none of those that only direct or join others (general
+/// category Cf of Unicode, as far as it is in use outside of single scripts).
+fn is_visible(character: char) -> bool {
+    let is_format = matches!(
+        character,
+        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
+    );
+    !character.is_whitespace() && !character.is_control() && !is_format
 }
 
 /// The checksum that a text of an order carries; empty if it has none.

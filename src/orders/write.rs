@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::Name;
 use super::control::Control;
 use super::json::NUMBER_MAX;
-use super::order::{BY_MAX, Damage, Order, REASON_MAX, TEXT_MAX, checksum};
+use super::order::{BY_MAX, Damage, Order, REASON_MAX, TEXT_MAX, checksum, says_why};
 use super::tenants::Tenants;
 use crate::clock::Instant;
 use crate::config::keys::Shape;
@@ -125,7 +125,7 @@ pub fn check(proposal: &Proposal) -> Result<(), Refusal> {
     if proposal.by.is_empty() || proposal.by.len() > BY_MAX {
         return unusable(format!("by must have 1 to {BY_MAX} bytes"));
     }
-    if proposal.reason.trim().is_empty() || proposal.reason.len() > REASON_MAX {
+    if !says_why(&proposal.reason) {
         return unusable(format!("reason must say why, in at most {REASON_MAX} bytes"));
     }
     match proposal.name {

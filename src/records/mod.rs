@@ -153,9 +153,9 @@ fn put(
             Answer::Text(Some(found)) if found == text => then(Ok(()), cx),
             Answer::Text(_) if tries > 1 => put(log, text, tries - 1, cx, then),
             Answer::Text(_) => then(Err("Every key was taken.".to_owned()), cx),
-            other => then(Err(failure(other)), cx),
+            other => then(Err(other.problem()), cx),
         }),
-        other => then(Err(failure(other)), cx),
+        other => then(Err(other.problem()), cx),
     })
 }
 
@@ -169,7 +169,7 @@ pub fn since(log: &Log, range: Range, then: impl FnOnce(Result<Found, String>, &
     Next::ask(Question::List { prefix: log.prefix() }, move |answer, cx| {
         let keys = match answer {
             Answer::Keys(keys) => keys,
-            other => return then(Err(failure(other)), cx),
+            other => return then(Err(other.problem()), cx),
         };
         let until = range.until.plus(LATE_MAX_MS);
         let mut keys: Vec<(Instant, String)> = keys
@@ -215,7 +215,7 @@ fn read_on(
             },
             // Forgotten meanwhile.
             Answer::Text(None) => {}
-            other => return then(Err(failure(other)), cx),
+            other => return then(Err(other.problem()), cx),
         }
         read_on(keys, range, found, cx, then)
     })
@@ -233,7 +233,7 @@ pub fn forget(log: &Log, then: impl FnOnce(Result<usize, String>, &mut Cx<'_>) -
     Next::ask(Question::List { prefix: log.prefix() }, move |answer, cx| {
         let keys = match answer {
             Answer::Keys(keys) => keys,
-            other => return then(Err(failure(other)), cx),
+            other => return then(Err(other.problem()), cx),
         };
         let mut keys: Vec<(Instant, String)> =
             keys.into_iter().filter_map(|key| Some((log.time_of(&key)?, key))).collect();
@@ -257,19 +257,12 @@ fn forget_on(
     Next::ask(Question::Read { key: key.clone() }, move |answer, cx| match answer {
         Answer::Text(Some(text)) => Next::ask(Question::swap(key, Some(text), None), move |answer, cx| match answer {
             Answer::Swapped(_) => forget_on(keys, forgotten + 1, cx, then),
-            other => then(Err(failure(other)), cx),
+            other => then(Err(other.problem()), cx),
         }),
         // Another isolate was faster.
         Answer::Text(None) => forget_on(keys, forgotten, cx, then),
-        other => then(Err(failure(other)), cx),
+        other => then(Err(other.problem()), cx),
     })
-}
-
-fn failure(answer: Answer) -> String {
-    match answer {
-        Answer::Failed(problem) | Answer::NoStore(problem) => problem,
-        _ => "The host answered another question.".to_owned(),
-    }
 }
 
 #[cfg(test)]

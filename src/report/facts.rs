@@ -26,6 +26,18 @@ pub struct Facts {
     pub databases: Vec<DatabaseFacts>,
     /// Tenants, which have databases of their own.
     pub tenants: Vec<TenantsFacts>,
+    /// Wasm instances of this isolate that were replaced because they had trapped.
+    pub wasm_restarts: Vec<RestartsFacts>,
+}
+
+/// How often an instance of one wasm module was replaced.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct RestartsFacts {
+    /// The module: `core`, `monitor`, or `worker`, which holds both.
+    pub module: Cow<'static, str>,
+    /// How often, since the isolate's start.
+    pub count: u64,
 }
 
 /// One database.

@@ -316,6 +316,7 @@ mod tests {
             memory_bytes: 65_536,
             databases: vec![primary],
             tenants: vec![tenants],
+            ..Facts::default()
         };
         let overview = Overview::of(&facts, true).with_orders(&seen(), &Follow::default(), false, 1_000);
         let expected = json!({

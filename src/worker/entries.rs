@@ -1,8 +1,9 @@
 //! What the platform calls: one function per event.
 
+use std::cell::Cell;
 use std::rc::Rc;
 
-use worker::wasm_bindgen::JsValue;
+use worker::wasm_bindgen::{self, JsValue, prelude::wasm_bindgen};
 use worker::{Context, Env, Request, Response, ScheduleContext, ScheduledEvent, event};
 
 use super::exchange::Host;
@@ -11,6 +12,23 @@ use super::kv::Place;
 use super::{body, caller};
 use crate::http::{self, routes};
 use crate::telemetry::trace_context::TraceContext;
+
+thread_local! {
+    static IS_SUCCESSOR: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Learns that this instance replaces one that trapped. All that was counted began anew with it: it counts its own
+/// predecessor and no other.
+#[expect(unreachable_pub, reason = "JavaScript reaches it")]
+#[wasm_bindgen]
+pub fn succeeds() {
+    IS_SUCCESSOR.set(true);
+}
+
+/// Whether this instance replaces one that trapped.
+pub(super) fn is_successor() -> bool {
+    IS_SUCCESSOR.get()
+}
 
 /// Answers one HTTP request.
 #[event(fetch)]

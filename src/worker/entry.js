@@ -12,8 +12,14 @@ const running = new Map();
 
 // A panic in a continuation rejects nothing; it only reaches this event.
 addEventListener("error", (event) => {
-  if (event.error instanceof WebAssembly.RuntimeError) died(event.error);
+  if (isFatal(event.error)) died(event.error);
 });
+
+/** Whether an error costs the instance. A stack that ends within wasm is no trap to V8, and what was half done stays so. */
+function isFatal(error) {
+  if (error instanceof WebAssembly.RuntimeError) return true;
+  return error instanceof RangeError && error.message.includes("call stack");
+}
 
 function died(error) {
   console.error("seawall: the Wasm instance ended and will be replaced:", String(error));
@@ -27,6 +33,7 @@ let generation = 0;
 function revive() {
   if (!instance.criticalError) return;
   core.__wbg_reset_state();
+  core.succeeds();
   instance.criticalError = false;
   generation += 1;
 }
@@ -53,7 +60,7 @@ async function guarded(work, signal) {
   try {
     return await Promise.race([work(), ended]);
   } catch (error) {
-    if (error instanceof WebAssembly.RuntimeError && !instance.criticalError) died(error);
+    if (isFatal(error) && !instance.criticalError) died(error);
     throw error;
   } finally {
     clearTimeout(limit);
@@ -62,10 +69,9 @@ async function guarded(work, signal) {
 }
 
 function problem(error) {
-  const [code, message] =
-    error instanceof WebAssembly.RuntimeError
-      ? ["INSTANCE_RESTARTED", "The Worker failed while it answered and has been restarted. Ask again."]
-      : ["INTERNAL_ERROR", "The Worker failed while it answered. Its log says why."];
+  const [code, message] = isFatal(error)
+    ? ["INSTANCE_RESTARTED", "The Worker failed while it answered and has been restarted. Ask again."]
+    : ["INTERNAL_ERROR", "The Worker failed while it answered. Its log says why."];
   const headers = { "cache-control": "no-store" };
   return Response.json({ error: { code, message } }, { status: 500, headers });
 }

@@ -8,6 +8,7 @@ use std::rc::Rc;
 use worker::{Context, Env, console_debug, console_error, console_log, console_warn};
 
 use super::caller;
+use super::entries;
 use super::isolate::{DATABASE, Isolate, Visit, variable};
 use super::kv::{self, StoreFailed};
 use super::{clock, driver, strong, trust, upstream};
@@ -16,7 +17,7 @@ use crate::http::exchange::{Answer, Cx, Next, Outgoing, Question};
 use crate::http::{Response, exchange};
 use crate::monitor::{Monitor, Settings, chores};
 use crate::orders::follow::Command;
-use crate::report::facts::Facts;
+use crate::report::facts::{Facts, RestartsFacts};
 use crate::telemetry::logs::{Level, Record};
 use crate::telemetry::trace_context::TraceContext;
 use crate::telemetry::watch::Tracing;
@@ -212,6 +213,10 @@ impl Host {
                     uptime_ms: database.status.uptime_ms,
                     memory_bytes: memory_bytes(),
                     databases: vec![database],
+                    wasm_restarts: vec![RestartsFacts {
+                        module: "worker".into(),
+                        count: u64::from(entries::is_successor()),
+                    }],
                     ..Facts::default()
                 })
             }

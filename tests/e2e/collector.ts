@@ -1,8 +1,19 @@
 // A collector that takes OTLP/HTTP: a real server that keeps what it gets, and OpenTelemetry's own schema, which reads it strictly.
+import { readFileSync } from "node:fs";
 import { createServer, type IncomingHttpHeaders } from "node:http";
 import type { AddressInfo } from "node:net";
+import { fileURLToPath } from "node:url";
 import { expect } from "vitest";
 import { python } from "../support/python.mjs";
+import type { Module } from "../support/workerd.mjs";
+import { type Rig, startRig, until } from "./rig.ts";
+
+/** What the database and the collector are shown, and nobody else. */
+export const SECRET = "token-that-nobody-may-see";
+export const KEY = "key-that-nobody-may-see";
+/** What a request of these tests comes from. */
+export const TRACE = "0af7651916cd43dd8448eb211c80319c";
+export const PARENT = "b7ad6b7169203331";
 
 /** A request that the collector got. */
 export interface Got {
@@ -76,6 +87,59 @@ export async function startCollector(): Promise<Collector> {
     async stop() {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+type Variables = Record<string, string>;
+
+/** Deployable Workers, and the collector that they tell. */
+export interface Told {
+  readonly rig: Rig;
+  readonly collector: Collector;
+  /** Asks a Worker for something small until the collector got what is wanted: background work begins after a response. */
+  exported(worker: string, isWanted: (got: Got) => boolean): Promise<Got>;
+  stop(): Promise<void>;
+}
+
+const built = (name: string) => fileURLToPath(new URL(`../../build/${name}`, import.meta.url));
+
+/**
+ * Starts Workers by their variables: `variablesOf` is given those that all need, and those by which one tells the collector,
+ * which are more.
+ */
+export async function startTold(
+  variablesOf: (own: Variables, told: Variables) => Record<string, Variables>,
+): Promise<Told> {
+  const collector = await startCollector();
+  const modules: Module[] = [
+    { type: "ESModule", path: "index.js", contents: readFileSync(built("index.js"), "utf8") },
+    { type: "CompiledWasm", path: "index_bg.wasm", contents: new Uint8Array(readFileSync(built("index_bg.wasm"))) },
+  ];
+  const rig = await startRig((url) => {
+    const own = { TURSO_DATABASE_URL: url, TURSO_AUTH_TOKEN: SECRET, OTEL_METRIC_EXPORT_INTERVAL: "1000" };
+    const told = {
+      ...own,
+      OTEL_EXPORTER_OTLP_ENDPOINT: collector.endpoint,
+      OTEL_EXPORTER_OTLP_HEADERS: `x-key=${KEY}`,
+      OTEL_SERVICE_NAME: "shop",
+    };
+    const workers = Object.entries(variablesOf(own, told));
+    return Object.fromEntries(workers.map(([name, bindings]) => [name, { modules, bindings }]));
+  });
+  return {
+    rig,
+    collector,
+    async exported(worker, isWanted) {
+      await until("an export", async () => {
+        await rig.ask(worker, "/api/health/live");
+        return collector.got.some(isWanted);
+      });
+      return collector.got.find(isWanted) as Got;
+    },
+    async stop() {
+      await rig.stop();
+      await collector.stop();
     },
   };
 }

@@ -173,6 +173,14 @@ describe("tokens", () => {
       await suffer(site, { ...ask, kind: "tokens", status: 401 });
       const later = await made(site, { notBeforeMs: Date.now() + 3_600_000 });
       await suffer(site, { ...ask, headers: bearer(later.secret), status: 401 });
+      // One that holds for a moment is let in for as long, and by no isolate after it.
+      const expiresAtMs = Date.now() + 8_000;
+      const short = await made(site, { expiresAtMs });
+      const expired: Suffered = { ...ask, headers: bearer(short.secret), status: 401 };
+      await suffer(site, { ...expired, status: 200 });
+      await vi.waitUntil(() => Date.now() > expiresAtMs, { timeout: 30_000, interval: 50 });
+      await suffer(site, expired);
+      await suffer(site, { ...expired, kind: "tokens" });
     }
   });
 

@@ -167,20 +167,50 @@ describe("A and B: paths and methods", () => {
   });
 });
 
+describe("F: browsers", () => {
+  test.each<Record<string, string>>([
+    { origin: "https://evil.example" },
+    { origin: "null" },
+    { origin: "https://evil.example", "sec-fetch-site": "cross-site" },
+    { "sec-fetch-site": "cross-site" },
+    { "sec-fetch-site": "same-site" },
+  ])("H048: a write with a token from another page is refused: %j", async (headers) => {
+    const title = JSON.stringify(headers);
+    await suffer({ title, ...post("/kill", REASON, headers), status: [403], code: "CROSS_SITE" });
+    await suffer({ title, ...put("flags", '{"value":{},"reason":"x"}', headers), status: [403], code: "CROSS_SITE" });
+    for (const { name, ask } of hosts.all) {
+      const read = await ask({ ...get("/audit"), headers: { ...authorized, ...headers } });
+      expect([name, read.status, read.headers["access-control-allow-origin"]]).toStrictEqual([name, 200, undefined]);
+    }
+  });
+});
+
 describe("G: bodies", () => {
   const deep = (levels: number) => `{"reason":"x","flags":${"[".repeat(levels)}${"]".repeat(levels)}}`;
   const flags = (count: number) =>
     JSON.stringify({ reason: "x", flags: Array.from({ length: count }, (_, at) => `f${at}`) });
+  /** Names of one and the same hash, wherever a hash is a polynomial of 31. */
+  const colliding = (count: number) => {
+    const name = (at: number) => Array.from({ length: 17 }, (_, bit) => ((at >> bit) & 1 ? "BB" : "Aa")).join("");
+    return `{"reason":"x",${Array.from({ length: count }, (_, at) => `"${name(at)}":0`).join(",")}}`;
+  };
   const reason = (text: string) => `{"reason":"${text}"}`;
   test.each<Hostile>([
     { title: "H058: a byte too many", ...post("/kill", REASON.padEnd(LIMIT + 1)), status: [413] },
     { title: "H060: gzip", ...post("/kill", REASON, { "content-encoding": "gzip" }), status: [415] },
     { title: "H060: nested encodings", ...post("/kill", REASON, { "content-encoding": "br, deflate" }), status: [415] },
+    {
+      title: "another encoding of characters",
+      ...post("/kill", REASON, { "content-type": "application/json; charset=utf-16" }),
+      status: [415],
+    },
     { title: "another type", ...post("/kill", REASON, { "content-type": "text/plain" }), status: [415] },
     { title: "H062: 10,000 flags", ...post("/kill", flags(10_000)), status: [413, 422] },
     { title: "H062: 1,001 flags", ...post("/kill", flags(1_001)), status: [422] },
     { title: "H062: one name of 60,000 characters", ...post("/kill", `{"${"k".repeat(60_000)}":1}`), status: [422] },
     { title: "H062: a name 5,000 times", ...post("/kill", `{${'"reason":"x",'.repeat(4_000)}"a":1}`), status: [422] },
+    { title: "H072: 1,500 names of one hash", ...post("/kill", colliding(1_500)), status: [422] },
+    { title: "H072: 20,000 of them where a megabyte is taken", ...post("/restore", colliding(20_000)), status: [422] },
     { title: "a level too deep", ...post("/kill", deep(40)), status: [422] },
     { title: "H078: 30,000 levels", ...post("/kill", deep(30_000)), status: [400, 422] },
     { title: "H064: 1e400", ...post("/kill", '{"reason":1e400}'), status: [400, 422] },
@@ -210,9 +240,16 @@ describe("G: bodies", () => {
     { title: "no reason", ...post("/kill", "{}"), status: [422] },
     { title: "an empty reason", ...post("/kill", reason("")), status: [422] },
     { title: "a reason of blanks", ...post("/kill", reason(" \\n\\t ")), status: [422] },
+    { title: "a reason that nobody can see", ...post("/kill", reason("\\u0000\\u200b\\u202e\\ufeff")), status: [422] },
     { title: "H050: a reason of 501 bytes", ...post("/kill", reason("a".repeat(501))), status: [422] },
     { title: "H096: half a surrogate", ...post("/kill", reason("\\ud800")), status: [400] },
     { title: "no list of flags", ...post("/kill", '{"reason":"x","flags":"a"}'), status: [422] },
+    { title: "null for all flags", ...post("/kill", '{"reason":"x","flags":null}'), status: [422] },
+    {
+      title: "null for a token of all tenants",
+      ...post("/tokens", '{"label":"x","role":"viewer","reason":"x","tenant":null}'),
+      status: [422],
+    },
     { title: "an empty list", ...post("/kill", '{"reason":"x","flags":[]}'), status: [422] },
     { title: "an empty name", ...post("/kill", '{"reason":"x","flags":[""]}'), status: [422] },
     {

@@ -8,7 +8,8 @@ import { createClient } from "seawall";
 import { createMonitor, type Monitor } from "seawall/monitor";
 import { type FaultProxy, startFaultProxy } from "../support/fault-proxy.mjs";
 import { startRig } from "../support/rig.mjs";
-import type { Module } from "../support/workerd.mjs";
+import { bundleWorker, type Module } from "../support/workerd.mjs";
+import { memoryVault, type Vault, workerVault } from "./vault.ts";
 
 const built = (name: string) => fileURLToPath(new URL(`../../build/${name}`, import.meta.url));
 
@@ -36,6 +37,10 @@ export interface Host {
   readonly name: "Worker" | "Node";
   readonly proxy: FaultProxy;
   readonly port: number;
+  /** The strong store past the routes, where {@link startHosts} was asked for one. */
+  readonly vault: Vault | undefined;
+  /** Does what is done once a minute without a request. */
+  tick(): Promise<unknown>;
   ask(asked: Asked): Promise<Answered>;
 }
 
@@ -48,12 +53,18 @@ export interface Hosts {
 
 /**
  * Starts both. `variables` are further ones of the Worker, `options` further ones of the monitor; where that has a
- * `store`, the Worker has its Durable Object.
+ * `store`, the Worker has its Durable Object. With `isOpen` both have one that can be looked into, and that fails when told.
  */
 export async function startHosts(
   variables: Record<string, string> = {},
-  options: Partial<Parameters<typeof createMonitor>[0]> = {},
+  given: Partial<Parameters<typeof createMonitor>[0]> = {},
+  { isOpen = false } = {},
 ): Promise<Hosts> {
+  const memory = isOpen ? memoryVault() : undefined;
+  const options = { ...given, ...(memory && { store: memory.store, cache: memory.cache }) };
+  const own = { className: "SeawallStore", useSQLite: true };
+  const between = { className: "FaultyStore", useSQLite: true };
+  const behind = isOpen ? await bundleWorker(fileURLToPath(new URL("workers/vault.ts", import.meta.url))) : undefined;
   const modules: Module[] = [
     { type: "ESModule", path: "index.js", contents: readFileSync(built("index.js"), "utf8") },
     { type: "CompiledWasm", path: "index_bg.wasm", contents: new Uint8Array(readFileSync(built("index_bg.wasm"))) },
@@ -69,9 +80,16 @@ export async function startHosts(
         CB_RECOVERY_TIMEOUT: String(RECOVERY_MS),
         ...variables,
       },
-      kvNamespaces: { SEAWALL_KV: "hints" },
-      ...(options.store && { durableObjects: { SEAWALL_STORE: { className: "SeawallStore", useSQLite: true } } }),
+      ...(isOpen
+        ? { serviceBindings: { SEAWALL_KV: { name: "vault", entrypoint: "Kv" } } }
+        : { kvNamespaces: { SEAWALL_KV: "hints" } }),
+      ...(options.store && {
+        durableObjects: { SEAWALL_STORE: isOpen ? { ...between, scriptName: "vault" } : own },
+      }),
     },
+    ...(behind && {
+      vault: { modules: behind, durableObjects: { REAL: { ...own, scriptName: "first" }, FAULTY: between } },
+    }),
   }));
   const url = await rig.miniflare.unsafeGetDirectURL("first");
   const proxy = await startFaultProxy(rig.sqld.url);
@@ -95,8 +113,22 @@ export async function startHosts(
   const { port } = server.address() as AddressInfo;
   return {
     all: [
-      { name: "Worker", proxy: rig.proxy, port: Number(url.port), ask: (asked) => sent(Number(url.port), asked) },
-      { name: "Node", proxy, port, ask: (asked) => sent(port, asked) },
+      {
+        name: "Worker",
+        proxy: rig.proxy,
+        port: Number(url.port),
+        vault: isOpen ? workerVault(await rig.miniflare.unsafeGetDirectURL("vault")) : undefined,
+        tick: async () => (await rig.miniflare.getWorker("first")).scheduled({ cron: "* * * * *" }),
+        ask: (asked) => sent(Number(url.port), asked),
+      },
+      {
+        name: "Node",
+        proxy,
+        port,
+        vault: memory?.vault,
+        tick: () => monitor.tick(),
+        ask: (asked) => sent(port, asked),
+      },
     ],
     log: rig.log,
     async stop() {

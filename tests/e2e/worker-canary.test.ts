@@ -1,9 +1,9 @@
 // The deployable Worker in workerd, with a secret in every variable that can hold one: none of them comes out, whatever the
 // database does. And a token that the database refuses: a mistake in the settings, and no outage.
-import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { found, SECRETS } from "../support/canaries.mjs";
 import { type Outside, startOutside } from "../support/outside.mjs";
 import type { Module } from "../support/workerd.mjs";
 import { type Rig, startRig, until } from "./rig.ts";
@@ -14,41 +14,13 @@ const modules: Module[] = [
   { type: "CompiledWasm", path: "index_bg.wasm", contents: new Uint8Array(readFileSync(built("index_bg.wasm"))) },
 ];
 
-const SECRETS = {
-  token: "canaryToken01",
-  admin: "canaryAdmin02-0123456789-0123456789",
-  webhook: "canaryWebhook03",
-  otlp: "canaryOtlp04",
-  cryptoKey: randomBytes(32).toString("base64"),
-  olderKey: randomBytes(32).toString("hex"),
-  databaseUrl: "canaryDatabaseUrl05",
-  redis: "canaryRedis06",
-  mongo: "canaryMongo07",
-  userinfo: "canaryUserinfo08",
-  parameter: "canaryParameter09",
-  stranger: "canaryStranger10-0123456789-0123456789",
-  cookie: "canaryCookie11",
-  server: "canaryServer12",
-};
-type Name = keyof typeof SECRETS;
-
-/** The secrets that are in a text: as they are, percent-encoded, or in base64. */
-function found(text: string): Name[] {
-  const low = text.toLowerCase();
-  return (Object.keys(SECRETS) as Name[]).filter((name) => {
-    const secret = SECRETS[name];
-    const encoded = [0, 1, 2].map((pad) => btoa("x".repeat(pad) + secret).slice(4, -4));
-    return [secret, encodeURIComponent(secret), ...encoded].some((form) => low.includes(form.toLowerCase()));
-  });
-}
-
 const WRONG: Record<string, Record<string, string>> = {
-  userinfo: { TURSO_DATABASE_URL: `libsql://user:${SECRETS.userinfo}@db.example.com` },
-  parameter: { TURSO_DATABASE_URL: `libsql://db.example.com?authToken=${SECRETS.parameter}` },
-  scheme: { TURSO_DATABASE_URL: `mysql://user:${SECRETS.userinfo}@db.example.com` },
-  text: { TURSO_DATABASE_URL: SECRETS.userinfo },
-  collector: { OTEL_EXPORTER_OTLP_ENDPOINT: `ftp://user:${SECRETS.userinfo}@c.example.com` },
-  headers: { OTEL_EXPORTER_OTLP_HEADERS: SECRETS.otlp },
+  userinfo: { TURSO_DATABASE_URL: `libsql://user:${SECRETS.urlPassword}@db.example.com` },
+  parameter: { TURSO_DATABASE_URL: `libsql://db.example.com?authToken=${SECRETS.urlToken}` },
+  scheme: { TURSO_DATABASE_URL: `mysql://user:${SECRETS.urlPassword}@db.example.com` },
+  text: { TURSO_DATABASE_URL: SECRETS.urlPassword },
+  collector: { OTEL_EXPORTER_OTLP_ENDPOINT: `ftp://user:${SECRETS.urlPassword}@c.example.com` },
+  headers: { OTEL_EXPORTER_OTLP_HEADERS: SECRETS.otlpHeader },
   hook: { DB_ALERT_WEBHOOK_URL: `https://user:${SECRETS.webhook}@10.0.0.1/${SECRETS.webhook}` },
   admin: { SEAWALL_ADMIN_TOKEN: SECRETS.cookie },
   elsewhere: { TURSO_DATABASE_URL: "", DATABASE_URL: `postgres://user:${SECRETS.databaseUrl}@db.example.com` },
@@ -66,15 +38,15 @@ beforeAll(async () => {
     (url) => {
       const bindings = {
         TURSO_DATABASE_URL: url,
-        TURSO_AUTH_TOKEN: SECRETS.token,
-        SEAWALL_ADMIN_TOKEN: SECRETS.admin,
+        TURSO_AUTH_TOKEN: SECRETS.authToken,
+        SEAWALL_ADMIN_TOKEN: SECRETS.adminToken,
         SEAWALL_CRYPTO_KEY: SECRETS.cryptoKey,
-        PG_META_CRYPTO_KEY: SECRETS.olderKey,
+        PG_META_CRYPTO_KEY: SECRETS.olderCryptoKeyHex,
         DATABASE_URL: `postgres://user:${SECRETS.databaseUrl}@db.example.com`,
-        REDIS_URL: `redis://:${SECRETS.redis}@redis.example.com`,
-        MONGODB_URL: `mongodb://u:${SECRETS.mongo}@mongo.example.com`,
+        REDIS_URL: `redis://:${SECRETS.redisUrl}@redis.example.com`,
+        MONGODB_URL: `mongodb://u:${SECRETS.mongoUrl}@mongo.example.com`,
         OTEL_EXPORTER_OTLP_ENDPOINT: "https://collector.seawall.dev",
-        OTEL_EXPORTER_OTLP_HEADERS: `x-key=${SECRETS.otlp}`,
+        OTEL_EXPORTER_OTLP_HEADERS: `x-key=${SECRETS.otlpHeader}`,
         OTEL_METRIC_EXPORT_INTERVAL: "1000",
         DB_ALERT_ENABLED: "true",
         DB_ALERT_WEBHOOK_URL: `https://hooks.slack.com/services/T0/B0/${SECRETS.webhook}`,
@@ -87,7 +59,7 @@ beforeAll(async () => {
         canary: { modules, bindings, durableObjects, kvNamespaces: { SEAWALL_KV: "canary" } },
         alone: {
           modules,
-          bindings: { TURSO_DATABASE_URL: url, TURSO_AUTH_TOKEN: SECRETS.token, CB_FAILURE_THRESHOLD: "1" },
+          bindings: { TURSO_DATABASE_URL: url, TURSO_AUTH_TOKEN: SECRETS.authToken, CB_FAILURE_THRESHOLD: "1" },
         },
         ...Object.fromEntries(wrong),
       };
@@ -123,7 +95,7 @@ async function ask(worker: string, path: string, init: RequestInit = {}): Promis
 }
 
 async function askEverything(worker: string): Promise<void> {
-  const admin = { authorization: `Bearer ${SECRETS.admin}` };
+  const admin = { authorization: `Bearer ${SECRETS.adminToken}` };
   const stranger = { authorization: `Bearer ${SECRETS.stranger}`, cookie: `session=${SECRETS.cookie}` };
   for (const path of ROUTES) {
     for (const headers of [{}, admin, stranger] as Record<string, string>[]) await ask(worker, path, { headers });
@@ -154,8 +126,8 @@ async function strong(): Promise<string> {
 test("SEC-06, H175 and section S: no secret of the Worker comes out of an answer, a log, a store or an export", async () => {
   const modes = [
     { kind: "pass" },
-    { kind: "status", status: 401, body: `${SECRETS.token} ${SECRETS.server}` },
-    { kind: "status", status: 500, body: JSON.stringify({ message: SECRETS.token, code: SECRETS.server }) },
+    { kind: "status", status: 401, body: `${SECRETS.authToken} ${SECRETS.server}` },
+    { kind: "status", status: 500, body: JSON.stringify({ message: SECRETS.authToken, code: SECRETS.server }) },
     { kind: "cut" },
     { kind: "refuse" },
   ] as const;
@@ -173,7 +145,7 @@ test("SEC-06, H175 and section S: no secret of the Worker comes out of an answer
     await ask("canary", "/api/health/live");
     return sentTo("collector").some(({ body }) => body.includes("probe failed")) && sentTo("hooks").length > 0;
   });
-  expect(sentTo("collector")[0]?.headers["x-key"], "the collector is shown its own").toBe(SECRETS.otlp);
+  expect(sentTo("collector")[0]?.headers["x-key"], "the collector is shown its own").toBe(SECRETS.otlpHeader);
   expect(sentTo("hooks")[0]?.url, "and so is the receiver").toContain(SECRETS.webhook);
   for (const worker of Object.keys(WRONG)) await askEverything(worker);
 

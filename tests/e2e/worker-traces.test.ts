@@ -1,48 +1,24 @@
 // The deployable Worker in workerd: which spans a collector gets of what the Worker asks its database, and what the database
 // is told of them.
-import { readFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
-import type { Module } from "../support/workerd.mjs";
-import { type Collector, startCollector } from "./collector.ts";
-import { type Rig, startRig, until } from "./rig.ts";
+import { type Collector, KEY, PARENT, SECRET, startTold, type Told, TRACE } from "./collector.ts";
+import { type Rig, until } from "./rig.ts";
 
-const built = (name: string) => fileURLToPath(new URL(`../../build/${name}`, import.meta.url));
-const modules: Module[] = [
-  { type: "ESModule", path: "index.js", contents: readFileSync(built("index.js"), "utf8") },
-  { type: "CompiledWasm", path: "index_bg.wasm", contents: new Uint8Array(readFileSync(built("index_bg.wasm"))) },
-];
-const SECRET = "token-that-nobody-may-see";
-const KEY = "key-that-nobody-may-see";
-const TRACE = "0af7651916cd43dd8448eb211c80319c";
-const PARENT = "b7ad6b7169203331";
-
+let told: Told;
 let rig: Rig;
 let collector: Collector;
 
 beforeAll(async () => {
-  collector = await startCollector();
-  rig = await startRig((url) => {
-    const own = { TURSO_DATABASE_URL: url, TURSO_AUTH_TOKEN: SECRET, OTEL_METRIC_EXPORT_INTERVAL: "1000" };
-    const traced = {
-      ...own,
-      OTEL_EXPORTER_OTLP_ENDPOINT: collector.endpoint,
-      OTEL_EXPORTER_OTLP_HEADERS: `x-key=${KEY}`,
-      OTEL_SERVICE_NAME: "shop",
-    };
-    return {
-      traced: { modules, bindings: traced },
-      telling: { modules, bindings: { ...traced, TRACING_PROPAGATE: "true" } },
-      off: { modules, bindings: { ...traced, TRACING_ENABLED: "false", TRACING_PROPAGATE: "true" } },
-      alone: { modules, bindings: { ...own, TRACING_PROPAGATE: "true" } },
-    };
-  });
+  told = await startTold((own, traced) => ({
+    traced,
+    telling: { ...traced, TRACING_PROPAGATE: "true" },
+    off: { ...traced, TRACING_ENABLED: "false", TRACING_PROPAGATE: "true" },
+    alone: { ...own, TRACING_PROPAGATE: "true" },
+  }));
+  ({ rig, collector } = told);
 });
 
-afterAll(async () => {
-  await rig?.stop();
-  await collector?.stop();
-});
+afterAll(() => told?.stop());
 
 beforeEach(async () => {
   await rig.proxy.set({ kind: "pass" });
@@ -69,13 +45,8 @@ async function probe(worker: string, headers: Record<string, string> = {}): Prom
   });
 }
 
-/** Asks a Worker for something small until a collector got a request of this kind: background work begins after a response. */
-async function exported(worker: string, path: string): Promise<void> {
-  await until(`an export to ${path}`, async () => {
-    await rig.ask(worker, "/api/health/live");
-    return collector.got.some((got) => got.path === path);
-  });
-}
+/** A request of this kind that the collector gets. */
+const exported = (worker: string, path: string) => told.exported(worker, (got) => got.path === path);
 
 /** The spans that the collector got, as OpenTelemetry's schema reads them, with ids in hexadecimal. */
 async function spans(): Promise<Span[]> {
@@ -99,7 +70,7 @@ async function spans(): Promise<Span[]> {
 
 test("TRC-01: what the Worker asks its database is one client span with its parts, in the trace of the request", async () => {
   await probe("traced", { traceparent: `00-${TRACE}-${PARENT}-01`, tracestate: "congo=t61rcWkgMzE" });
-  await exported("traced", "/v1/traces");
+  const request = await exported("traced", "/v1/traces");
   const found = (await spans()).filter(({ traceId }) => traceId === TRACE);
   expect(found.map(({ name }) => name)).toEqual(["acquire", "attempt", "healthCheck"]);
   const operation = found[2] as Span;
@@ -116,9 +87,8 @@ test("TRC-01: what the Worker asks its database is one client span with its part
   for (const part of found.slice(0, 2)) {
     expect(part).toMatchObject({ kind: "SPAN_KIND_INTERNAL", parentSpanId: operation.spanId });
   }
-  const request = collector.got.find(({ path }) => path === "/v1/traces");
-  expect(request?.headers).toMatchObject({ "x-key": KEY, "content-type": "application/json" });
-  expect(request?.body).toContain('"stringValue":"shop"');
+  expect(request.headers).toMatchObject({ "x-key": KEY, "content-type": "application/json" });
+  expect(request.body).toContain('"stringValue":"shop"');
   // The database is told only where that is wanted.
   expect(rig.proxy.latestHeaders.traceparent).toBeUndefined();
 });

@@ -4,8 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Miniflare } from "miniflare";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { Answer } from "../../js/src/monitor/exchange.ts";
 import { durableObjectStore } from "../../js/src/store/durable-object.ts";
-import { strongStoreAt } from "./over-http.ts";
+import { asker, strongStoreAt } from "./over-http.ts";
 import { strongStoreSuite, swapOne } from "./strong-suite.ts";
 import { rejection } from "./suite.ts";
 import { startStrongStores } from "./workerd.ts";
@@ -30,7 +31,7 @@ afterAll(async () => {
 });
 
 const program = () => ({
-  imports: 'import { strongStoreAt } from "./over-http.ts";',
+  imports: 'import { asker, strongStoreAt } from "./over-http.ts";',
   store: `strongStoreAt(${JSON.stringify(url.href)}, "durable-object")`,
 });
 
@@ -40,6 +41,7 @@ strongStoreSuite("Durable Object", async () => {
     store,
     beside,
     broken: strongStoreAt(url, "durable-object-gone"),
+    answer: async (question) => (await asker(url, "durable-object-itself")("answer", question)) as Answer,
     program: program(),
     stop: async () => {},
   };

@@ -11,7 +11,7 @@ export interface Ask {
 }
 
 /** Answers a request with one of `stores`; an error is an answer too. */
-export async function serve(request: Request, stores: Record<string, Store | StrongStore>): Promise<Response> {
+export async function serve(request: Request, stores: Record<string, object>): Promise<Response> {
   const { store: name, method, args } = (await request.json()) as Ask;
   const store = stores[name] as unknown as Record<string, (...args: unknown[]) => Promise<unknown>> & Store;
   if (method === "caps") return Response.json({ value: store.caps });
@@ -23,7 +23,7 @@ export async function serve(request: Request, stores: Record<string, Store | Str
 }
 
 /** A way to ask one store of the runtime at `url`. */
-function asker(url: string | URL, store: string): (method: string, ...args: unknown[]) => Promise<unknown> {
+export function asker(url: string | URL, store: string): (method: string, ...args: unknown[]) => Promise<unknown> {
   return async (method, ...args) => {
     const response = await fetch(url, { method: "POST", body: JSON.stringify({ store, method, args } satisfies Ask) });
     const { value, error } = (await response.json()) as { value?: unknown; error?: string };

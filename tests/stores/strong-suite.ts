@@ -2,6 +2,8 @@
 // written through the monitor, as operators write them.
 import { createMonitor } from "seawall/monitor";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { Answer } from "../../js/src/monitor/exchange.ts";
+import { StrongHost, type StrongQuestion } from "../../js/src/monitor/strong-host.ts";
 import type { Store } from "../../js/src/store/store.ts";
 import { CHANGES_MAX, type Change, type StrongStore } from "../../js/src/store/strong.ts";
 import { chance, isSerial, randomHistory } from "./history.ts";
@@ -15,6 +17,8 @@ export interface StrongHarness {
   beside: StrongStore;
   /** A store whose server is gone; absent where nothing can be gone. */
   broken?: StrongStore;
+  /** How it answers the questions of the routes itself, where another than the package's monitor asks them. */
+  answer?: (question: StrongQuestion) => Promise<Answer>;
   /** How another process reaches the same texts; absent where none can. */
   program?: WriterProgram;
   /** Whether it refuses some calls when there are many at once, as a guarded client does. */
@@ -25,6 +29,8 @@ export interface StrongHarness {
 }
 
 const WRITERS = 100;
+/** As src/http/exchange.rs has it. */
+const KEYS_MAX = 128;
 const READERS = 4;
 const TOKEN = "t0ken-of-the-operator-that-nobody-may-see";
 
@@ -306,6 +312,47 @@ export function strongStoreSuite(title: string, start: () => Promise<StrongHarne
       expect(await store.list(`${under}nothing`)).toEqual([]);
     });
 
+    it(`answers whatever the routes ask of it, and reads up to ${KEYS_MAX} texts at once in the order of their keys`, async () => {
+      const under = `${newKey("asked")}/`;
+      const names = Array.from({ length: KEYS_MAX }, (_, number) => `${under}${String(number).padStart(3, "0")}`);
+      // One in four is not there.
+      const texts = new Map(names.filter((_, number) => number % 4 > 0).map((name) => [name, `☃ "${name}" \u0000`]));
+      const there = [...texts].map(([key, text]): Change => ({ key, expected: null, text }));
+      const host = new StrongHost(store, undefined);
+      for (const answer of [host.answer.bind(host), ...(harness.answer ? [harness.answer] : [])]) {
+        for (let at = 0; at < there.length; at += CHANGES_MAX) {
+          const changes = there.slice(at, at + CHANGES_MAX);
+          expect(await answer({ ask: "swap", changes })).toEqual({ swapped: true });
+          expect(await answer({ ask: "swap", changes })).toEqual({ swapped: false });
+        }
+        const readAll = async (keys: string[]) => {
+          const expected = { texts: keys.map((key) => texts.get(key) ?? null) };
+          expect(await answer({ ask: "readAll", keys })).toEqual(expected);
+        };
+        await readAll(names);
+        await readAll([...names].reverse());
+        await readAll(names.slice(0, 1));
+        await readAll(names.slice(1, 2));
+        await readAll([names[1], names[0], names[1], names[4], names[2]] as string[]);
+        const [key = ""] = texts.keys();
+        expect(await answer({ ask: "read", key })).toEqual({ text: texts.get(key) });
+        expect(await answer({ ask: "read", key: `${under}nothing` })).toEqual({ text: null });
+        expect(await answer({ ask: "list", prefix: under })).toEqual({ keys: [...texts.keys()] });
+        expect(await answer({ ask: "list", prefix: `${under}nothing` })).toEqual({ keys: [] });
+        for (let at = 0; at < there.length; at += CHANGES_MAX) {
+          const gone = there.slice(at, at + CHANGES_MAX).map(({ key, text }) => ({ key, expected: text, text: null }));
+          expect(await answer({ ask: "swap", changes: gone })).toEqual({ swapped: true });
+        }
+        expect(await answer({ ask: "readAll", keys: names })).toEqual({ texts: names.map(() => null) });
+        const tooMany = names
+          .slice(0, CHANGES_MAX + 1)
+          .map((name): Change => ({ key: name, expected: null, text: "x" }));
+        expect(await answer({ ask: "swap", changes: tooMany })).toEqual({
+          failed: expect.stringContaining("32 changes"),
+        });
+      }
+    });
+
     it(`loses no order of ${WRITERS} writers at once, and no reader goes back`, async () => {
       const folder = newKey("orders/");
       const mayRefuse = harness.refusesCrowds === true;
@@ -371,6 +418,17 @@ export function strongStoreSuite(title: string, start: () => Promise<StrongHarne
         expect(error).toBeInstanceOf(Error);
         expect(error.message).not.toMatch(/it (hangs|resolved)/);
         expectNoSecrets(error, secrets);
+      }
+      const host = new StrongHost(broken, undefined);
+      const questions: StrongQuestion[] = [
+        { ask: "read", key: newKey() },
+        { ask: "readAll", keys: [newKey(), newKey()] },
+        { ask: "swap", changes: [{ key: newKey(), expected: null, text: "x" }] },
+        { ask: "list", prefix },
+      ];
+      for (const answer of await Promise.all(questions.map((question) => host.answer(question)))) {
+        expect(answer).toEqual({ failed: expect.any(String) });
+        expectNoSecrets(JSON.stringify(answer), secrets);
       }
       const at = operator(broken);
       for (const response of [await at.get("kill"), await at.put("kill", "*", {})]) {

@@ -8,8 +8,18 @@ const gone = {
   get: () => ({ fetch: () => Promise.reject(new Error("Network connection lost.")) }),
 };
 
+/** What the deployable Worker asks the object itself, as it asks it. */
+const itself = {
+  async answer(question: object): Promise<unknown> {
+    const stub = env.SEAWALL_STORE.get(env.SEAWALL_STORE.idFromName("seawall"));
+    const asked = { method: "POST", body: JSON.stringify(question) };
+    return (await stub.fetch("https://seawall.invalid/", asked)).json();
+  },
+};
+
 const stores = {
   "durable-object": durableObjectStore(env.SEAWALL_STORE, { timeout: 30_000 }),
+  "durable-object-itself": itself,
   "durable-object-gone": durableObjectStore(gone),
   "durable-object-of-another": durableObjectStore(env.SEAWALL_STORE, { name: "another" }),
 };

@@ -6,13 +6,14 @@ import { COMPATIBILITY_DATE, COMPATIBILITY_FLAGS } from "./workerd.mjs";
 
 /**
  * A Worker for {@link startRig}. `kvNamespaces` maps a binding to a namespace, and the same namespace is the same store;
- * `serviceBindings` maps a binding to another Worker's name; a Durable Object with a `scriptName` is that other Worker's.
+ * `serviceBindings` maps a binding to another Worker, by its name or one of its entrypoints; a Durable Object with a
+ * `scriptName` is that other Worker's.
  *
  * @typedef {{
  *   modules: import("./workerd.mjs").Module[],
  *   bindings?: Record<string, unknown>,
  *   kvNamespaces?: Record<string, string>,
- *   serviceBindings?: Record<string, string>,
+ *   serviceBindings?: Record<string, string | { name: string, entrypoint: string }>,
  *   durableObjects?: Record<string, { className: string, useSQLite: boolean, scriptName?: string }>,
  *   compatibilityFlags?: string[],
  * }} TestWorker

@@ -1,8 +1,9 @@
 // The core's part of the query cache: decisions by number. Nothing here throws.
 
-import { coreGeneration, replaceCore } from "../core.ts";
+import { coreGeneration, liveGeneration, replaceCore } from "../core.ts";
 import * as wasm from "../generated/core.js";
 import type { Settings } from "../settings.ts";
+import { isTrap } from "../trap.ts";
 import type { TableSet } from "./tables.ts";
 
 /** What {@link CacheHandle.decide} answers; from `Wait` on, so many milliseconds more than that. */
@@ -28,7 +29,7 @@ export class CacheHandle {
   /** For how long a load leads that is not heard of, in milliseconds. */
   readonly leadMs: number;
   readonly #cache: wasm.QueryCache;
-  readonly #generation = coreGeneration();
+  readonly #generation = liveGeneration();
   #isTrapped = false;
 
   /** @throws Error that names every setting that cannot be used. */
@@ -114,7 +115,7 @@ export class CacheHandle {
   }
 
   #trapped<T>(error: unknown, answer: T): T {
-    if (error instanceof WebAssembly.RuntimeError) replaceCore(this.#generation);
+    if (isTrap(error)) replaceCore(this.#generation);
     this.#isTrapped = true;
     return answer;
   }

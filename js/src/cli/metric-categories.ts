@@ -44,6 +44,7 @@ export const CATEGORY_OF: Readonly<Record<string, (typeof CATEGORIES)[number]>> 
   seawall_named_operations_failed_total: "operations",
   seawall_named_operations_seconds_total: "operations",
   seawall_shared_hints_total: "fleet",
+  seawall_wasm_restarts_total: "reliability",
   seawall_admin_requests_total: "fleet",
   seawall_admin_auth_failures_total: "fleet",
   seawall_webhook_deliveries_total: "fleet",

@@ -1,8 +1,9 @@
 // The cluster's core: numbers in, numbers out, and never an exception.
 
-import { coreGeneration, replaceCore } from "../core.ts";
+import { coreGeneration, liveGeneration, replaceCore } from "../core.ts";
 import * as wasm from "../generated/core.js";
 import type { Settings } from "../settings.ts";
+import { isTrap } from "../trap.ts";
 
 /** Kinds of steps. `FailOpen` is never the core's: it has trapped, and the operation goes to the primary. */
 export const Kind = { Target: 0, Refuse: 1, Done: 2, FailOpen: 3 } as const;
@@ -43,7 +44,7 @@ export const routeOf = (step: number): number => step >>> 10;
 /** One core, as long as its instance lives. */
 export class ClusterHandle {
   readonly #core: wasm.ClusterCore;
-  readonly #generation = coreGeneration();
+  readonly #generation = liveGeneration();
   readonly #address: number;
   #register: Float64Array;
 
@@ -114,7 +115,7 @@ export class ClusterHandle {
   }
 
   #trapped<T>(error: unknown, answer: T): T {
-    if (error instanceof WebAssembly.RuntimeError) replaceCore(this.#generation);
+    if (isTrap(error)) replaceCore(this.#generation);
     return answer;
   }
 

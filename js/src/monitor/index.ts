@@ -37,4 +37,5 @@ export {
   type MonitorTelemetry,
 } from "./monitor.ts";
 export type { OrderListener, OrderName, SeenOrder, SeenOrders } from "./orders.ts";
+export { MonitorRestartedError } from "./restarted.ts";
 export type { Watchable, WatchedClient, WatchedControls, WatchedGuard, WatchedTenants } from "./watched.ts";

@@ -1,50 +1,94 @@
 // The monitor's core in this isolate: a wasm instance of its own, which is replaced when it has trapped.
 
+import { isTrap } from "../trap.ts";
 import { Monitor as Core, __wbg_reset_state as reset } from "./generated/monitor.js";
+import { MonitorRestartedError } from "./restarted.ts";
 
 /** How often the instance was replaced. A core made before the latest time is dead. */
 let generation = 0;
+/** Whether the instance could not be replaced when it should have been: where the stack has ended there is no room for it. */
+let isOverdue = false;
 
 /** The core of one monitor. What it had learnt is forgotten when it is replaced. */
 export class LiveCore {
   readonly #settings: string;
   #core: Core;
-  #generation = generation;
+  #generation: number;
+  #restarts = 0;
   #checkIntervalMs: number | undefined;
 
   /** @throws Error that names what of the settings cannot be used. */
   constructor(settings: string) {
     this.#settings = settings;
-    this.#core = new Core(settings);
+    this.#core = this.#made();
+    this.#generation = generation;
   }
 
-  /** How often any instance of this isolate was replaced. */
+  /** How often this core was replaced. */
   get restarts(): number {
-    return generation;
+    return this.#restarts;
   }
 
+  /** The core. What it throws is {@link MonitorRestartedError} if it traps, or had trapped meanwhile. */
   get(): Core {
     if (this.#generation !== generation) {
-      this.#core = new Core(this.#settings);
+      this.#core = this.#made();
       this.#generation = generation;
+      this.#restarts += 1;
+      this.#core.resume();
       if (this.#checkIntervalMs !== undefined) this.#core.checkEvery(this.#checkIntervalMs);
     }
     return this.#core;
   }
 
+  /** Asks what any core can answer: again of the next one, if this one traps. */
+  ask<T>(what: (core: Core) => T): T {
+    try {
+      return what(this.get());
+    } catch (error) {
+      if (!(error instanceof MonitorRestartedError)) throw error;
+      return what(this.get());
+    }
+  }
+
   /** Has all databases probed so often, in milliseconds; 0 ends it. */
   checkEvery(intervalMs: number): void {
     this.#checkIntervalMs = intervalMs;
-    this.get().checkEvery(intervalMs);
+    this.ask((core) => core.checkEvery(intervalMs));
   }
 
-  /** Looks at what was thrown: a trap costs the instance. Returns whether it was one. */
-  failed(error: unknown): boolean {
-    const isTrap = error instanceof WebAssembly.RuntimeError;
-    if (isTrap && this.#generation === generation) {
-      generation += 1;
+  #made(): Core {
+    if (isOverdue) {
       reset();
+      isOverdue = false;
     }
-    return isTrap;
+    return guarded(new Core(this.#settings), generation);
   }
+}
+
+/** The same core, for as long as its instance lives. */
+function guarded(core: Core, bornIn: number): Core {
+  return new Proxy(core, {
+    get(target, name) {
+      const value: unknown = Reflect.get(target, name);
+      if (typeof value !== "function") return value;
+      return (...args: unknown[]) => {
+        try {
+          return Reflect.apply(value, target, args);
+        } catch (error) {
+          throw failed(error, bornIn);
+        }
+      };
+    },
+  });
+}
+
+/** Looks at what was thrown: a trap costs the instance. */
+function failed(error: unknown, bornIn: number): unknown {
+  if (bornIn === generation) {
+    if (!isTrap(error)) return error;
+    generation += 1;
+    isOverdue = true;
+  }
+  return new MonitorRestartedError(error);
 }

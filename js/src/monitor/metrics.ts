@@ -1,5 +1,7 @@
 // Metrics: their text, and what an application counts itself. Names, bounds and values are checked by the core; see src/metrics/business.rs.
 
+import { MonitorRestartedError } from "./restarted.ts";
+
 /** How {@link Monitor.metricsText} writes. */
 export interface MetricsTextOptions {
   /** Prometheus' text format 0.0.4, or OpenMetrics 1.0. */
@@ -84,14 +86,20 @@ export class BusinessMetrics {
     let core = this.#core();
     let shown = core.declareMetric(declared);
     return (value: number, values: LabelValues = {}) => {
-      const current = this.#core();
-      // It was replaced after a trap, and has forgotten all names.
-      if (current !== core) {
-        core = current;
-        shown = core.declareMetric(declared);
-      }
       const own = (name: string) => (Object.hasOwn(values, name) ? String(values[name]) : "");
-      core.measure(JSON.stringify({ name: shown, labels: names.map(own), value: Number(value) }));
+      const measured = { labels: names.map(own), value: Number(value) };
+      try {
+        const current = this.#core();
+        // It was replaced after a trap, and has forgotten all names.
+        if (current !== core) {
+          shown = current.declareMetric(declared);
+          core = current;
+        }
+        core.measure(JSON.stringify({ name: shown, ...measured }));
+      } catch (error) {
+        // Whoever counts is not at fault: this value is lost.
+        if (!(error instanceof MonitorRestartedError)) throw error;
+      }
     };
   }
 }

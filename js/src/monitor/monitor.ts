@@ -15,6 +15,7 @@ import { metricsRequest, textOf } from "./metrics-text.ts";
 import { obeyed } from "./obey.ts";
 import { type OrderListener, OrderWatch, type SeenOrders } from "./orders.ts";
 import { fetched } from "./outgoing.ts";
+import { MonitorRestartedError } from "./restarted.ts";
 import { StrongHost } from "./strong-host.ts";
 import { keysAt, verified } from "./trust.ts";
 import { type Watchable, type Watched, type WatchedTenants, watchedOf } from "./watched.ts";
@@ -217,7 +218,7 @@ class IsolateMonitor implements Monitor, Host {
     this.#startedAtMs = this.now();
     this.metrics = new BusinessMetrics(() => this.#core.get());
     this.alerts = alertsOf(this.#core, this);
-    this.#orders = new OrderWatch(() => this.#core.get().orders());
+    this.#orders = new OrderWatch(() => this.#core.ask((core) => core.orders()));
     if (settings.checkIntervalMs !== undefined) this.startMonitoring(settings.checkIntervalMs);
   }
 
@@ -232,9 +233,8 @@ class IsolateMonitor implements Monitor, Host {
       this.#platform.waitUntil(this.tick());
       return responseOf(responded);
     } catch (error) {
-      const isTrap = this.#core.failed(error);
-      return isTrap
-        ? problem(500, "INSTANCE_RESTARTED", "Instance restarted", "The monitor failed and was restarted. Ask again.")
+      return error instanceof MonitorRestartedError
+        ? problem(500, error.code, "Instance restarted", error.message)
         : problem(500, "INTERNAL_ERROR", "Internal error", "The monitor failed while it answered.");
     }
   }
@@ -243,8 +243,7 @@ class IsolateMonitor implements Monitor, Host {
     const [first] = this.#databases as [Watched, ...Watched[]];
     try {
       return (await this.#probed(first, PROBE_AGE_MAX_MS))?.isConnected ?? false;
-    } catch (error) {
-      this.#core.failed(error);
+    } catch {
       return first.check();
     }
   }
@@ -293,8 +292,8 @@ class IsolateMonitor implements Monitor, Host {
       );
       for (const ended of await Promise.allSettled(chores)) if (ended.status === "rejected") throw ended.reason;
       this.#orders.tell();
-    } catch (error) {
-      this.#core.failed(error);
+    } catch {
+      // It is due again the next time.
     }
   }
 
@@ -368,12 +367,7 @@ class IsolateMonitor implements Monitor, Host {
   /** A document of what is known at the moment. */
   #glance<Document>(path: string): Document {
     const facts = JSON.stringify(this.#facts());
-    try {
-      return JSON.parse(this.#core.get().glance(path, facts, this.now())) as Document;
-    } catch (error) {
-      if (!this.#core.failed(error)) throw error;
-      return JSON.parse(this.#core.get().glance(path, facts, this.now())) as Document;
-    }
+    return JSON.parse(this.#core.ask((core) => core.glance(path, facts, this.now()))) as Document;
   }
 
   async #factsWith(probed: readonly Watched[], ageMaxMs: number | undefined): Promise<unknown> {
@@ -385,7 +379,7 @@ class IsolateMonitor implements Monitor, Host {
     const nowMs = this.now();
     const databases = this.#databases.map((database) => {
       const { name } = database;
-      return { name, probe: JSON.parse(this.#core.get().probed(name)), ...database.facts() };
+      return { name, probe: JSON.parse(this.#core.ask((core) => core.probed(name))), ...database.facts() };
     });
     const tenants = this.#tenants.map(([name, tenants]) => {
       const { live, residues, evicted } = tenants.status();
@@ -393,8 +387,13 @@ class IsolateMonitor implements Monitor, Host {
     });
     // One instance is behind all of them.
     const core = Math.max(0, ...databases.map(({ status }) => status.memoryBytes ?? 0));
-    const memoryBytes = core + this.#core.get().memoryBytes();
-    return { nowMs, uptimeMs: Math.max(nowMs - this.#startedAtMs, 0), memoryBytes, databases, tenants };
+    const memoryBytes = core + this.#core.ask((core) => core.memoryBytes());
+    const wasmRestarts = [
+      { module: "core", count: Math.max(0, ...databases.map(({ status }) => status.wasmRestarts ?? 0)) },
+      { module: "monitor", count: this.#core.restarts },
+    ];
+    const uptimeMs = Math.max(nowMs - this.#startedAtMs, 0);
+    return { nowMs, uptimeMs, memoryBytes, databases, tenants, wasmRestarts };
   }
 
   /** The latest probe of a database, at most `ageMaxMs` old if it is not hanging; waits for one if there was none. */

@@ -274,10 +274,22 @@ export function withOperation<T>(options: OperationOptions, call: () => T): T {
 
 function factsBy(isFailure: ProtectOptions["isFailure"], facts: Facts): (error: unknown) => Failure | undefined {
   return (error) => {
-    const verdict = isFailure?.(error);
+    const verdict = isFailure === undefined ? undefined : verdictOf(isFailure, error);
     if (verdict === undefined) return facts(error);
     return verdict ? undefined : { status: 200, code: "SQL_ERROR", sent: true };
   };
+}
+
+/** What the application's own function says, if it says anything: one that throws, or returns a promise, does not. */
+function verdictOf(isFailure: NonNullable<ProtectOptions["isFailure"]>, error: unknown): boolean | undefined {
+  try {
+    const verdict: unknown = isFailure(error);
+    if (!isThenable(verdict)) return verdict === undefined ? undefined : Boolean(verdict);
+    Promise.resolve(verdict).catch(() => {});
+  } catch {
+    // The error that is to be judged is the one that counts.
+  }
+  return undefined;
 }
 
 function laidBare(argument: unknown): unknown {

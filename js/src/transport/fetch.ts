@@ -7,6 +7,7 @@ import {
   type Compression,
   connectFailed,
   connectionLost,
+  lookedAt,
   systemCode,
   type Transport,
   type WireResponse,
@@ -35,8 +36,9 @@ export class FetchTransport implements Transport {
     let response: Response;
     try {
       response = await (this.#userFetch ? this.#userFetch(new Request(url, init)) : fetch(url, init));
-    } catch (error) {
+    } catch (thrown) {
       if (signal.aborted) throw aborted(true);
+      const error = lookedAt(thrown);
       throw neverConnected(error) ? connectFailed(url, error) : connectionLost(url, error);
     }
     try {

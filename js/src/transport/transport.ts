@@ -82,6 +82,16 @@ function reason(cause: unknown): string {
   return code === "" ? "" : ` (${code})`;
 }
 
+/** What a fetch of the user's has thrown, or something else in its place if that throws when it is looked at. */
+export function lookedAt(error: unknown): unknown {
+  try {
+    systemCode(error);
+    return error instanceof Error && error.message === undefined ? undefined : error;
+  } catch {
+    return undefined;
+  }
+}
+
 /** Code such as `ECONNREFUSED` of an error or of its cause; empty if there is none. */
 export function systemCode(error: unknown): string {
   let current = error;

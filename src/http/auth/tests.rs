@@ -236,6 +236,29 @@ fn a_damaged_document_lets_nobody_in() {
     assert_eq!((status(&mut host, &fresh), status(&mut host, &secret)), (200, 401));
 }
 
+/// A token for one tenant names one that can be: the routes of tenants take no other ids.
+#[test]
+fn a_token_is_not_made_for_a_tenant_that_cannot_be() {
+    let mut host = open();
+    for tenant in ["", "0l*", "__proto__", "..", "a b", "é", &"a".repeat(65)] {
+        let body = json!({ "label": "build", "role": "viewer", "tenant": tenant, "reason": "a test" });
+        assert_eq!(write(&mut host, TOKEN, "POST", "/tokens", &body).0, 422, "{tenant}");
+    }
+}
+
+/// A token whose tenant got lost on the way would be one for all tenants.
+#[test]
+fn a_token_is_not_made_with_members_that_are_null() {
+    let mut host = open();
+    for member in ["tenant", "notBeforeMs", "expiresAtMs", "label", "reason"] {
+        let mut body = json!({ "label": "build", "role": "viewer", "reason": "a test" });
+        body[member] = json!(null);
+        let (status, answer) = write(&mut host, TOKEN, "POST", "/tokens", &body);
+        assert_eq!(status, 422, "{member}: {answer}");
+        assert!(answer.to_string().contains(member), "{answer}");
+    }
+}
+
 /// H024: tokens in the store let in where no admin token is set
 #[test]
 fn tokens_let_in_without_an_admin_token() {

@@ -409,3 +409,11 @@ fn what_a_stranger_left_in_the_cache_is_no_order() {
     host.cache.as_mut().unwrap().insert("orders/kill".to_owned(), r#"{"order":{"version":9}}"#.to_owned());
     assert_eq!(json_of(&host.get("kill", "cached=true"))["version"], 0);
 }
+
+#[test]
+fn what_is_asked_of_the_cache_is_read_even_where_a_version_is_asked_for() {
+    let mut host = Host::with_cache();
+    for query in ["cached=1", "cached=", "version=1&cached=-1", "cached=&version=1"] {
+        assert_eq!(outcome(&host.get("flags", query)), (400, "QUERY_INVALID".to_owned()), "{query}");
+    }
+}

@@ -32,6 +32,12 @@ fn held(database: &str) -> Command {
     Command::Hold { database: Some(database.to_owned()), state: Some(Hold::Open), by, reason }
 }
 
+/// Somebody changes an order in the store.
+fn damage(host: &mut Host, key: &str) {
+    let damaged = host.strong[key].replace("admin", "nobody");
+    host.strong.insert(key.to_owned(), damaged);
+}
+
 /// Looks once, a second after the last time; what it was told to do.
 fn looked(host: &mut Host) -> Vec<Command> {
     host.now += 1_000;
@@ -161,24 +167,150 @@ fn an_order_that_is_gone_is_followed_by_one_that_everybody_obeys() {
     assert_eq!(replaced.header("etag"), Some("\"5\""));
 }
 
-/// H104: the kill switch works over an order that is damaged; nothing else is overwritten.
+/// H104: the kill switch works over an order that is damaged; nothing of what it held is let go.
 #[test]
 fn a_damaged_order_does_not_stop_the_kill_switch() {
     let mut host = operator();
     assert_eq!(told(&mut host, "/kill", r#"{"reason":"a test","flags":["a"]}"#), 200);
     hold(&mut host, "primary");
-    for key in ["orders/kill", "orders/control"] {
-        let damaged = host.strong[key].replace("admin", "nobody");
-        host.strong.insert(key.to_owned(), damaged);
-    }
+    damage(&mut host, "orders/kill");
     assert_eq!(told(&mut host, "/kill/release", r#"{"reason":"a test"}"#), 500);
-    assert_eq!(told(&mut host, "/circuits/primary/release", r#"{"reason":"a test"}"#), 500);
     assert_eq!(told(&mut host, "/kill", r#"{"reason":"a test"}"#), 200);
     let order = Order::read(Name::Kill, &host.strong["orders/kill"]).unwrap();
     assert_eq!((order.version, order.value), (2, json!({ "all": true })));
     // What was there is kept.
     assert!(host.strong["history/kill/0000000000000001"].contains("nobody"));
     assert!(host.ask(&request("GET", "/audit/verify", &[], "")).body.contains(r#""isWhole":true"#));
+}
+
+/// H104: an operator who must reset a circuit, or close connections, does so over an order that is damaged, at once and
+/// everywhere; nothing else changes, and what was there is kept.
+#[test]
+fn a_damaged_control_order_keeps_no_operator_from_resetting_a_circuit() {
+    let reason = r#"{"reason":"a test"}"#;
+    for (is_known, has_history) in [(true, true), (false, true), (false, false)] {
+        let mut host = operator();
+        hold(&mut host, "other");
+        for path in ["/circuits/primary/reset", "/pools/primary/drain", "/circuits/primary/reset"] {
+            assert_eq!(told(&mut host, path, reason), 200);
+        }
+        let mut follower = isolate_beside(&host, access::Settings::default());
+        assert_eq!(looked(&mut follower), [held("other")]);
+        damage(&mut host, "orders/control");
+        if !has_history {
+            host.strong.retain(|key, _| !key.starts_with("history/"));
+        }
+        let damaged = host.strong["orders/control"].clone();
+        let mut writer = if is_known { host } else { isolate_beside(&host, access::Settings::default()) };
+        let database = Some("primary".to_owned());
+        for (path, version) in [("/circuits/primary/reset", 5), ("/pools/primary/drain", 6)] {
+            let response = writer.ask(&request("POST", path, &[], reason));
+            assert_eq!((response.status, response.header("etag")), (200, Some(&*format!("\"{version}\""))));
+            follower.strong.clone_from(&writer.strong);
+            let mut commands = looked(&mut follower);
+            commands.retain(|command| !matches!(command, Command::Hold { .. }) || has_history);
+            let (by, reason, database) = ("admin".to_owned(), "a test".to_owned(), database.clone());
+            let expected = match version {
+                5 => Command::Reset { database, by, reason },
+                _ => Command::Drain { database, is_all: false },
+            };
+            assert_eq!(commands, [expected], "{is_known} {has_history}");
+        }
+        assert_eq!(writer.strong["history/control/0000000000000004"], damaged);
+        let record: Value = serde_json::from_str(&writer.strong[&key(5)]).unwrap();
+        assert_eq!(record["before"], json!({ "damaged": damaged }));
+        assert!(writer.ask(&request("GET", "/audit/verify", &[], "")).body.contains(r#""isWhole":true"#));
+    }
+}
+
+/// H104 and H158: an order that somebody has put into the store past the routes, with a right checksum, is a step ahead of
+/// nobody: who writes the next one is told, and a backup takes its place.
+#[test]
+fn an_order_that_was_forged_in_the_store_is_not_gone_on_from() {
+    let development = || access::Settings { environment: "development".to_owned(), ..access::Settings::default() };
+    let put = |host: &mut Host, value: &str| {
+        let body = format!(r#"{{"value":{value},"reason":"a test"}}"#);
+        host.ask(&request("PUT", "/orders/phase", &[("if-match", "*")], &body)).status
+    };
+    let forged = |host: &Host, version: u64| {
+        let mut order = Order::read(Name::Phase, &host.strong["orders/phase"]).unwrap();
+        order.version = version;
+        order.value = json!({ "phase": "full", "percent": 500, "startedAt": "1970" });
+        order.text(Name::Phase)
+    };
+    // As the newest, as one far ahead, as an old one, and as the first where there was none.
+    for version in [Some(3), Some(99), Some(1), None] {
+        let mut host = operated(development());
+        let steps = if version.is_some() { 3 } else { 0 };
+        (0..steps).for_each(|_| assert_eq!(put(&mut host, r#"{"phase":"canary","percent":5}"#), 200));
+        hold(&mut host, "primary");
+        let backup = host.ask(&request("GET", "/backup", &[], "")).body;
+        let text = match version {
+            Some(version) => forged(&host, version),
+            None => r#"{"schema":1,"name":"phase","version":1,"id":"f","updatedAtMs":0,"by":"","reason":"","previous":null,"value":{}}"#
+                .to_owned(),
+        };
+        let text = match version {
+            Some(_) => text,
+            None => format!(r#"{{"sha256":"{}","order":{text}}}"#, crate::audit::sha256(&text)),
+        };
+        host.strong.insert("orders/phase".to_owned(), text.clone());
+        let mut isolate = isolate_beside(&host, development());
+        assert_eq!(put(&mut isolate, r#"{"phase":"full"}"#), 500, "{version:?}");
+        assert_eq!(put(&mut host, r#"{"phase":"full"}"#), 500, "{version:?}");
+        assert_eq!(host.strong["orders/phase"], text);
+        if version.is_some() {
+            let body = format!(r#"{{"backup":{backup},"reason":"a test"}}"#);
+            assert_eq!(told(&mut isolate, "/restore", &body), 200, "{version:?}");
+            let order = Order::read(Name::Phase, &isolate.strong["orders/phase"]).unwrap();
+            let highest = version.unwrap_or_default().max(3);
+            assert_eq!((order.version, order.value), (highest + 1, json!({ "phase": "canary", "percent": 5 })));
+            assert_eq!(put(&mut isolate, r#"{"phase":"full"}"#), 200);
+        }
+        // The kill switch asks nobody.
+        assert_eq!(told(&mut isolate, "/kill", r#"{"reason":"a test"}"#), 200);
+    }
+}
+
+/// H104 and H158: an order that somebody has put into the strong store or into the cache is obeyed by nobody, also not by an
+/// isolate that was asked to show it; and what is ordered next is.
+#[test]
+fn an_order_that_was_forged_is_not_obeyed_because_somebody_looked_at_it() {
+    for is_in_cache in [false, true] {
+        let mut host = operator();
+        host.cache = Some(BTreeMap::new());
+        hold(&mut host, "primary");
+        let mut order = Order::read(Name::Control, &host.strong["orders/control"]).unwrap();
+        order.version = 99;
+        order.value = json!({ "circuits": { "*": { "hold": "open" } } });
+        let (forged, mut other) = (order.text(Name::Control), isolate_beside(&host, access::Settings::default()));
+        let path = if is_in_cache {
+            other.cache.as_mut().unwrap().insert("orders/control".to_owned(), forged);
+            "/orders/control?cached=true"
+        } else {
+            other.strong.insert("orders/control".to_owned(), forged);
+            "/orders/control"
+        };
+        assert_eq!(other.ask(&request("GET", path, &[], "")).status, 200);
+        let obeyed = looked(&mut other);
+        assert!(obeyed.is_empty() || obeyed == [held("primary")], "{obeyed:?}");
+        assert_eq!(told(&mut other, "/circuits/second/hold", r#"{"state":"open","reason":"a test"}"#), 200);
+        assert!(looked(&mut other).contains(&held("second")), "in the cache: {is_in_cache}");
+    }
+}
+
+/// H104: what a newer release has written is not damaged: nobody overwrites it but the kill switch.
+#[test]
+fn an_order_of_a_newer_release_is_not_overwritten() {
+    let mut host = operator();
+    hold(&mut host, "primary");
+    let order = r#"{"schema":2,"name":"control","holds":[]}"#;
+    let text = format!(r#"{{"sha256":"{}","order":{order}}}"#, crate::audit::sha256(order));
+    host.strong.insert("orders/control".to_owned(), text.clone());
+    for path in ["/circuits/primary/reset", "/circuits/primary/release", "/pools/primary/drain"] {
+        assert_eq!(told(&mut host, path, r#"{"reason":"a test"}"#), 500, "{path}");
+    }
+    assert_eq!(host.strong["orders/control"], text);
 }
 
 /// Who follows by way of the read cache sees what was ordered, without asking the strong store each time.
