@@ -21,7 +21,7 @@ const RICH: &str = r#"{"version":1,"kill":["gone"],"segments":{"staff":[{"attr":
   {"rollout":99.9999,"by":["d","$random"],"serve":{"A":[[0,10],[20,100]],"B":[[10,20]]},"split":{"by":"c","salt":"s"}}]}}}"#;
 
 /// A document is read or refused with reasons, and what was read is exported, compiled and read again as the same.
-pub fn document(bytes: &[u8]) {
+pub(crate) fn document(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     match FlagSet::parse(text) {
         Err(faults) => assert!((1..=100).contains(&faults.len())),
@@ -38,7 +38,7 @@ pub fn document(bytes: &[u8]) {
 }
 
 /// Bytes are a snapshot or are refused, with the checksums that they have and with right ones. One that is taken can be asked.
-pub fn snapshot(bytes: &[u8]) {
+pub(crate) fn snapshot(bytes: &[u8]) {
     _ = Table::decode(bytes);
     let mut sealed = bytes.to_vec();
     if let Some(start) = sealed.first_chunk_mut::<16>() {
@@ -51,7 +51,7 @@ pub fn snapshot(bytes: &[u8]) {
 }
 
 /// A document up to the first zero byte, or one of ours, is asked about somebody whom the rest describes.
-pub fn evaluate(bytes: &[u8]) {
+pub(crate) fn evaluate(bytes: &[u8]) {
     let at = bytes.iter().position(|byte| *byte == 0).unwrap_or(0);
     let (document, context) = bytes.split_at(at);
     let set = std::str::from_utf8(document).ok().and_then(|text| FlagSet::parse(text).ok());
@@ -63,7 +63,7 @@ pub fn evaluate(bytes: &[u8]) {
 }
 
 /// A document of another engine is ours afterwards, or is refused with reasons.
-pub fn import(bytes: &[u8]) {
+pub(crate) fn import(bytes: &[u8]) {
     let Some((which, text)) = bytes.split_first() else { return };
     let Ok(text) = std::str::from_utf8(text) else { return };
     let imported = match which % 4 {

@@ -53,6 +53,7 @@ fn layer(is_on: bool, share: Share) -> Flag {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::flags::model::Kill;
     use crate::flags::{Context, Found, Moment, Overrides, Val};
 
     fn is_on(settings: impl Fn(&str) -> Option<(bool, Share)>, name: &str, id: &str) -> bool {
@@ -90,6 +91,21 @@ mod tests {
             }
         }
         assert!(!is_setting("FEATURE_NEW_CHECKOUT"));
+        // And no overrides: a document that turns a layer on does so whatever the default is.
+        let text = r#"{"version":1,"flags":{"ENABLE_STATE_MACHINE":{"rules":[{"serve":"on"}]}}}"#;
+        let table = FlagSet::parse(text).unwrap().compile().unwrap();
+        let variables = [("FEATURE_ENABLE_STATE_MACHINE", "false"), ("ROLLOUT_ENABLE_STATE_MACHINE", "0")];
+        assert_eq!(Overrides::read(&table, variables, &Kill::default()).unwrap(), Overrides::NONE);
+    }
+
+    /// FLG-08: the order that turns flags off says all of them, or which.
+    #[test]
+    fn the_order_of_the_kill_switch_is_read() {
+        let kill = |text: &str| Kill::of_order(&serde_json::from_str(text).unwrap());
+        assert_eq!(kill(r#"{"all":true,"flags":["a"]}"#), Kill::All);
+        assert!(kill(r#"{"flags":["a"]}"#).has("a") && !kill(r#"{"flags":["a"]}"#).has("b"));
+        assert_eq!(kill("{}"), Kill::default());
+        assert_eq!(kill(r#"{"features":["cache"],"all":"no"}"#), Kill::default());
     }
 
     #[test]

@@ -87,6 +87,16 @@ impl Default for Kill {
 }
 
 impl Kill {
+    /// What the order `kill` says: `{"all": true}`, or `{"flags": ["a"]}`. An order that says neither turns nothing off.
+    #[must_use]
+    pub fn of_order(value: &Value) -> Self {
+        if value.get("all") == Some(&Value::Bool(true)) {
+            return Self::All;
+        }
+        let flags = value.get("flags").and_then(Value::as_array);
+        Self::These(flags.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect())
+    }
+
     /// Whether that flag is off.
     #[must_use]
     pub fn has(&self, flag: &str) -> bool {

@@ -11,6 +11,7 @@ use super::bucket::{ENROL_SEED, Prefix, Share, enrol_bucket};
 use super::context::{Context, Digits};
 use super::decision::{Decision, Reason, Served, Source};
 use super::fault::{Fault, Finder, quoted};
+use super::layers;
 use super::model::{Kill, VALUE_MAX};
 use super::table::{FlagIndex, FlagRow, Found, Kind, NONE, Table, flag_bits};
 use super::variables::{FEATURE, ROLLOUT, suffix};
@@ -61,7 +62,8 @@ impl Overrides {
     /// Nothing is said.
     pub const NONE: Self = Self { rows: Vec::new(), values: Vec::new(), extras: BTreeMap::new() };
 
-    /// Reads variables, those that do not begin with `FEATURE_` or `ROLLOUT_` aside, and joins them with what is turned off.
+    /// Reads variables, those that do not begin with `FEATURE_` or `ROLLOUT_` and settings of layers aside, and joins them with
+    /// what is turned off.
     ///
     /// # Errors
     ///
@@ -81,6 +83,9 @@ impl Overrides {
                 (_, Some(suffix)) => (true, suffix),
                 (None, None) => continue,
             };
+            if layers::is_setting(name) {
+                continue;
+            }
             let flag = flags.get(suffix).copied();
             let known = flag.and_then(|flag| Some((flag, table.row(flag)?, rows.get(flag.0 as usize).copied()?)));
             let before = known.map_or_else(|| found.extras.get(suffix).copied().unwrap_or_default(), |(_, _, row)| row);
