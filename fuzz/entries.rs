@@ -2,6 +2,8 @@
 //! file is replayed by a test of the ring `properties`, so that what was once found stays found.
 #![allow(dead_code)]
 
+use std::sync::OnceLock;
+
 use seawall::clock::Instant;
 use seawall::flags::import::{flagd, growthbook, launchdarkly, unleash};
 use seawall::flags::moves::who_moves;
@@ -54,9 +56,15 @@ pub(crate) fn snapshot(bytes: &[u8]) {
 pub(crate) fn evaluate(bytes: &[u8]) {
     let at = bytes.iter().position(|byte| *byte == 0).unwrap_or(0);
     let (document, context) = bytes.split_at(at);
-    let set = std::str::from_utf8(document).ok().and_then(|text| FlagSet::parse(text).ok());
-    let set = set.unwrap_or_else(|| FlagSet::parse(RICH).expect("this is right"));
-    let table = set.compile().expect("what was read is compiled");
+    // Ours is made once: making it takes longer than asking it.
+    static OURS: OnceLock<(FlagSet, Table)> = OnceLock::new();
+    let made = |set: FlagSet| {
+        let table = set.compile().expect("what was read is compiled");
+        (set, table)
+    };
+    let theirs = std::str::from_utf8(document).ok().and_then(|text| FlagSet::parse(text).ok());
+    let (set, table) =
+        theirs.map_or_else(|| OURS.get_or_init(|| made(FlagSet::parse(RICH).expect("this is right"))).clone(), made);
     let variables = std::str::from_utf8(context).unwrap_or("true");
     let overrides = Overrides::read(&table, [("FEATURE_FIRST", variables), ("ROLLOUT_NEW", variables)], &set.kill);
     ask(&Flags::new(table, overrides.unwrap_or_default()), context);

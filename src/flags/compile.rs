@@ -9,9 +9,10 @@ use serde_json::Value;
 use super::bucket::{ENROL_SEED, Prefix, VARIANT_SEED};
 use super::fault::{Fault, Finder};
 use super::fold;
-use super::model::{Flag, FlagSet, Kill, RANDOM, Rule, TARGETING_KEY};
+use super::model::{Flag, FlagSet, Kill, RANDOM, Rule, Serve, TARGETING_KEY};
 use super::table::{
-    FlagRow, Kind, NO_SHARE, NONE, NOW_SLOT, RANDOM_SLOT, Range, RequireRow, RuleRow, Table, VariantRow, flag_bits,
+    FlagRow, Kind, MILLIONTHS, NO_SHARE, NONE, NOW_SLOT, RANDOM_SLOT, Range, RequireRow, RuleRow, Table, VariantRow,
+    flag_bits,
 };
 
 impl FlagSet {
@@ -156,7 +157,7 @@ impl<'s> Builder<'s> {
             enrol: Prefix::new(salt, ENROL_SEED),
             serve,
             bounds,
-            modulus: rule.serve.modulus(),
+            modulus: if matches!(rule.serve, Serve::Parts(_)) { rule.serve.modulus() } else { MILLIONTHS },
             split_by: rule.split.by.as_ref().map_or(by, |by| self.by(by)),
             split: Prefix::new(rule.split.salt.as_deref().unwrap_or(salt), VARIANT_SEED),
         }

@@ -181,8 +181,7 @@ impl Question<'_> {
         let Some(hash) = self.hashed(rule.split_by, |id| rule.split.hash(id)) else {
             return (RuleEnd::NoId, Served::Nothing);
         };
-        let bucket =
-            if rule.modulus == BUCKETS { variant_bucket(hash) } else { hash.checked_rem(rule.modulus).unwrap_or(0) };
+        let bucket = hash.checked_rem(rule.modulus).unwrap_or_else(|| variant_bucket(hash));
         let found = bounds.get(bounds.partition_point(|(to, _)| *to <= bucket)).map_or(NONE, |(_, variant)| *variant);
         (RuleEnd::Serves { enrolled, split: Some(bucket) }, Served::Variant(found))
     }

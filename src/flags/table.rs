@@ -17,6 +17,8 @@ use crate::config::nearest::nearest;
 pub(super) const NONE: u16 = u16::MAX;
 /// No rollout: everybody.
 pub(super) const NO_SHARE: u32 = u32::MAX;
+/// Bounds are buckets of a million, with their digits turned around.
+pub(super) const MILLIONTHS: u32 = 0;
 /// The slot of the time, in conditions.
 pub(super) const NOW_SLOT: u16 = u16::MAX;
 /// The slot of chance, in ids.
@@ -157,6 +159,7 @@ pub(super) struct RuleRow {
     /// The one variant, where there are no bounds.
     pub(super) serve: u16,
     pub(super) bounds: Range,
+    /// What the hash is divided by, for parts of a sum, or [`MILLIONTHS`].
     pub(super) modulus: u32,
     pub(super) split_by: Range,
     pub(super) split: Prefix,

@@ -168,3 +168,22 @@ fn what_is_no_document_is_refused() {
         assert!(import(&deep).is_err());
     }
 }
+
+/// FLG-07: parts are of their sum, whatever it is: also where it is that of millionths.
+#[test]
+fn parts_divide_the_hash_by_their_sum() {
+    let of = |sum: u32| {
+        let document = json!({ "version": 1, "flags": { "x": { "variants": { "A": "A", "off": 0 }, "rules": [
+            { "serve": [{ "variant": "A", "part": sum / 2 }, { "variant": "off", "part": sum - sum / 2 }] } ] } } });
+        Imported { flags: crate::flags::FlagSet::parse(&document.to_string()).unwrap(), warnings: Vec::new() }
+    };
+    for sum in [3_u32, 1_000, 1_000_000] {
+        let imported = of(sum);
+        for n in 0..200 {
+            let id = format!("u{n}");
+            let hash = crate::flags::bucket::Prefix::new("x", crate::flags::bucket::VARIANT_SEED).hash(&id);
+            let is_a = asked(&imported, "x", &[("targetingKey", Val::Text(&id))]) == Some("A".into());
+            assert_eq!(is_a, hash % sum < sum / 2, "{sum} {id}");
+        }
+    }
+}

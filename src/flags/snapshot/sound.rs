@@ -7,7 +7,9 @@ use crate::flags::model::{
     AGE_MAX_MS, ATTRIBUTES_MAX, BY_MAX, FLAGS_MAX, NESTING_MAX, REQUIRES_DEPTH_MAX, TARGETING_KEY, VARIANTS_MAX,
     WORK_MAX,
 };
-use crate::flags::table::{FlagRow, NO_SHARE, NONE, NOW_SLOT, Node, Op, RANDOM_SLOT, Range, RuleRow, Table};
+use crate::flags::table::{
+    FlagRow, MILLIONTHS, NO_SHARE, NONE, NOW_SLOT, Node, Op, RANDOM_SLOT, Range, RuleRow, Table,
+};
 
 pub(super) fn is_sound(table: &Table) -> bool {
     // First, because it bounds what the rest takes.
@@ -91,9 +93,8 @@ fn rule(table: &Table, row: &RuleRow, variants: u32) -> bool {
         u32::from(row.serve) < variants
     } else {
         is_there(row.bounds, &table.bounds)
-            && row.modulus > 0
             && bounds.is_sorted_by(|(one, _), (other, _)| one < other)
-            && bounds.last().is_some_and(|(to, _)| *to == row.modulus)
+            && bounds.last().is_some_and(|(to, _)| *to == if row.modulus == MILLIONTHS { BUCKETS } else { row.modulus })
             && bounds.iter().all(|(_, variant)| u32::from(*variant) < variants)
     };
     is_served
