@@ -13,7 +13,7 @@ import { startWorkerOfOperators } from "./workerd.ts";
 import type { WriterProgram } from "./writer.ts";
 
 const TOKEN = "t0ken-of-the-operator-that-nobody-may-see";
-const ROUNDS = Number(process.env.ROUNDS ?? 20);
+const ROUNDS = Number(process.env.ROUNDS ?? 8);
 const LIMIT_MS = 300_000;
 
 let folder: string;
