@@ -1,4 +1,4 @@
-// Wasm for npm: the core and the monitor, each with its glue and the same bytes as text.
+// Wasm for npm: the core, the monitor and the flags, each with its glue and the same bytes as text.
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { StepError } from "./progress.mjs";
@@ -18,8 +18,14 @@ export const MONITOR = /** @type {const} */ ({
   folder: join(ROOT, "js/src/monitor/generated"),
   loader: "../inline-module.ts",
 });
+export const FLAGS = /** @type {const} */ ({
+  feature: "flags",
+  name: "flags",
+  folder: join(ROOT, "js/src/flags/generated"),
+  loader: "../inline-module.ts",
+});
 
-/** Builds one of them. @param {typeof CORE | typeof MONITOR} what */
+/** Builds one of them. @param {typeof CORE | typeof MONITOR | typeof FLAGS} what */
 export async function buildForNpm({ feature, name, folder, loader }) {
   await buildWasm({ feature, name, folder, bindgen: [] });
   const glue = join(folder, `${name}.js`);

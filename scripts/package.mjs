@@ -1,7 +1,7 @@
 // The npm package: one bundle per platform, its declarations, and the wasm beside them.
 import { chmodSync, copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, posix, sep } from "node:path";
-import { CORE, MONITOR } from "./core.mjs";
+import { CORE, FLAGS, MONITOR } from "./core.mjs";
 import { runStep } from "./progress.mjs";
 import { ROOT } from "./toolchain.mjs";
 
@@ -26,6 +26,9 @@ const ENTRIES = [
   { source: "monitor/index", name: "monitor/workerd", wasm: "../monitor.wasm", external: ["cloudflare:workers"] },
   { source: "monitor/index", name: "monitor/edge-light", wasm: "../monitor.wasm?module", external: [] },
   { source: "monitor/index", name: "monitor/index", wasm: undefined, external: [] },
+  { source: "flags/index", name: "flags/workerd", wasm: "../flags.wasm", external: [] },
+  { source: "flags/index", name: "flags/edge-light", wasm: "../flags.wasm?module", external: [] },
+  { source: "flags/index", name: "flags/index", wasm: undefined, external: [] },
   { source: "records/index", name: "records/index", wasm: undefined, external: [] },
   {
     source: "telemetry/opentelemetry",
@@ -81,10 +84,10 @@ export async function buildPackage() {
   }
   await buildCommandLine(build);
   copyFileSync(join(SOURCE, MIGRATION), join(DIST, MIGRATION));
-  for (const { folder, name } of [CORE, MONITOR])
+  for (const { folder, name } of [CORE, MONITOR, FLAGS])
     copyFileSync(join(folder, `${name}_bg.wasm`), join(DIST, `${name}.wasm`));
   // Node requires ES modules by itself; the file is for tools that judge by the name. Both ways lead to one instance.
-  for (const folder of ["", "monitor", "records"])
+  for (const folder of ["", "monitor", "flags", "records"])
     writeFileSync(join(DIST, folder, "index.cjs"), 'module.exports = require("./index.js");\n');
   writeFileSync(join(DIST, "telemetry/opentelemetry.cjs"), 'module.exports = require("./opentelemetry.js");\n');
   for (const file of ["README.md", "LICENSE-MIT", "LICENSE-APACHE"])
@@ -132,6 +135,7 @@ async function buildDeclarations() {
   const reached = new Set([
     "index.d.ts",
     "monitor/index.d.ts",
+    "flags/index.d.ts",
     "records/index.d.ts",
     "telemetry/opentelemetry.d.ts",
     ...storeNames().map((name) => `store/${name}.d.ts`),
@@ -147,7 +151,7 @@ async function buildDeclarations() {
   for (const file of readdirSync(DIST, { recursive: true, encoding: "utf8" })) {
     if (file.endsWith(".d.ts") && !reached.has(file.split(sep).join("/"))) rmSync(join(DIST, file));
   }
-  for (const { name } of [CORE, MONITOR]) {
+  for (const { name } of [CORE, MONITOR, FLAGS]) {
     for (const ending of ["ts", "cts"]) writeFileSync(join(DIST, `${name}.wasm.d.${ending}`), WASM_DECLARATION);
   }
 }

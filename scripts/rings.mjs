@@ -77,10 +77,10 @@ export const RINGS = [
   },
   {
     name: "clippy",
-    what: "Rust lints, for each of the four builds",
+    what: "Rust lints, for each of the five builds",
     commands: () => [
       check("cargo", ["clippy", "--all-targets", ...strict]),
-      ...["bindings", "monitor", "worker"].map((feature) =>
+      ...["bindings", "monitor", "flags", "worker"].map((feature) =>
         check("cargo", ["clippy", "--lib", "--features", feature, "--target", WASM_TARGET, ...strict]),
       ),
     ],

@@ -1,15 +1,16 @@
 //! Seawall: what stands between short-lived isolates and a database.
 //!
 //! Pure rooms decide: values in, values out, no clock, chance, network, `async` or JavaScript. Shell rooms
-//! (`bindings`, `monitor_bindings`, `worker`) read the clock, call, store, and decide nothing. `ARCHITECTURE.md` is the map.
+//! (`bindings`, `monitor_bindings`, `flag_bindings`, `worker`) read the clock, call, store, and decide nothing. `ARCHITECTURE.md` is the map.
 
 #[cfg(any(
     all(feature = "bindings", feature = "worker"),
     all(feature = "monitor", feature = "worker"),
     all(feature = "bindings", feature = "monitor"),
+    all(feature = "flags", any(feature = "bindings", feature = "monitor", feature = "worker")),
 ))]
 compile_error!(
-    "features `bindings`, `monitor` and `worker` exclude each other: together, every export for npm becomes a public RPC \
+    "features `bindings`, `monitor`, `flags` and `worker` exclude each other: together, every export for npm becomes a public RPC \
      method of the Worker, and the npm core carries what only operators need"
 );
 
@@ -23,6 +24,8 @@ pub mod cluster;
 pub mod config;
 pub mod engine;
 pub mod error;
+#[cfg(feature = "flags")]
+pub mod flag_bindings;
 pub mod flags;
 pub mod hrana;
 pub mod http;

@@ -194,7 +194,7 @@ impl Overrides {
     }
 
     /// A value that a variable says.
-    pub(super) fn value(&self, place: u16) -> Option<Found<'_>> {
+    pub fn value(&self, place: u16) -> Option<Found<'_>> {
         self.values.get(usize::from(place)).map(|held| match held {
             Held::Bool(value) => Found::Boolean(*value),
             Held::Number(number) => Found::Number(*number),

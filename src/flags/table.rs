@@ -323,6 +323,12 @@ impl Table {
         nearest(name.strip_prefix(FEATURE).unwrap_or(name), &mut self.flags.iter().map(|row| self.part(row.name)))
     }
 
+    /// The flag at that place in the order of keys.
+    #[must_use]
+    pub fn at(&self, place: u32) -> Option<FlagIndex> {
+        ((place as usize) < self.flags.len()).then_some(FlagIndex(place))
+    }
+
     /// All flags, in the order of their keys.
     pub fn all(&self) -> impl ExactSizeIterator<Item = FlagIndex> + use<> {
         (0..self.flags.len() as u32).map(FlagIndex)

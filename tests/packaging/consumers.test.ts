@@ -254,6 +254,46 @@ it.each(["mts", "cts"])("TypeScript checks a .%s consumer, declarations included
   await run(process.execPath, [compiler, ...strict, ...target, ...resolution, source], consumer.folder);
 });
 
+const FLAGS = {
+  version: 1,
+  flags: {
+    new: { maxAge: "1m", rules: [{ rollout: 100, serve: "on" }] },
+    plan: { variants: { a: "A" }, default: "a" },
+  },
+};
+const FLAGS_ANSWER = { isOn: true, plan: "A", reason: "STATIC", isKilled: false };
+/** Makes flags, asks them, and kills one. */
+const FLAGS_ASKED = `
+  const user = flags.for({ targetingKey: "u1" });
+  const [isOn, plan] = [user.boolean("new"), user.string("plan")];
+  const { reason } = user.booleanDetails("new");
+  flags.kill(["new"]);
+  const isKilled = user.boolean("new", true);
+  flags.kill([]);
+  const answer = { isOn, plan, reason, isKilled };`;
+
+it("Node imports and requires flags", async () => {
+  for (const [name, load] of [
+    ["flags.mjs", 'import { createFlags } from "seawall/flags";'],
+    ["flags.cjs", 'const { createFlags } = require("seawall/flags");'],
+  ] as const) {
+    const flags = `const flags = createFlags({ definitions: ${JSON.stringify(FLAGS)} });`;
+    const path = write(name, `${load}${flags}${FLAGS_ASKED}console.log(JSON.stringify(answer));`);
+    expect(JSON.parse(await run(process.execPath, [path], consumer.folder)), name).toEqual(FLAGS_ANSWER);
+  }
+});
+
+it("workerd evaluates flags that were made before its first request, from a document or a snapshot", async () => {
+  const entry = write(
+    "flags-worker.mjs",
+    `import { createFlags } from "seawall/flags";
+     const made = createFlags({ definitions: ${JSON.stringify(FLAGS)} });
+     const flags = createFlags({ definitions: made.snapshot() });
+     export default { fetch() { ${FLAGS_ASKED} return Response.json(answer); } };`,
+  );
+  expect(await askWorkerd(await bundleWorker(entry))).toEqual(FLAGS_ANSWER);
+});
+
 it("HLT-27: the command line comes with the package, and asks a monitor of it", async () => {
   const server = write(
     "monitored.mjs",

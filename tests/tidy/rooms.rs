@@ -32,7 +32,7 @@ pub(crate) const PURE: [&str; 26] = [
     "rollout",
 ];
 /// Folders of `src/` that do.
-pub(crate) const SHELL: [&str; 3] = ["bindings", "monitor_bindings", "worker"];
+pub(crate) const SHELL: [&str; 4] = ["bindings", "flag_bindings", "monitor_bindings", "worker"];
 
 const CRATES: [&str; 7] = ["js_sys", "wasm_bindgen", "wasm_bindgen_futures", "web_sys", "worker", "futures", "tokio"];
 const STD: [&str; 7] = ["time", "net", "thread", "fs", "env", "process", "io"];

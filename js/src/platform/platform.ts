@@ -47,6 +47,16 @@ function detect(): Platform["name"] {
   return "unknown";
 }
 
+/** All environment variables; none where there are none. */
+export function variables(): Readonly<Record<string, unknown>> {
+  try {
+    return { ...(globalThis as Globals).process?.env };
+  } catch {
+    // Deno asks for permission, and may be refused it.
+    return {};
+  }
+}
+
 function environment(): string | undefined {
   return environmentOf((name) => (name === "NODE_ENV" ? nodeEnv() : variable(name)));
 }

@@ -1,0 +1,276 @@
+// Flags as an application asks for them: the engine itself is tested in Rust.
+import { describe, expect, test, vi } from "vitest";
+import type { FlagOrders } from "../src/flags/flags.ts";
+import { createFlags, type FlagDocument, FlagsRefusedError } from "../src/flags/index.ts";
+
+const document = {
+  version: 1,
+  revision: 7,
+  flags: {
+    "new-checkout": {
+      rules: [
+        { id: "staff", if: [{ attr: "email", endsWith: "@acme.com" }], serve: "on" },
+        { id: "ramp", rollout: 25, serve: "on" },
+      ],
+    },
+    banner: {
+      variants: { short: "Hi", long: "Hello there" },
+      default: "short",
+      rules: [{ id: "ab", serve: { short: 50, long: 50 } }],
+    },
+    limit: {
+      variants: { few: 5, many: 50 },
+      default: "few",
+      rules: [{ if: [{ attr: "seats", gte: 10 }], serve: "many" }],
+    },
+    theme: { variants: { dark: { colour: "#000", parts: ["a"] }, none: null }, default: "dark" },
+    gone: { enabled: false },
+  },
+} satisfies FlagDocument;
+
+const flagsOf = (options = {}) => createFlags({ definitions: document, env: {}, ...options });
+
+describe("values", () => {
+  test("FLG-06 and FLG-07: each kind is asked for by its name, and says why it is that", () => {
+    const staff = flagsOf().for({ targetingKey: "ada", email: "ada@acme.com", seats: 12 });
+    expect(staff.boolean("new-checkout")).toBe(true);
+    expect(staff.booleanDetails("new-checkout", false)).toStrictEqual({
+      value: true,
+      variant: "on",
+      reason: "TARGETING_MATCH",
+      metadata: { revision: 7, rule: "staff" },
+    });
+    expect(["Hi", "Hello there"]).toContain(staff.string("banner"));
+    expect(staff.stringDetails("banner")).toMatchObject({ reason: "SPLIT", metadata: { rule: "ab" } });
+    expect(staff.number("limit")).toBe(50);
+    expect(staff.json("theme", {})).toStrictEqual({ colour: "#000", parts: ["a"] });
+    expect(staff.jsonDetails("theme", {})).toMatchObject({ variant: "dark", reason: "STATIC" });
+    expect(staff.booleanDetails("gone", true)).toStrictEqual({
+      value: false,
+      variant: "off",
+      reason: "DISABLED",
+      metadata: { revision: 7, by: "flag" },
+    });
+    expect(staff.all()).toMatchObject({ "new-checkout": true, limit: 50, gone: false });
+  });
+
+  test("a share of the users is in, always the same, and is told its bucket", () => {
+    const flags = flagsOf();
+    const isIn = (id: string) => flags.for({ targetingKey: id }).boolean("new-checkout");
+    const ids = Array.from({ length: 10_000 }, (_, at) => `user-${at}`);
+    const first = ids.filter(isIn);
+    expect(first.length).toBeGreaterThan(2_300);
+    expect(first.length).toBeLessThan(2_700);
+    expect(ids.filter(isIn)).toStrictEqual(first);
+    const details = flags.for({ targetingKey: first[0] }).booleanDetails("new-checkout");
+    expect(details).toMatchObject({ reason: "SPLIT", metadata: { rule: "ramp" } });
+    expect(details.metadata.bucket).toBeLessThan(250_000);
+  });
+
+  test("another kind, another key and no definitions are the caller's own value, with what went wrong", () => {
+    const one = flagsOf().for({});
+    expect(one.string("new-checkout", "mine")).toBe("mine");
+    expect(one.stringDetails("new-checkout", "mine")).toMatchObject({
+      value: "mine",
+      reason: "ERROR",
+      errorCode: "TYPE_MISMATCH",
+    });
+    expect(one.booleanDetails("new-chekout", true)).toMatchObject({ value: true, errorCode: "FLAG_NOT_FOUND" });
+    expect(one.booleanDetails("new-chekout").errorMessage).toContain("Did you mean new-checkout?");
+    const none = createFlags({ env: {} });
+    expect(none.isReady).toBe(false);
+    expect(none.for({}).booleanDetails("any", true)).toMatchObject({ value: true, errorCode: "PROVIDER_NOT_READY" });
+    expect(none.for({}).number("any", 3)).toBe(3);
+  });
+
+  test("H074 and H076: names of an object's own members are no flags and no attributes", () => {
+    const flags = flagsOf();
+    for (const key of ["__proto__", "constructor", "toString", "hasOwnProperty", ""]) {
+      expect(flags.for(JSON.parse('{"__proto__":{"email":"x@acme.com"}}')).booleanDetails(key)).toMatchObject({
+        value: false,
+        errorCode: "FLAG_NOT_FOUND",
+      });
+    }
+    expect(flags.for(JSON.parse('{"__proto__":{"email":"x@acme.com"}}')).boolean("new-checkout")).toBe(false);
+    expect(({} as { email?: string }).email).toBeUndefined();
+  });
+
+  test("a value that is an object cannot be changed for others", () => {
+    const theme = flagsOf().for({}).json("theme", {}) as { colour: string; parts: string[] };
+    expect(() => {
+      theme.colour = "#fff";
+    }).toThrow(TypeError);
+    expect(() => theme.parts.push("b")).toThrow(TypeError);
+  });
+});
+
+describe("contexts", () => {
+  test("many are asked in turn, and each stays what it was when it was made", () => {
+    const flags = flagsOf();
+    const attributes = { targetingKey: "ada", email: "ada@acme.com", seats: 1 };
+    const [ada, bob] = [flags.for(attributes), flags.for({ targetingKey: "bob", email: "bob@example.com", seats: 20 })];
+    attributes.email = "ada@example.com";
+    for (let turn = 0; turn < 3; turn += 1) {
+      expect([ada.boolean("new-checkout"), bob.number("limit"), ada.number("limit")]).toStrictEqual([true, 50, 5]);
+    }
+  });
+
+  test("H096: ids of any letters, and texts of any length, do no harm", () => {
+    const flags = flagsOf();
+    const details = (targetingKey: unknown) => flags.for({ targetingKey } as never).booleanDetails("new-checkout");
+    for (const id of ["é".repeat(500), "\ud800", "\0", "😀".repeat(16), "a".repeat(4_096), "__proto__"]) {
+      expect(details(id).reason).toMatch(/^(SPLIT|DEFAULT)$/);
+      expect(details(id)).toStrictEqual(details(id));
+    }
+    // What UTF-8 cannot say is U+FFFD to every platform.
+    expect(details("\ud800")).toStrictEqual(details("\ufffd"));
+    for (const id of ["a".repeat(4_097), "é".repeat(2_049), "x".repeat(1_000_000)]) {
+      expect(details(id)).toMatchObject({ value: false, reason: "ERROR", errorCode: "INVALID_CONTEXT" });
+    }
+    expect(details("ada").reason).not.toBe("ERROR");
+    for (const id of [undefined, null, {}, [], "", Number.NaN, () => {}]) expect(details(id).reason).toBe("DEFAULT");
+    expect(details(42)).toStrictEqual(details("42"));
+    expect(details(42n)).toStrictEqual(details("42"));
+  });
+});
+
+describe("what holds", () => {
+  test("definitions that are wrong are refused whole, with all that is wrong, and those before hold on", () => {
+    const flags = flagsOf();
+    const wrong = { version: 1, flags: { a: { rules: [{ rollout: 100.5, serv: "on" }] }, b: { default: "nothing" } } };
+    let error: unknown;
+    try {
+      flags.update(wrong);
+    } catch (thrown) {
+      error = thrown;
+    }
+    expect(error).toBeInstanceOf(FlagsRefusedError);
+    const { problems, code } = error as FlagsRefusedError;
+    expect(code).toBe("FLAGS_REFUSED");
+    expect(problems.length).toBeGreaterThan(1);
+    expect(problems.join("\n")).toContain("flags.a.rules[0]");
+    expect(flags.revision).toBe(7);
+    expect(flags.for({ email: "x@acme.com" }).boolean("new-checkout")).toBe(true);
+    expect(() => flags.update("{")).toThrow(FlagsRefusedError);
+    expect(() => flags.update(new Uint8Array([1, 2, 3]))).toThrow(/snapshot/);
+  });
+
+  test("a snapshot says the same, and one that was cut or changed is refused", () => {
+    const bytes = flagsOf().snapshot();
+    const packed = createFlags({ definitions: bytes, env: {} });
+    const [one, other] = [flagsOf(), packed].map((flags) => flags.for({ targetingKey: "u1", seats: 11 }).all());
+    expect(other).toStrictEqual(one);
+    expect(packed.revision).toBe(7);
+    expect(() => packed.update(bytes.slice(0, -1))).toThrow(FlagsRefusedError);
+    const changed = bytes.slice();
+    changed[changed.length - 3] = (changed.at(-3) as number) ^ 1;
+    expect(() => packed.update(changed)).toThrow(/damaged/);
+    expect(packed.for({ seats: 11 }).number("limit")).toBe(50);
+  });
+
+  test("ENV-03 to ENV-09: variables say what a flag is, off beats on, and a wrong one is refused by its name", () => {
+    const env = { FEATURE_NEW_CHECKOUT: "true", FEATURE_LIMIT: "many", ROLLOUT_ONLY_HERE: "100", OTHER: "x" };
+    const flags = flagsOf({ env });
+    const nobody = flags.for({ targetingKey: "u" });
+    expect(nobody.booleanDetails("new-checkout")).toMatchObject({
+      value: true,
+      reason: "STATIC",
+      metadata: { by: "env" },
+    });
+    expect(nobody.number("limit")).toBe(50);
+    expect(nobody.boolean("only-here")).toBe(true);
+    flags.kill(["new-checkout"]);
+    expect(nobody.booleanDetails("new-checkout", true)).toMatchObject({ value: false, metadata: { by: "kill" } });
+    expect(() => flagsOf({ env: { ROLLOUT_NEW_CHECKOUT: "150 secret" } })).toThrow(/ROLLOUT_NEW_CHECKOUT/);
+    expect(() => flagsOf({ env: { ROLLOUT_NEW_CHECKOUT: "150 secret" } })).not.toThrow(/secret/);
+  });
+
+  test("a kill holds at once for contexts that are there already, and is taken back", () => {
+    const flags = flagsOf();
+    const staff = flags.for({ email: "a@acme.com" });
+    expect(staff.boolean("new-checkout", true)).toBe(true);
+    flags.kill(true);
+    expect(staff.boolean("new-checkout", true)).toBe(false);
+    expect(staff.number("limit", 1)).toBe(1);
+    flags.kill([]);
+    expect(staff.boolean("new-checkout")).toBe(true);
+  });
+
+  test("listeners hear of other flags; what they throw is theirs", () => {
+    const flags = flagsOf();
+    const heard = vi.fn();
+    const end = flags.on("change", heard);
+    flags.on("change", () => {
+      throw new Error("mine");
+    });
+    flags.update({ ...document, revision: 8 });
+    expect(heard).toHaveBeenCalledWith({ revision: 8, warnings: [] });
+    end();
+    flags.update({ ...document, revision: 9 });
+    expect(heard).toHaveBeenCalledTimes(1);
+  });
+
+  test("what operators order holds; what they order wrongly is told, and what held before holds on", () => {
+    let listener: Parameters<FlagOrders["on"]>[1] = () => {};
+    const monitor: FlagOrders = {
+      orders: { flags: { version: 1, value: document }, kill: { version: 1, value: { flags: ["limit"] } } },
+      on: (_, heard) => {
+        listener = heard;
+        return () => {};
+      },
+    };
+    const flags = createFlags({ monitor, env: {} });
+    const refused = vi.fn();
+    flags.on("refused", refused);
+    const staff = flags.for({ email: "a@acme.com", seats: 99 });
+    expect([staff.boolean("new-checkout"), staff.number("limit", -1)]).toStrictEqual([true, -1]);
+    listener("kill", { version: 2, value: { all: true } });
+    expect(staff.boolean("new-checkout", true)).toBe(false);
+    listener("kill", { version: 3, value: {} });
+    expect([staff.boolean("new-checkout"), staff.number("limit")]).toStrictEqual([true, 50]);
+    listener("flags", { version: 2, value: { flags: { a: { rollout: 7 } } } });
+    expect(refused).toHaveBeenCalledTimes(1);
+    expect(staff.boolean("new-checkout")).toBe(true);
+    listener("config", { version: 1, value: {} });
+  });
+});
+
+describe("reports", () => {
+  test("explain tells rule by rule why", () => {
+    const told = flagsOf().explain("new-checkout", { targetingKey: "u1", email: "u1@example.com" });
+    expect(told).toMatchObject({ flag: "new-checkout", revision: 7 });
+    expect(told?.steps.map(({ step }) => step)).toContain("rule");
+    expect(JSON.stringify(told)).toContain("staff");
+    expect(flagsOf().explain("nope", {})).toBeUndefined();
+  });
+
+  test("whoMoves tells before it is saved who would get something else", () => {
+    const flags = flagsOf();
+    const sample = Array.from({ length: 2_000 }, (_, at) => ({ targetingKey: `u${at}` }));
+    const ramped = structuredClone(document) as typeof document;
+    (ramped.flags["new-checkout"].rules[1] as { rollout: number }).rollout = 50;
+    const moved = flags.whoMoves(ramped, sample).find(({ flag }) => flag === "new-checkout");
+    expect(moved).toMatchObject({ sample: 2_000, dropped: 0, switched: 0, changed: 0 });
+    expect(moved?.enrolled).toBeGreaterThan(400);
+    expect(moved?.enrolled).toBeLessThan(600);
+    expect(() => flags.whoMoves("{", sample)).toThrow(FlagsRefusedError);
+  });
+});
+
+test("a core that has trapped is replaced, filled again, and asked once more", async () => {
+  const flags = flagsOf();
+  const { FlagCore } = await import("../src/flags/generated/flags.js");
+  const staff = flags.for({ email: "a@acme.com" });
+  expect(staff.boolean("new-checkout")).toBe(true);
+  const evaluate = vi.spyOn(FlagCore.prototype, "evaluate").mockImplementationOnce(() => {
+    throw new WebAssembly.RuntimeError("unreachable");
+  });
+  expect(staff.boolean("new-checkout")).toBe(true);
+  evaluate.mockImplementation(() => {
+    throw new WebAssembly.RuntimeError("unreachable");
+  });
+  expect(staff.booleanDetails("new-checkout", true)).toMatchObject({ value: true, errorCode: "GENERAL" });
+  evaluate.mockRestore();
+  expect(staff.boolean("new-checkout")).toBe(true);
+  expect(flagsOf().for({ email: "a@acme.com" }).boolean("new-checkout")).toBe(true);
+});
