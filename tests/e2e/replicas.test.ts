@@ -9,6 +9,7 @@ import { bundleWorker } from "../support/workerd.mjs";
 import { type Rig, startRig } from "./rig.ts";
 
 const PAIRS = 100;
+const ROUNDS_MAX = 20;
 const COUNT = "SELECT count(*) AS n FROM notes";
 /** How long a read may wait for a replica, in the tests that make it wait. */
 const WAIT_MS = 200;
@@ -36,12 +37,17 @@ async function failure(promise: Promise<unknown>): Promise<{ code?: string; outc
 describe("a read right after a write", () => {
   it("on a replica sees the write, where that of the plain client often does not", async () => {
     for (const writeUrl of [servers.primary.url, servers.replica.url]) {
-      const subjects = [plainPair(writeUrl, servers.replica.url), ourPair(writeUrl, servers.replica.url)];
-      const [plain, own] = await countStale(subjects, PAIRS);
-      expect(own?.stale).toBe(0);
-      expect(plain?.stale).toBeGreaterThan(0);
+      // A replica that happens to be quick shows no difference: then once more.
+      let plainStale = 0;
+      for (let round = 0; round < ROUNDS_MAX && plainStale === 0; round += 1) {
+        const subjects = [plainPair(writeUrl, servers.replica.url), ourPair(writeUrl, servers.replica.url)];
+        const [plain, own] = await countStale(subjects, PAIRS);
+        expect(own?.stale).toBe(0);
+        plainStale += plain?.stale ?? 0;
+      }
+      expect(plainStale).toBeGreaterThan(0);
     }
-  });
+  }, 60_000);
 
   it("sees what batches, scripts, migrations and transactions wrote, and is seen by all kinds of reads", async () => {
     const db = ours(servers.replica.url);
