@@ -271,6 +271,21 @@ test("a core that has trapped is replaced, filled again, and asked once more", a
   });
   expect(staff.booleanDetails("new-checkout", true)).toMatchObject({ value: true, errorCode: "GENERAL" });
   evaluate.mockRestore();
+  const lone = flagsOf({ env: { FEATURE_LONE: "true" } }).for({ email: "a@acme.com" });
+  for (const [method, asked, expected] of [
+    ["find", () => lone.number("limit"), 5],
+    ["alone", () => lone.boolean("lone"), true],
+    ["all", () => lone.all().limit, 5],
+    ["detail", () => lone.booleanDetails("new-checkout").reason, "TARGETING_MATCH"],
+    ["nearest", () => lone.booleanDetails("new-chekout").errorCode, "FLAG_NOT_FOUND"],
+  ] as const) {
+    const spy = vi.spyOn(FlagCore.prototype, method).mockImplementationOnce(() => {
+      throw new WebAssembly.RuntimeError("unreachable");
+    });
+    expect(asked(), method).toBe(expected);
+    expect(spy.mock.calls.length, method).toBeGreaterThan(0);
+    spy.mockRestore();
+  }
   expect(staff.boolean("new-checkout")).toBe(true);
   expect(flagsOf().for({ email: "a@acme.com" }).boolean("new-checkout")).toBe(true);
 });

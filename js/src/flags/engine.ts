@@ -30,7 +30,7 @@ export class Engine {
   #edition: Edition = { definitions: undefined, variables: "{}", kill: "[]", confirmedAt: 0 };
   readonly #core: LiveCore;
   #writer = this.#newWriter();
-  #known = new Map<string, KnownFlag | undefined>();
+  #known = new Map<string, KnownFlag>();
   #every: readonly [string, KnownFlag][] | undefined;
   #attributes: readonly string[] = [];
   #revision = 0;
@@ -82,8 +82,7 @@ export class Engine {
 
   /** The flag of a key, if there is one. */
   flag(key: string): KnownFlag | undefined {
-    const known = this.#known.get(key);
-    return known !== undefined || this.#known.has(key) ? known : this.#learn(key);
+    return this.#known.get(key) ?? this.#ask(() => this.#learn(key), undefined);
   }
 
   /** What a flag is for somebody, as a number. */
@@ -92,27 +91,34 @@ export class Engine {
       if (this.#entered !== context || this.#generation !== this.#core.generation) this.#enter(context);
       return this.#core.get().evaluate(flag.place);
     } catch (error) {
-      return this.#again(error, () => {
+      const ask = () => {
         this.#enter(context);
         return this.#core.get().evaluate(flag.place);
-      });
+      };
+      return this.#again(error, ask, FAILED);
     }
   }
 
   /** What a variable says of a flag that no document has. */
   alone(context: FlagContext, key: string): { decision: number; value: JsonValue | undefined } | undefined {
     if (this.#edition.variables === "{}") return undefined;
-    this.#enter(context);
-    const told = this.#core.get().alone(key);
+    const ask = () => {
+      this.#enter(context);
+      return this.#core.get().alone(key);
+    };
+    const told = this.#ask(ask, "");
     if (told === "") return undefined;
     const [decision, value] = JSON.parse(told) as [number, JsonValue];
     return { decision, value: frozen(value) };
   }
 
   all(context: FlagContext): Record<string, JsonValue> {
-    this.#enter(context);
-    const every = this.#everyFlag();
-    const decisions = this.#core.numbers(this.#core.get().all(), every.length);
+    const ask = () => {
+      const every = this.#everyFlag();
+      this.#enter(context);
+      return { every, decisions: this.#core.numbers(this.#core.get().all(), every.length).slice() };
+    };
+    const { every, decisions } = this.#ask(ask, { every: [], decisions: new Uint32Array() });
     // Without members of its own: a key may be `__proto__`.
     const found: Record<string, JsonValue> = Object.create(null);
     for (let at = 0; at < every.length; at += 1) {
@@ -127,16 +133,16 @@ export class Engine {
   }
 
   forced(place: number): JsonValue | undefined {
-    return frozen(JSON.parse(this.#core.get().forced(place)) as JsonValue);
+    return frozen(JSON.parse(this.#ask(() => this.#core.get().forced(place), "null")) as JsonValue);
   }
 
   /** More of the last decision. */
   detail(): { rule?: string | number; bucket?: number; prerequisite?: string } {
-    return JSON.parse(this.#core.get().detail());
+    return JSON.parse(this.#ask(() => this.#core.get().detail(), "{}"));
   }
 
   nearest(key: string): string {
-    return this.#core.get().nearest(key);
+    return this.#ask(() => this.#core.get().nearest(key), "");
   }
 
   keys(): string[] {
@@ -216,13 +222,22 @@ export class Engine {
     this.#generation = this.#core.generation;
   }
 
-  #again(error: unknown, ask: () => number): number {
+  /** Asks the core, and once more if its instance has died; `otherwise` if that one dies too. */
+  #ask<T>(ask: () => T, otherwise: T): T {
+    try {
+      return ask();
+    } catch (error) {
+      return this.#again(error, ask, otherwise);
+    }
+  }
+
+  #again<T>(error: unknown, ask: () => T, otherwise: T): T {
     if (!this.#core.failed(error)) throw error;
     try {
       return ask();
     } catch (second) {
       this.#core.failed(second);
-      return FAILED;
+      return otherwise;
     }
   }
 }
