@@ -3,17 +3,16 @@
 import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { build } from "esbuild";
 import type { Answered, Place } from "./operators.ts";
+import { bundleProgram } from "./program.ts";
 import type { WriterProgram } from "./writer.ts";
 
 /** Makes the program of such a process. */
 export async function buildOperatorProcess({ imports, store }: WriterProgram, token: string, folder: string) {
   const outfile = join(folder, "operator.mjs");
   const options = { adminToken: token, admin: { writesPerMinute: 100_000, killsPerMinute: 100_000 } };
-  await build({
-    stdin: {
-      contents: `
+  await bundleProgram(
+    `
         ${imports}
         import { writeSync } from "node:fs";
         import { createInterface } from "node:readline";
@@ -32,16 +31,8 @@ export async function buildOperatorProcess({ imports, store }: WriterProgram, to
           const told = await answered(question).catch((error) => ({ error: String(error) }));
           writeSync(1, JSON.stringify({ id, ...told }) + "\\n");
         });`,
-      resolveDir: import.meta.dirname,
-      loader: "ts",
-    },
     outfile,
-    bundle: true,
-    format: "esm",
-    platform: "node",
-    banner: { js: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);' },
-    logLevel: "error",
-  });
+  );
   return outfile;
 }
 

@@ -3,8 +3,8 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { build } from "esbuild";
 import type { StrongStore } from "../../js/src/store/strong.ts";
+import { bundleProgram } from "./program.ts";
 
 /** How such a process reaches the store. */
 export interface WriterProgram {
@@ -50,9 +50,8 @@ export async function versionLeft(store: StrongStore, key: string): Promise<numb
 export async function startWriter({ imports, store }: WriterProgram, key: string): Promise<Writer> {
   const folder = await mkdtemp(join(tmpdir(), "seawall-writer-"));
   const outfile = join(folder, "writer.mjs");
-  await build({
-    stdin: {
-      contents: `
+  await bundleProgram(
+    `
         ${imports}
         import { writeSync } from "node:fs";
         const key = ${JSON.stringify(key)};
@@ -69,16 +68,8 @@ export async function startWriter({ imports, store }: WriterProgram, key: string
           ];
           if (await store.swap(changes)) writeSync(1, version + "\\n");
         }`,
-      resolveDir: import.meta.dirname,
-      loader: "ts",
-    },
     outfile,
-    bundle: true,
-    format: "esm",
-    platform: "node",
-    banner: { js: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);' },
-    logLevel: "error",
-  });
+  );
   const child = spawn(process.execPath, [outfile], { stdio: ["ignore", "pipe", "pipe"] });
   return { killAfter: (version) => killAfter(child, version).finally(() => rm(folder, { recursive: true })) };
 }
