@@ -16,8 +16,10 @@ const FILES = [
   ["js/dist/index.js", "entry for everything else, with the core inside"],
   ["js/dist/monitor.wasm", "the monitor, in the npm package"],
   ["js/dist/monitor/workerd.js", "its entry for Workers, without the wasm"],
-  ["js/dist/flags.wasm", "the flags, in the npm package"],
+  ["js/dist/flags.wasm", "flags: what evaluates snapshots"],
+  ["js/dist/flag-tools.wasm", "flags: what reads documents, when it is needed"],
   ["js/dist/flags/workerd.js", "their entry for Workers, without the wasm"],
+  ["js/dist/flags/snapshot-workerd.js", "their entry for snapshots alone, without the wasm"],
   ["build/index_bg.wasm", "the deployable Worker"],
   ["build/index.js", "its JavaScript"],
 ];
