@@ -29,6 +29,7 @@ const ENTRIES = [
   { source: "flags/index", name: "flags/workerd", wasm: "../flags.wasm", external: [] },
   { source: "flags/index", name: "flags/edge-light", wasm: "../flags.wasm?module", external: [] },
   { source: "flags/index", name: "flags/index", wasm: undefined, external: [] },
+  { source: "openfeature/index", name: "openfeature/index", wasm: undefined, external: [] },
   { source: "records/index", name: "records/index", wasm: undefined, external: [] },
   {
     source: "telemetry/opentelemetry",
@@ -87,7 +88,7 @@ export async function buildPackage() {
   for (const { folder, name } of [CORE, MONITOR, FLAGS])
     copyFileSync(join(folder, `${name}_bg.wasm`), join(DIST, `${name}.wasm`));
   // Node requires ES modules by itself; the file is for tools that judge by the name. Both ways lead to one instance.
-  for (const folder of ["", "monitor", "flags", "records"])
+  for (const folder of ["", "monitor", "flags", "openfeature", "records"])
     writeFileSync(join(DIST, folder, "index.cjs"), 'module.exports = require("./index.js");\n');
   writeFileSync(join(DIST, "telemetry/opentelemetry.cjs"), 'module.exports = require("./opentelemetry.js");\n');
   for (const file of ["README.md", "LICENSE-MIT", "LICENSE-APACHE"])
@@ -136,6 +137,7 @@ async function buildDeclarations() {
     "index.d.ts",
     "monitor/index.d.ts",
     "flags/index.d.ts",
+    "openfeature/index.d.ts",
     "records/index.d.ts",
     "telemetry/opentelemetry.d.ts",
     ...storeNames().map((name) => `store/${name}.d.ts`),

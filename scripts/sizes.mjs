@@ -18,6 +18,7 @@ const FILES = [
   ["js/dist/monitor/workerd.js", "its entry for Workers, without the wasm"],
   ["js/dist/flags.wasm", "the flags, in the npm package"],
   ["js/dist/flags/workerd.js", "their entry for Workers, without the wasm"],
+  ["js/dist/openfeature/index.js", "OpenFeature's provider, without the flags"],
   ["build/index_bg.wasm", "the deployable Worker"],
   ["build/index.js", "its JavaScript"],
 ];

@@ -1,0 +1,65 @@
+// Which flags another edition makes different: by what the two documents say, so rather one too many than one too few.
+
+import type { Edition } from "./engine.ts";
+
+type Json = Record<string, unknown>;
+type Overruled = Pick<Edition, "definitions" | "kill" | "variables">;
+
+/** The keys of all flags that may be different for somebody; nothing if that cannot be known. */
+export function changed(before: Overruled, after: Overruled): readonly string[] | undefined {
+  const keys = before.variables === after.variables ? keysOf(before, after) : undefined;
+  return keys && [...keys].sort();
+}
+
+function keysOf(before: Overruled, after: Overruled): Set<string> | undefined {
+  if (typeof before.definitions !== "string" || typeof after.definitions !== "string") return undefined;
+  const [old, now] = [JSON.parse(before.definitions), JSON.parse(after.definitions)] as [Json, Json];
+  const [oldFlags, nowFlags] = [membersOf(old, "flags"), membersOf(now, "flags")];
+  const keys = new Set([...oldFlags.keys(), ...nowFlags.keys()]);
+  const different = new Set<string>();
+  const killed = (list: unknown, other: unknown) => {
+    if (list === true && other !== true) for (const key of keys) different.add(key);
+    if (!Array.isArray(list) || other === true) return;
+    const others = new Set(Array.isArray(other) ? other : []);
+    for (const key of list) if (!others.has(key)) different.add(key);
+  };
+  for (const [list, other] of [
+    [JSON.parse(before.kill), JSON.parse(after.kill)],
+    [old.kill, now.kill],
+  ]) {
+    killed(list, other);
+    killed(other, list);
+  }
+  for (const key of keys) if (oldFlags.get(key) !== nowFlags.get(key)) different.add(key);
+  const [oldSegments, nowSegments] = [membersOf(old, "segments"), membersOf(now, "segments")];
+  const segments = new Set([...nowSegments.keys()].filter((name) => oldSegments.get(name) !== nowSegments.get(name)));
+  for (const [key, text] of nowFlags) if (mentions(text, segments)) different.add(key);
+  // Who requires a flag depends on it, also by way of others.
+  let count = -1;
+  while (count !== different.size) {
+    count = different.size;
+    for (const [key, text] of nowFlags) if (requires(text, different)) different.add(key);
+  }
+  return different;
+}
+
+/** The members of a member, as JSON. */
+function membersOf(document: Json, name: string): Map<string, string> {
+  const members = document[name];
+  const isObject = typeof members === "object" && members !== null;
+  return new Map(isObject ? Object.entries(members).map(([key, value]) => [key, JSON.stringify(value)]) : []);
+}
+
+const mentions = (text: string, segments: ReadonlySet<string>) => said(text, "segment", segments);
+const requires = (text: string, flags: ReadonlySet<string>) => said(text, "flag", flags);
+
+/** Whether a member of this name, wherever it is, has one of these values. */
+function said(text: string, name: string, values: ReadonlySet<string>): boolean {
+  if (values.size === 0 || !text.includes(`"${name}":`)) return false;
+  let isSaid = false;
+  JSON.parse(text, (member, value) => {
+    if (member === name && typeof value === "string" && values.has(value)) isSaid = true;
+    return value;
+  });
+  return isSaid;
+}
