@@ -5,6 +5,7 @@ import { changed } from "./changed.ts";
 import { type EvaluationContext, FlagContext } from "./context.ts";
 import { type Edition, Engine } from "./engine.ts";
 import { type Explanation, FlagsRefusedError, type Moved } from "./reports.ts";
+import type { FlagTypes, TypedFlags } from "./typed.ts";
 
 /** A document of flags: see docs/flags.md, and docs/flags.schema.json for editors. */
 export type FlagDocument = { readonly [member: string]: unknown };
@@ -213,7 +214,9 @@ export class Flags {
   }
 }
 
-/** Makes flags. See {@link FlagsOptions}. */
+/** Makes flags. See {@link FlagsOptions}. With a type that `flagTypes` has written, the compiler knows keys, kinds and values. */
+export function createFlags(options?: FlagsOptions): Flags;
+export function createFlags<T extends FlagTypes<T>>(options?: FlagsOptions): TypedFlags<T>;
 export function createFlags(options?: FlagsOptions): Flags {
   return new Flags(options);
 }

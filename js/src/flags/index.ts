@@ -13,3 +13,5 @@ export {
   type FlagsRefused,
 } from "./flags.ts";
 export { type Explanation, FlagsRefusedError, type Moved } from "./reports.ts";
+export type { FlagType, FlagTypes, TypedFlagContext, TypedFlags } from "./typed.ts";
+export { type FlagTypesOptions, flagTypes } from "./types.ts";

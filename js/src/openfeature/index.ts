@@ -8,4 +8,10 @@ export {
   type Exposures,
   type ExposuresOptions,
 } from "./exposures.ts";
-export { type FlagSource, type OpenFeatureOptions, openFeatureProvider, type SeawallProvider } from "./provider.ts";
+export {
+  type AskedFlags,
+  type FlagSource,
+  type OpenFeatureOptions,
+  openFeatureProvider,
+  type SeawallProvider,
+} from "./provider.ts";

@@ -11,15 +11,23 @@ import type {
   ProviderEvents,
   ResolutionDetails,
 } from "@openfeature/server-sdk";
-import type { FlagContext, FlagDetails, Flags } from "../flags/index.ts";
+import type { FlagDetails, Flags, JsonValue as FrozenJson } from "../flags/index.ts";
 import { type Attributes, attributesOf, ContextError, isSame } from "./attributes.ts";
 import { Emitter } from "./emitter.ts";
 import type { Exposures } from "./exposures.ts";
 
-/** What a provider needs of `createFlags`. */
-export type FlagSource = Pick<Flags, "isReady" | "on"> & {
-  for(context: Attributes): Pick<FlagContext, "booleanDetails" | "stringDetails" | "numberDetails" | "jsonDetails">;
-};
+/** What a provider needs of `createFlags`, with types or without. */
+export interface FlagSource extends Pick<Flags, "isReady" | "on"> {
+  for(context: Attributes): AskedFlags;
+}
+
+/** Flags of one context. */
+export interface AskedFlags {
+  booleanDetails(key: string, fallback: boolean): FlagDetails<boolean>;
+  stringDetails(key: string, fallback: string): FlagDetails<string>;
+  numberDetails(key: string, fallback: number): FlagDetails<number>;
+  jsonDetails(key: string, fallback: FrozenJson): FlagDetails<FrozenJson>;
+}
 
 export interface OpenFeatureOptions {
   /**
@@ -79,9 +87,7 @@ export class SeawallProvider implements Provider {
   #listening: (() => void)[] = [];
   /** Ends the wait of `initialize`. */
   #settled: (() => void) | undefined;
-  #last:
-    | { readonly attributes: Attributes; readonly context: ReturnType<FlagSource["for"]>; readonly atMs: number }
-    | undefined;
+  #last: { readonly attributes: Attributes; readonly context: AskedFlags; readonly atMs: number } | undefined;
 
   /** @internal */
   constructor(flags: FlagSource, { waitMs = 0, exposures, hooks = [] }: OpenFeatureOptions) {
@@ -161,7 +167,7 @@ export class SeawallProvider implements Provider {
     key: string,
     fallback: T,
     context: EvaluationContext,
-    ask: (asked: ReturnType<FlagSource["for"]>) => FlagDetails<T>,
+    ask: (asked: AskedFlags) => FlagDetails<T>,
   ): ResolutionDetails<T> {
     let details: FlagDetails<T>;
     try {
@@ -177,7 +183,7 @@ export class SeawallProvider implements Provider {
   }
 
   /** The SDK merges a new context for each call: what says the same as the last one is not packed again. */
-  #contextOf(context: EvaluationContext): ReturnType<FlagSource["for"]> {
+  #contextOf(context: EvaluationContext): AskedFlags {
     const attributes = attributesOf(context);
     const now = Date.now();
     const last = this.#last;
@@ -200,7 +206,7 @@ export class SeawallProvider implements Provider {
       }
     } else if (state.is === "stale" && state.flag !== undefined) {
       // Another flag may keep longer: the one that was too old says whether it still is.
-      const again = this.#flags.for({}).booleanDetails(state.flag);
+      const again = this.#flags.for({}).booleanDetails(state.flag, false);
       if (again.reason !== "STALE") this.#become(READY, { message: "The definitions are current again." });
     } else if (state.is === "error" && this.#flags.isReady && errorCode === undefined) {
       this.#become(READY, { message: "Flags are evaluated again." });
