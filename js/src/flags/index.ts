@@ -2,6 +2,7 @@
 
 export type { EvaluationContext, FlagContext, FlagDetails, FlagMetadata, JsonValue } from "./context.ts";
 export type { ErrorCode, Reason, Source } from "./decision.ts";
+export { type FlagTypesOptions, flagTypes } from "./declare.ts";
 export {
   createFlags,
   type FlagDefinitions,
@@ -14,4 +15,3 @@ export {
 } from "./flags.ts";
 export { type Explanation, FlagsRefusedError, type Moved } from "./reports.ts";
 export type { FlagType, FlagTypes, TypedFlagContext, TypedFlags } from "./typed.ts";
-export { type FlagTypesOptions, flagTypes } from "./types.ts";
