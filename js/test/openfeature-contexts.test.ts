@@ -242,11 +242,14 @@ describe("attributes", () => {
     await ask({ targetingKey: "v", user: { since: new Date(0) } });
     await ask({ targetingKey: "v", user: { since: new Date(1) } });
     await ask({ targetingKey: "v" });
-    expect(packed).toHaveBeenCalledTimes(4);
+    await ask({ targetingKey: "v", plan: "pro" });
+    await ask({ targetingKey: "v", plan: "pro" });
+    await ask({ targetingKey: "v" });
+    expect(packed).toHaveBeenCalledTimes(6);
     // Rules about the time must not see that of an hour ago.
     vi.setSystemTime(1_000_000 + 100);
     await ask({ targetingKey: "v" });
-    expect(packed).toHaveBeenCalledTimes(5);
+    expect(packed).toHaveBeenCalledTimes(7);
   });
 
   test("a context that was changed in place is asked about as it is", async () => {

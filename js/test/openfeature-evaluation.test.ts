@@ -1,5 +1,5 @@
 // Evaluation as OpenFeature specifies it (its sections 1 and 2), of each kind, by its own SDK.
-import { OpenFeature } from "@openfeature/server-sdk";
+import { createEvaluationEvent, type Hook, OpenFeature } from "@openfeature/server-sdk";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { createFlags } from "../src/flags/index.ts";
 import { type FlagSource, openFeatureProvider } from "../src/openfeature/index.ts";
@@ -265,6 +265,26 @@ describe("the provider", () => {
   test("metadata cannot be changed by who is told of them", async () => {
     const found = await (await clientOf()).getBooleanDetails("boolean.static", false);
     expect(Object.isFrozen(found.flagMetadata)).toBe(true);
+  });
+
+  test("what is told to telemetry by the SDK's own conventions has variant, reason and version", async () => {
+    const client = await clientOf();
+    const events: unknown[] = [];
+    const hooks: Hook[] = [{ finally: (context, found) => void events.push(createEvaluationEvent(context, found)) }];
+    await client.getStringValue("string.targeted", "red", STAFF, { hooks });
+    await client.getStringValue("none", "red", STAFF, { hooks });
+    expect(events).toMatchObject([
+      {
+        attributes: {
+          "feature_flag.key": "string.targeted",
+          "feature_flag.result.variant": "on",
+          "feature_flag.result.reason": "targeting_match",
+          "feature_flag.provider.name": "seawall",
+          "feature_flag.version": "12",
+        },
+      },
+      { attributes: { "error.type": "flag_not_found", "feature_flag.result.reason": "error" } },
+    ]);
   });
 
   test("a snapshot serves what its document does", async () => {

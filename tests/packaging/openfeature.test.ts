@@ -1,7 +1,9 @@
 // `seawall/openfeature` in an application that has OpenFeature's SDK, and in one that has not.
 import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { Miniflare } from "miniflare";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { bundleWorker, COMPATIBILITY_DATE } from "../support/workerd.mjs";
 import { type Consumer, installTarball, ROOT, run } from "./tarball.ts";
 
 let consumer: Consumer;
@@ -58,6 +60,41 @@ it("it loads without the SDK, as it needs nothing but its types", async () => {
   expect((await run(process.execPath, [path], consumer.folder)).trim()).toBe("createExposures,openFeatureProvider");
   const code = readFileSync(join(consumer.installed, "dist/openfeature/index.js"), "utf8");
   expect(code).not.toMatch(/^\s*import\b|\brequire\(|import\(/m);
+});
+
+it("workerd runs it with the SDK, which wants what Node has", async () => {
+  const entry = write(
+    "with/worker.mjs",
+    `import { OpenFeature } from "@openfeature/server-sdk";
+    import { createFlags } from "seawall/flags";
+    import { openFeatureProvider } from "seawall/openfeature";
+    const flags = createFlags({ definitions: { version: 1, flags: { new: { rules: [{ rollout: 100, serve: "on" }] } } } });
+    // Nothing of a request may wait for what another one begins: a provider with definitions begins at once.
+    OpenFeature.setProvider(openFeatureProvider(flags));
+    export default {
+      async fetch() {
+        const client = OpenFeature.getClient();
+        const { value, reason } = await client.getBooleanDetails("new", false, { targetingKey: "u" });
+        flags.kill(["new"]);
+        return Response.json({ value, reason, killed: await client.getBooleanValue("new", true), status: client.providerStatus });
+      },
+    };`,
+  );
+  const modules = await bundleWorker(entry, { alias: { async_hooks: "node:async_hooks" } });
+  const miniflare = new Miniflare({
+    cf: false,
+    host: "127.0.0.1",
+    compatibilityDate: COMPATIBILITY_DATE,
+    compatibilityFlags: ["nodejs_compat"],
+    modulesRoot: "/",
+    modules: modules.map((module) => ({ ...module, path: `/${module.path}` })),
+  });
+  try {
+    const answer = await (await fetch(await miniflare.ready)).json();
+    expect(answer).toEqual({ value: true, reason: "STATIC", killed: false, status: "READY" });
+  } finally {
+    await miniflare.dispose();
+  }
 });
 
 it.each(["mts", "cts"])("TypeScript takes it for a provider in a .%s consumer", async (extension) => {

@@ -29,7 +29,7 @@ export async function bundleWorker(entry, options = {}) {
     target: "es2022",
     mainFields: ["module", "main"],
     conditions: ["workerd", "worker"],
-    external: ["cloudflare:*"],
+    external: ["cloudflare:*", "node:*"],
     loader: { ".wasm": "copy", ".snapshot": "copy" },
     assetNames: "[name]",
     alias: options.alias ?? {},

@@ -49,13 +49,16 @@ function isPlain(value: unknown): value is object {
   return typeof value === "object" && value !== null && !(value instanceof Date) && !Array.isArray(value);
 }
 
-/** Whether two descriptions say the same. */
-export function isSame(left: Attributes, right: Attributes): boolean {
+/** Whether a context that is flat says just this. Of one that is not it says no, as it is quicker to make it flat than to compare it. */
+export function isSame(attributes: Attributes, context: unknown): boolean {
+  if (!isPlain(context)) return false;
   let count = 0;
-  for (const name in left) {
-    if (left[name] !== right[name]) return false;
+  for (const name of Object.keys(context)) {
+    const value = (context as Record<string, unknown>)[name];
+    // What is nested, or a date, is no attribute as it stands.
+    if (value === undefined || attributes[name] !== value) return false;
     count += 1;
   }
-  for (const _ in right) count -= 1;
+  for (const _ in attributes) count -= 1;
   return count === 0;
 }

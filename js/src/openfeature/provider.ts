@@ -184,12 +184,12 @@ export class SeawallProvider implements Provider {
 
   /** The SDK merges a new context for each call: what says the same as the last one is not packed again. */
   #contextOf(context: EvaluationContext): AskedFlags {
-    const attributes = attributesOf(context);
     const now = Date.now();
     const last = this.#last;
-    if (last !== undefined && Math.abs(now - last.atMs) < KEPT_MS && isSame(last.attributes, attributes)) {
-      return last.context;
-    }
+    const isRecent = last !== undefined && Math.abs(now - last.atMs) < KEPT_MS;
+    if (isRecent && isSame(last.attributes, context)) return last.context;
+    const attributes = attributesOf(context);
+    if (isRecent && isSame(last.attributes, attributes)) return last.context;
     this.#last = { attributes, context: this.#flags.for(attributes), atMs: now };
     return this.#last.context;
   }
