@@ -293,10 +293,12 @@ describe("STALE", () => {
   });
 
   test("is told when definitions were refused, and those before hold on until others come", async () => {
+    vi.useFakeTimers({ now: NOW, toFake: ["Date"] });
     const { monitor, order } = orders();
     const flags = flagsOf({ monitor });
     const client = await clientOf(flags);
     const heard = heardBy(client);
+    vi.setSystemTime(NOW + 1);
     order("flags", { version: 1, flags: { "boolean.static": { rulez: [] } } });
     await settled();
     expect(names(heard)).toEqual([ProviderEvents.Stale]);

@@ -2,13 +2,22 @@
 
 import type { Edition } from "./engine.ts";
 
+/** What is told of a change beside the edition. */
+export interface Changed {
+  /** Whether definitions were given; else it is about what is killed. */
+  readonly hasNewDefinitions: boolean;
+  /** The keys of all flags that may be different for somebody; not there where that cannot be known, as of a snapshot. */
+  readonly flags?: readonly string[];
+}
+
 type Json = Record<string, unknown>;
 type Overruled = Pick<Edition, "definitions" | "kill" | "variables">;
 
-/** The keys of all flags that may be different for somebody; nothing if that cannot be known. */
-export function changed(before: Overruled, after: Overruled): readonly string[] | undefined {
-  const keys = before.variables === after.variables ? keysOf(before, after) : undefined;
-  return keys && [...keys].sort();
+export function changed(before: Edition, after: Edition): Changed {
+  // The same definitions, given once more, are confirmed by that.
+  const hasNewDefinitions = before.definitions !== after.definitions || before.confirmedAt !== after.confirmedAt;
+  const flags = before.variables === after.variables ? keysOf(before, after) : undefined;
+  return flags === undefined ? { hasNewDefinitions } : { hasNewDefinitions, flags: [...flags].sort() };
 }
 
 function keysOf(before: Overruled, after: Overruled): Set<string> | undefined {

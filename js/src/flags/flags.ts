@@ -1,7 +1,7 @@
 // `createFlags`: where definitions come from, what holds, and who hears of a change.
 
 import { variables } from "../platform/platform.ts";
-import { changed } from "./changed.ts";
+import { type Changed, changed } from "./changed.ts";
 import { type EvaluationContext, FlagContext } from "./context.ts";
 import { type Edition, Engine } from "./engine.ts";
 import { type Explanation, FlagsRefusedError, type Moved } from "./reports.ts";
@@ -35,15 +35,11 @@ export interface FlagsOptions {
 }
 
 /** What is told when other flags hold. */
-export interface FlagsChanged {
+export interface FlagsChanged extends Changed {
   /** The edition that its document says. */
   readonly revision: number;
   /** What is worth a warning in it. */
   readonly warnings: readonly string[];
-  /** Whether definitions were given; else it is about what is killed. */
-  readonly hasNewDefinitions: boolean;
-  /** The keys of all flags that may be different for somebody; not there where that cannot be known, as of a snapshot. */
-  readonly flags?: readonly string[];
 }
 
 /** What is told when definitions were refused, and those before hold on. */
@@ -68,14 +64,11 @@ export class Flags {
   /** @throws FlagsRefusedError that names all that is wrong with `definitions` or with variables. */
   constructor({ definitions, monitor, env = variables() }: FlagsOptions = {}) {
     const said = JSON.stringify(variablesIn(env));
-    this.#take(
-      {
-        ...this.#engine.edition,
-        variables: said,
-        ...(definitions !== undefined && this.#definitionsOf(definitions)),
-      },
-      "nothing",
-    );
+    this.#take({
+      ...this.#engine.edition,
+      variables: said,
+      ...(definitions !== undefined && this.#definitionsOf(definitions)),
+    });
     if (monitor === undefined) return;
     this.#stop = monitor.on("order", (name, order) => this.#ordered(name, order));
     const { flags, kill } = monitor.orders;
@@ -110,17 +103,17 @@ export class Flags {
    * @throws FlagsRefusedError that names all that is wrong. What held before holds on.
    */
   update(definitions: FlagDefinitions): readonly string[] {
-    return this.#take({ ...this.#engine.edition, ...this.#definitionsOf(definitions) }, "definitions");
+    return this.#take({ ...this.#engine.edition, ...this.#definitionsOf(definitions) });
   }
 
   /** Says that the definitions are current: `maxAge` counts from now. */
   confirm(): void {
-    this.#take({ ...this.#engine.edition, confirmedAt: Date.now() }, "nothing");
+    this.#take({ ...this.#engine.edition, confirmedAt: Date.now() }, false);
   }
 
   /** Turns these flags off in this isolate at once, whatever else is said; `true` is all of them, none takes it back. */
   kill(keys: readonly string[] | true): void {
-    this.#take({ ...this.#engine.edition, kill: JSON.stringify(keys) }, "kill");
+    this.#take({ ...this.#engine.edition, kill: JSON.stringify(keys) });
   }
 
   /** The definitions as bytes, which load faster than a document. */
@@ -186,8 +179,7 @@ export class Flags {
     }
   }
 
-  /** @param news What is told of it: that definitions came, that something is killed, or nothing. */
-  #take(edition: Edition, news: "definitions" | "kill" | "nothing"): readonly string[] {
+  #take(edition: Edition, isTold = true): readonly string[] {
     const before = this.#engine.edition;
     let warnings: readonly string[];
     try {
@@ -195,10 +187,8 @@ export class Flags {
     } catch (error) {
       throw new FlagsRefusedError(error);
     }
-    if (news !== "nothing" && this.#listeners.change.size > 0) {
-      const flags = changed(before, edition);
-      const hasNewDefinitions = news === "definitions";
-      this.#tell("change", { revision: this.revision, warnings, hasNewDefinitions, ...(flags && { flags }) });
+    if (isTold && this.#listeners.change.size > 0) {
+      this.#tell("change", { revision: this.revision, warnings, ...changed(before, edition) });
     }
     return warnings;
   }
