@@ -38,6 +38,7 @@ const ENTRIES = [
   { source: "flags/snapshot", name: "flags/snapshot-workerd", wasm: "../flags.wasm", external: [] },
   { source: "flags/snapshot", name: "flags/snapshot-edge-light", wasm: "../flags.wasm?module", external: [] },
   { source: "flags/snapshot", name: "flags/snapshot", wasm: undefined, external: [] },
+  { source: "openfeature/index", name: "openfeature/index", wasm: undefined, external: [] },
   { source: "records/index", name: "records/index", wasm: undefined, external: [] },
   {
     source: "telemetry/opentelemetry",
@@ -95,7 +96,7 @@ export async function buildPackage() {
   copyFileSync(join(SOURCE, MIGRATION), join(DIST, MIGRATION));
   for (const { folder, name } of PARTS) copyFileSync(join(folder, `${name}_bg.wasm`), join(DIST, `${name}.wasm`));
   // Node requires ES modules by itself; the file is for tools that judge by the name. Both ways lead to one instance.
-  for (const folder of ["", "monitor", "flags", "records"])
+  for (const folder of ["", "monitor", "flags", "openfeature", "records"])
     writeFileSync(join(DIST, folder, "index.cjs"), 'module.exports = require("./index.js");\n');
   writeFileSync(join(DIST, "flags/snapshot.cjs"), 'module.exports = require("./snapshot.js");\n');
   writeFileSync(join(DIST, "telemetry/opentelemetry.cjs"), 'module.exports = require("./opentelemetry.js");\n');
@@ -116,10 +117,20 @@ async function buildCommandLine(build) {
     target: "node20",
     minify: true,
     banner: { js: REQUIRE },
+    plugins: [importFlags],
     define: { __VERSION__: JSON.stringify(version) },
   });
   chmodSync(outfile, 0o755);
 }
+
+/** Leaves the flags outside of the command line: they are in the package anyway, and few commands load them. */
+const importFlags = {
+  name: "import-flags",
+  /** @param {import("esbuild").PluginBuild} build */
+  setup(build) {
+    build.onResolve({ filter: /\/flags\/index\.ts$/ }, () => ({ path: "./flags/index.js", external: true }));
+  },
+};
 
 /**
  * Leaves the wasm outside of the bundle, under `path`; that of the tools of flags under `tools`.
@@ -148,6 +159,7 @@ async function buildDeclarations() {
     "monitor/index.d.ts",
     "flags/index.d.ts",
     "flags/snapshot.d.ts",
+    "openfeature/index.d.ts",
     "records/index.d.ts",
     "telemetry/opentelemetry.d.ts",
     ...storeNames().map((name) => `store/${name}.d.ts`),

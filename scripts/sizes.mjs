@@ -20,6 +20,7 @@ const FILES = [
   ["js/dist/flag-tools.wasm", "flags: what reads documents, when it is needed"],
   ["js/dist/flags/workerd.js", "their entry for Workers, without the wasm"],
   ["js/dist/flags/snapshot-workerd.js", "their entry for snapshots alone, without the wasm"],
+  ["js/dist/openfeature/index.js", "OpenFeature's provider, without the flags"],
   ["build/index_bg.wasm", "the deployable Worker"],
   ["build/index.js", "its JavaScript"],
 ];

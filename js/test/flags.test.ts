@@ -213,7 +213,7 @@ describe("what holds", () => {
       throw new Error("mine");
     });
     flags.update({ ...document, revision: 8 });
-    expect(heard).toHaveBeenCalledWith({ revision: 8, warnings: [] });
+    expect(heard).toHaveBeenCalledWith({ revision: 8, warnings: [], hasNewDefinitions: true, flags: [] });
     end();
     flags.update({ ...document, revision: 9 });
     expect(heard).toHaveBeenCalledTimes(1);

@@ -30,6 +30,7 @@ it("H182: holds the entries, the core, the declarations, a readme and both licen
       "dist/index.d.cts",
       "dist/index.d.ts",
       "dist/index.js",
+      "dist/openfeature/index.js",
       "dist/records/003_add_multi_database_support.sql",
       "dist/records/index.js",
       "dist/workerd.js",
@@ -107,9 +108,10 @@ it("H182: installs nothing else", () => {
   for (const kind of ["dependencies", "optionalDependencies", "bundledDependencies"]) {
     expect(manifest[kind] ?? {}).toEqual({});
   }
-  // Of an application that has it, `seawall/opentelemetry` uses its own; nobody gets it for our sake.
-  expect(manifest.peerDependencies).toEqual({ "@opentelemetry/api": expect.any(String) });
-  expect(manifest.peerDependenciesMeta).toEqual({ "@opentelemetry/api": { optional: true } });
+  // Of an application that has them, `seawall/opentelemetry` and `seawall/openfeature` use its own; nobody gets them for our sake.
+  const peers = ["@openfeature/server-sdk", "@opentelemetry/api"];
+  expect(Object.keys(manifest.peerDependencies).sort()).toEqual(peers);
+  expect(manifest.peerDependenciesMeta).toEqual(Object.fromEntries(peers.map((name) => [name, { optional: true }])));
   expect(manifest.scripts ?? {}).toEqual({});
   expect(readdirSync(join(consumer.folder, "node_modules")).filter((name) => !name.startsWith("."))).toEqual([
     "seawall",

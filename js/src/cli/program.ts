@@ -4,6 +4,7 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { Command, CommanderError, InvalidArgumentError } from "commander";
 import { Api } from "./api.ts";
+import { flagsTypes, type TypesFlags } from "./commands/flags-types.ts";
 import { monitorConnections } from "./commands/monitor-connections.ts";
 import { type HealthFlags, monitorHealth, WATCH_INTERVAL_MS } from "./commands/monitor-health.ts";
 import { monitorMetrics } from "./commands/monitor-metrics.ts";
@@ -106,6 +107,14 @@ function programOf(end: (code: ExitCode) => void): Command {
     ({ api, terminal }, _, [category]) => monitorMetrics(api, terminal, category),
   );
   command("monitor:connections", "pools and circuits", ({ api, terminal }) => monitorConnections(api(), terminal));
+  command<TypesFlags>(
+    "flags:types <file>",
+    "a TypeScript type of the flags of a document or snapshot, for createFlags<AppFlags>(); - is stdin",
+    ({ terminal }, flags, [file = ""]) => flagsTypes(terminal, file, flags),
+  )
+    .option("--out <file>", "where it is written, instead of stdout")
+    .option("--name <name>", "what the type is called; AppFlags")
+    .option("--wide", "only kinds, no values: for flags that get values which this document has not");
   return program;
 }
 
@@ -124,6 +133,7 @@ const EXAMPLES: Record<string, readonly string[]> = {
   ],
   "monitor:metrics": ["seawall monitor:metrics performance", "seawall monitor:metrics > metrics.json"],
   "monitor:connections": ["seawall monitor:connections"],
+  "flags:types": ["seawall flags:types flags.json --out src/flags.d.ts", "seawall flags:types - < flags.json"],
 };
 
 function examplesOf(name: string): string {

@@ -2,6 +2,7 @@
 
 import { decode } from "../entrypoints/decode.ts";
 import { variables } from "../platform/platform.ts";
+import { type Changed, changed, type Stand } from "./changed.ts";
 import { type EvaluationContext, FlagContext } from "./context.ts";
 import { type Edition, Engine } from "./engine.ts";
 import type { FlagExposure } from "./exposures.ts";
@@ -41,7 +42,7 @@ export interface FlagsOptions {
 }
 
 /** What is told when other flags hold. */
-export interface FlagsChanged {
+export interface FlagsChanged extends Changed {
   /** The edition that its document says. */
   readonly revision: number;
   /** What is worth a warning in it. */
@@ -68,6 +69,8 @@ const LISTENERS_MAX = 100;
 export class Flags {
   readonly #engine = new Engine();
   readonly #tools: FlagTools | undefined;
+  /** The document of what holds, where it is known. */
+  #document: FlagDocument | string | undefined;
   readonly #listeners = { change: new Set<(told: never) => unknown>(), refused: new Set<(told: never) => unknown>() };
   readonly #stop: (() => void) | undefined;
 
@@ -212,14 +215,27 @@ export class Flags {
   /** Takes the snapshot that an order brings; its document, if another release made that. */
   #published(document: FlagDocument, compiled: string | undefined): void {
     try {
-      this.update(compiled === undefined ? document : decode(compiled));
+      if (compiled === undefined) this.update(document);
+      else this.#take({}, decode(compiled), true, document);
     } catch (error) {
       if (this.#tools === undefined || compiled === undefined) throw error;
       this.update(document);
     }
   }
 
-  #take(change: Partial<Edition>, definitions?: FlagDefinitions, isTold = true): readonly string[] {
+  /** What is said now, to be compared with what is said next. */
+  #stand(): Stand {
+    return { ...this.#engine.edition, document: this.#document };
+  }
+
+  /** `document` is that of a snapshot, where it is known. */
+  #take(
+    change: Partial<Edition>,
+    definitions?: FlagDefinitions,
+    isTold = true,
+    document: FlagDocument | string | undefined = isSnapshot(definitions) ? undefined : definitions,
+  ): readonly string[] {
+    const before = this.#stand();
     const warnings = refusing(() => {
       const compiled = definitions === undefined ? undefined : this.#compiled(definitions);
       const { snapshot } = compiled ?? {};
@@ -227,14 +243,16 @@ export class Flags {
       this.#engine.take({ ...this.#engine.edition, ...fresh, ...change });
       return compiled?.warnings ?? [];
     });
-    if (isTold) this.#tell("change", { revision: this.revision, warnings });
+    if (definitions !== undefined) this.#document = document;
+    if (isTold && this.#listeners.change.size > 0) {
+      this.#tell("change", { revision: this.revision, warnings, ...changed(before, this.#stand()) });
+    }
     return warnings;
   }
 
   #compiled(definitions: FlagDefinitions): { snapshot: Uint8Array; warnings: readonly string[] } {
     // A copy: what holds is loaded again when the core has trapped, and is the caller's to change otherwise.
-    if (definitions instanceof Uint8Array) return { snapshot: definitions.slice(), warnings: [] };
-    if (definitions instanceof ArrayBuffer) return { snapshot: new Uint8Array(definitions.slice(0)), warnings: [] };
+    if (isSnapshot(definitions)) return { snapshot: new Uint8Array(definitions.slice(0)), warnings: [] };
     if (this.#tools === undefined)
       throw new Error("seawall/flags/snapshot takes snapshots alone; seawall/flags, documents");
     return this.#tools.compile(textOf(definitions));
@@ -255,6 +273,11 @@ export class Flags {
       }
     }
   }
+}
+
+/** Whether definitions are bytes. */
+export function isSnapshot(definitions: FlagDefinitions | undefined): definitions is FlagSnapshot {
+  return definitions instanceof Uint8Array || definitions instanceof ArrayBuffer;
 }
 
 /** The text of a document. */

@@ -2,9 +2,11 @@
 
 import { Flags, type FlagsOptions } from "./flags.ts";
 import { tools } from "./tools.ts";
+import type { FlagTypes, TypedFlags } from "./typed.ts";
 
 export type { EvaluationContext, FlagContext, FlagDetails, FlagMetadata, JsonValue } from "./context.ts";
 export type { ErrorCode, Reason, Source } from "./decision.ts";
+export { type FlagTypesOptions, flagTypes } from "./declare.ts";
 export {
   type CompiledFlags,
   compileFlags,
@@ -26,12 +28,15 @@ export type {
   FlagsRefused,
 } from "./flags.ts";
 export { type Explanation, FlagsRefusedError, type Moved, type SampleRatio } from "./reports.ts";
+export type { FlagType, FlagTypes, TypedFlagContext, TypedFlags } from "./typed.ts";
 
 /**
- * Makes flags. See {@link FlagsOptions}.
+ * Makes flags. See {@link FlagsOptions}. With a type that `flagTypes` has written, the compiler knows keys, kinds and values.
  *
  * @throws FlagsRefusedError that names all that is wrong with `definitions` or with variables.
  */
+export function createFlags(options?: FlagsOptions): Flags;
+export function createFlags<T extends FlagTypes<T>>(options?: FlagsOptions): TypedFlags<T>;
 export function createFlags(options?: FlagsOptions): Flags {
   return new Flags(options, tools);
 }

@@ -1,0 +1,4 @@
+declare module "*.snapshot" {
+  const bytes: ArrayBuffer;
+  export default bytes;
+}
