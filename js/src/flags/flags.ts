@@ -4,6 +4,7 @@ import { variables } from "../platform/platform.ts";
 import { type EvaluationContext, FlagContext } from "./context.ts";
 import { type Edition, Engine } from "./engine.ts";
 import { type Explanation, FlagsRefusedError, type Moved } from "./reports.ts";
+import { flagVariables } from "./variables.ts";
 
 /** A document of flags: see docs/flags.md, and docs/flags.schema.json for editors. */
 export type FlagDocument = { readonly [member: string]: unknown };
@@ -21,6 +22,13 @@ interface SeenOrder {
 export interface FlagOrders {
   readonly orders: { readonly flags?: SeenOrder; readonly kill?: SeenOrder };
   on(event: "order", listener: (name: string, order: SeenOrder) => unknown): () => void;
+  /** Counts what these flags serve among its metrics. Returns what ends it. */
+  watchFlags?(source: FlagExposures): () => void;
+}
+
+/** What flags have served since they were made. */
+export interface FlagExposures {
+  exposures(): readonly { readonly flag: string; readonly variant: string; readonly count: number }[];
 }
 
 export interface FlagsOptions {
@@ -61,7 +69,7 @@ export class Flags {
 
   /** @throws FlagsRefusedError that names all that is wrong with `definitions` or with variables. */
   constructor({ definitions, monitor, env = variables() }: FlagsOptions = {}) {
-    const said = JSON.stringify(variablesIn(env));
+    const said = JSON.stringify(flagVariables(env));
     this.#take({
       ...this.#engine.edition,
       variables: said,
@@ -202,9 +210,4 @@ export class Flags {
 /** Makes flags. See {@link FlagsOptions}. */
 export function createFlags(options?: FlagsOptions): Flags {
   return new Flags(options);
-}
-
-function variablesIn(env: Readonly<Record<string, unknown>>): Record<string, string> {
-  const isFlag = ([name, value]: [string, unknown]) => /^(?:FEATURE|ROLLOUT)_/.test(name) && typeof value === "string";
-  return Object.fromEntries(Object.entries(env).filter(isFlag)) as Record<string, string>;
 }
