@@ -3,7 +3,7 @@
 use super::call::Call;
 use super::exchange::{Cx, Next};
 use super::{BODY_MAX, alerts, audit, backup, control, dashboard, health, logs, metrics, openapi};
-use super::{order_history, orders, tenants, tokens};
+use super::{ofrep, order_history, orders, tenants, tokens};
 use crate::access::Role;
 use crate::orders::Name;
 
@@ -21,6 +21,8 @@ pub(super) struct Route {
 pub(super) enum Root {
     /// Below the base path, for everybody.
     Base,
+    /// Below [`OFREP_PATH`](super::routes::OFREP_PATH), for those whom [`ofrep`](super::ofrep) lets in.
+    Ofrep,
     /// Below [`ADMIN_PATH`](super::routes::ADMIN_PATH), for those whom [`auth`](super::auth) lets in.
     Admin,
 }
@@ -114,6 +116,16 @@ pub(super) const ROUTES: &[Route] = &[
         root: Root::Base,
         path: "/platform/metrics",
         operations: &[get("platformMetrics", "Metrics as text, under another path", metrics::text)],
+    },
+    Route {
+        root: Root::Ofrep,
+        path: "/evaluate/flags",
+        operations: &[post(Role::Evaluator, "evaluateFlags", "What all flags are for somebody", ofrep::all)],
+    },
+    Route {
+        root: Root::Ofrep,
+        path: "/evaluate/flags/{key}",
+        operations: &[post(Role::Evaluator, "evaluateFlag", "What a flag is for somebody", ofrep::one)],
     },
     Route {
         root: Root::Admin,

@@ -96,6 +96,8 @@ pub struct Follow {
     looked_at: Option<Instant>,
     /// When the strong store was asked itself.
     asked_at: Option<Instant>,
+    /// When the strong store was last asked so that all that it named is known here.
+    confirmed_at: Option<Instant>,
     /// When all orders were read without a head.
     recovered_at: Option<Instant>,
     /// The read cache may not have the head that this isolate has written, and when it was last told.
@@ -114,6 +116,19 @@ impl Follow {
     #[must_use]
     pub const fn problem(&self) -> Option<&'static str> {
         self.problem
+    }
+
+    /// When the orders were last known to be current: the strong store was asked, and all that it named was taken.
+    #[must_use]
+    pub const fn confirmed_at(&self) -> Option<Instant> {
+        self.confirmed_at
+    }
+
+    /// What was asked at the last look is known here, if it was the strong store, and nothing is wrong with it.
+    fn confirm(&mut self, problem: Option<&'static str>) {
+        if self.looked_at == self.asked_at && problem.is_none() {
+            self.confirmed_at = self.asked_at;
+        }
     }
 
     /// This isolate has written an order: who follows by way of the read cache is to be told.
@@ -165,7 +180,12 @@ fn look(cx: &mut Cx<'_>) -> Next {
         Answer::Text(text) => match text.as_deref().and_then(Head::read) {
             Some(head) => read_newer(head, cx),
             // The next write mends it.
-            None if !is_cached => read_all(text.is_some(), cx),
+            None if !is_cached => {
+                if text.is_none() {
+                    cx.monitor.follow_mut().confirm(None);
+                }
+                read_all(text.is_some(), cx)
+            }
             None => Next::Done,
         },
         Answer::NoStore(_) => {
@@ -208,6 +228,7 @@ fn read_newer(head: Head, cx: &mut Cx<'_>) -> Next {
     if newer.is_empty() {
         let follow = cx.monitor.follow_mut();
         follow.problem = follow.disobeyed;
+        follow.confirm(None);
         return obey(cx);
     }
     let keys = newer.iter().map(|(name, _)| name.key()).collect();
@@ -232,6 +253,7 @@ fn take_ahead(ahead: Vec<(Name, String)>, mut problem: Option<&'static str>, cx:
     let settle = |problem: Option<&'static str>, cx: &mut Cx<'_>| {
         let follow = cx.monitor.follow_mut();
         follow.problem = problem.or(follow.disobeyed);
+        follow.confirm(problem);
         obey(cx)
     };
     if ahead.is_empty() {
@@ -333,8 +355,11 @@ fn obey(cx: &mut Cx<'_>) -> Next {
 #[must_use]
 pub fn document(seen: &Seen) -> Value {
     let told = seen.all().map(|(name, order)| {
-        let Order { version, by, reason, value, .. } = order;
-        let document = json!({ "version": version, "by": by, "reason": reason, "value": value });
+        let Order { version, by, reason, value, compiled, .. } = order;
+        let mut document = json!({ "version": version, "by": by, "reason": reason, "value": value });
+        if let Some(compiled) = compiled {
+            document["compiled"] = compiled.as_str().into();
+        }
         (name.text().to_owned(), document)
     });
     Value::Object(told.collect())

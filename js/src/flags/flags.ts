@@ -8,6 +8,7 @@ import { type Edition, Engine } from "./engine.ts";
 import type { FlagExposure } from "./exposures.ts";
 import { type Explanation, FlagsRefusedError, type Moved, type SampleRatio } from "./reports.ts";
 import type { FlagTools } from "./tools.ts";
+import { flagVariables } from "./variables.ts";
 
 /** A document of flags: see docs/flags.md, and docs/flags.schema.json for editors. */
 export type FlagDocument = { readonly [member: string]: unknown };
@@ -30,6 +31,13 @@ interface SeenOrder {
 export interface FlagOrders {
   readonly orders: { readonly flags?: SeenOrder; readonly kill?: SeenOrder };
   on(event: "order", listener: (name: string, order: SeenOrder) => unknown): () => void;
+  /** Counts what these flags serve among its metrics. Returns what ends it. */
+  watchFlags?(source: FlagExposures): () => void;
+}
+
+/** What flags have served since they were made. */
+export interface FlagExposures {
+  exposures(): readonly FlagExposure[];
 }
 
 export interface FlagsOptions {
@@ -81,9 +89,12 @@ export class Flags {
    */
   constructor({ definitions, monitor, env = variables() }: FlagsOptions = {}, tools?: FlagTools) {
     this.#tools = tools;
-    this.#take({ variables: variablesIn(env) }, definitions);
+    this.#take({ variables: flagVariables(env) }, definitions);
     if (monitor === undefined) return;
-    this.#stop = monitor.on("order", (name, order) => this.#ordered(name, order));
+    const ends = [monitor.on("order", (name, order) => this.#ordered(name, order)), monitor.watchFlags?.(this)];
+    this.#stop = () => {
+      for (const end of ends) end?.();
+    };
     const { flags, kill } = monitor.orders;
     if (flags !== undefined) this.#ordered("flags", flags);
     if (kill !== undefined) this.#ordered("kill", kill);
@@ -292,9 +303,4 @@ export function refusing<T>(work: () => T): T {
   } catch (error) {
     throw new FlagsRefusedError(error);
   }
-}
-
-function variablesIn(env: Readonly<Record<string, unknown>>): Record<string, string> {
-  const isFlag = ([name, value]: [string, unknown]) => /^(?:FEATURE|ROLLOUT)_/.test(name) && typeof value === "string";
-  return Object.fromEntries(Object.entries(env).filter(isFlag)) as Record<string, string>;
 }

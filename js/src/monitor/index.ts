@@ -15,7 +15,8 @@ export {
   type BurnRateRule,
   type MonitorAlerts,
 } from "./alerts.ts";
-export type { DatabaseOverview, HealthAlert, HealthDocument, MonitorMetrics, Overview } from "./documents.ts";
+export type { Exposure, ExposureSource } from "./exposures.ts";
+export type { DatabaseOverview, FlagsOverview, HealthAlert, HealthDocument, MonitorMetrics, Overview } from "./documents.ts";
 export type {
   BusinessMetrics,
   Counter,
@@ -33,6 +34,7 @@ export {
   createMonitor,
   getDatabaseMonitor,
   type Monitor,
+  type MonitorFlags,
   type MonitorOptions,
   type MonitorTelemetry,
 } from "./monitor.ts";
