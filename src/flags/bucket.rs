@@ -99,14 +99,13 @@ impl Prefix {
     fn after(self, bytes: &[u8]) -> Self {
         let mut held = self.length & 3;
         let (mut state, mut rest) = (self.state, u64::from(self.rest));
-        let mut blocks = bytes.chunks_exact(4);
-        for block in &mut blocks {
-            let block = block.iter().rev().fold(0, |block, &byte| block << 8 | u64::from(byte));
-            rest |= block << (8 * held);
+        let (blocks, remainder) = bytes.as_chunks::<4>();
+        for block in blocks {
+            rest |= u64::from(u32::from_le_bytes(*block)) << (8 * held);
             state = mixed(state, rest as u32);
             rest >>= 32;
         }
-        for &byte in blocks.remainder() {
+        for &byte in remainder {
             rest |= u64::from(byte) << (8 * held);
             held += 1;
         }

@@ -88,20 +88,13 @@ impl<'c> Val<'c> {
     }
 
     /// As a number, if it is one or is text that is one in decimal digits.
+    #[inline]
     pub(super) fn number(self) -> Option<f64> {
-        let number = match self {
-            Self::Number(number) => number,
-            Self::Text(text) => {
-                let is_decimal = |byte: u8| byte.is_ascii_digit() || matches!(byte, b'+' | b'-' | b'.' | b'e' | b'E');
-                let text = text.trim();
-                if !text.bytes().all(is_decimal) {
-                    return None;
-                }
-                text.parse().ok()?
-            }
-            Self::Missing | Self::Bool(_) => return None,
-        };
-        number.is_finite().then_some(number)
+        match self {
+            Self::Number(number) => number.is_finite().then_some(number),
+            Self::Text(text) => decimal(text),
+            Self::Missing | Self::Bool(_) => None,
+        }
     }
 
     /// As text: whole numbers up to 2^53 in decimal digits. None for other numbers, and for what is missing.
@@ -131,6 +124,17 @@ impl<'c> Val<'c> {
             Self::Text(_) | Self::Missing | Self::Bool(_) => None,
         }
     }
+}
+
+/// The number that a text is in decimal digits.
+#[inline(never)]
+fn decimal(text: &str) -> Option<f64> {
+    let is_decimal = |byte: u8| byte.is_ascii_digit() || matches!(byte, b'+' | b'-' | b'.' | b'e' | b'E');
+    let text = text.trim();
+    if !text.bytes().all(is_decimal) {
+        return None;
+    }
+    text.parse().ok().filter(|number: &f64| number.is_finite())
 }
 
 /// Room for a number in decimal digits.

@@ -12,7 +12,7 @@
 mod conditions;
 
 use super::bucket::{BUCKETS, enrol_bucket, variant_bucket};
-use super::context::{Context, Digits};
+use super::context::{Context, Digits, Val};
 use super::decision::{Decision, ErrorCode, Reason, Served, Source};
 use super::model::REQUIRES_DEPTH_MAX;
 use super::overrides::{Force, Overrides};
@@ -77,7 +77,7 @@ pub(super) struct Question<'q> {
 impl Question<'_> {
     /// Decides, staleness included.
     #[inline]
-    pub(super) fn decide(self, flag: FlagIndex, depth: usize, watch: &mut impl Watch) -> Decision {
+    pub(super) fn decide(&self, flag: FlagIndex, depth: usize, watch: &mut impl Watch) -> Decision {
         let Some(row) = self.table.row(flag) else { return Decision::NOT_FOUND };
         let mut decision = self.fresh(flag, row, depth, watch);
         if row.age_max_ms != 0 && self.moment.age_ms() > row.age_max_ms && decision.reason != Reason::Error {
@@ -89,7 +89,7 @@ impl Question<'_> {
         decision
     }
 
-    fn fresh(self, flag: FlagIndex, row: &FlagRow, depth: usize, watch: &mut impl Watch) -> Decision {
+    fn fresh(&self, flag: FlagIndex, row: &FlagRow, depth: usize, watch: &mut impl Watch) -> Decision {
         let over = self.overrides.of(flag);
         if self.table.is_all_killed || row.bits & flag_bits::KILLED != 0 || over.is_killed {
             return off(row, Some(Source::Kill));
@@ -106,6 +106,17 @@ impl Question<'_> {
         if let Some(served) = served {
             return Decision { by: Some(Source::Env), ..Decision::new(served, Reason::Static) };
         }
+        if row.requires.len > 0
+            && let Some(other) = self.unmet(flag, row, depth, watch)
+        {
+            return Decision { prerequisite: Some(other), ..default_of(row, Reason::Default) };
+        }
+        self.rules(flag, row, over.share, watch)
+    }
+
+    /// The first flag that is required and is not as it must be.
+    #[inline(never)]
+    fn unmet(&self, flag: FlagIndex, row: &FlagRow, depth: usize, watch: &mut impl Watch) -> Option<FlagIndex> {
         for requirement in row.requires.of(&self.table.requires) {
             let other = FlagIndex(requirement.flag);
             // A table that was read has no such chain; one that was made by somebody else may.
@@ -118,13 +129,13 @@ impl Question<'_> {
             let is_met = is_listed != requirement.not && decision.reason != Reason::Error;
             watch.requirement(flag, other, &decision, is_met);
             if !is_met {
-                return Decision { prerequisite: Some(other), ..self.default(row, Reason::Default) };
+                return Some(other);
             }
         }
-        self.rules(flag, row, over.share, watch)
+        None
     }
 
-    fn rules(self, flag: FlagIndex, row: &FlagRow, share: Option<u32>, watch: &mut impl Watch) -> Decision {
+    fn rules(&self, flag: FlagIndex, row: &FlagRow, share: Option<u32>, watch: &mut impl Watch) -> Decision {
         let rules = row.rules.of(&self.table.rules);
         for (place, rule) in (0_u16..).zip(rules) {
             let share = share.filter(|_| place == row.rollout_rule).unwrap_or(rule.share);
@@ -147,28 +158,30 @@ impl Question<'_> {
             }
         }
         // A variable that names a share makes a rule where there is none for it.
-        if let Some(share) = share.filter(|_| row.rollout_rule == NONE && row.on != NONE) {
-            let found = self.enrolled(share, row.by, |id| row.enrol.hash(id));
-            match found {
-                RuleEnd::Serves { enrolled, .. } => {
-                    let reason = if enrolled.is_some() { Reason::Split } else { Reason::Static };
-                    let bucket = enrolled.map(|(bucket, _)| bucket);
-                    return Decision {
-                        by: Some(Source::Env),
-                        bucket,
-                        ..Decision::new(Served::Variant(row.on), reason)
-                    };
-                }
-                RuleEnd::NoId if row.bits & flag_bits::STRICT != 0 => {
-                    return Decision::error(ErrorCode::TargetingKeyMissing);
-                }
-                RuleEnd::NoId | RuleEnd::Nobody | RuleEnd::Conditions | RuleEnd::Outside { .. } => {}
-            }
+        if let Some(share) = share.filter(|_| row.rollout_rule == NONE && row.on != NONE)
+            && let Some(decision) = self.added(row, share)
+        {
+            return decision;
         }
-        self.default(row, if rules.is_empty() && share.is_none() { Reason::Static } else { Reason::Default })
+        default_of(row, if rules.is_empty() && share.is_none() { Reason::Static } else { Reason::Default })
     }
 
-    fn rule(self, rule: &RuleRow, share: u32, watch: &mut impl Watch) -> (RuleEnd, Served) {
+    /// What the rule that a variable makes comes to; none if it does not serve.
+    #[inline(never)]
+    fn added(&self, row: &FlagRow, share: u32) -> Option<Decision> {
+        match self.enrolled(share, row.by, |id| row.enrol.hash(id)) {
+            RuleEnd::Serves { enrolled, .. } => {
+                let reason = if enrolled.is_some() { Reason::Split } else { Reason::Static };
+                let bucket = enrolled.map(|(bucket, _)| bucket);
+                Some(Decision { by: Some(Source::Env), bucket, ..Decision::new(Served::Variant(row.on), reason) })
+            }
+            RuleEnd::NoId if row.bits & flag_bits::STRICT != 0 => Some(Decision::error(ErrorCode::TargetingKeyMissing)),
+            RuleEnd::NoId | RuleEnd::Nobody | RuleEnd::Conditions | RuleEnd::Outside { .. } => None,
+        }
+    }
+
+    #[inline]
+    fn rule(&self, rule: &RuleRow, share: u32, watch: &mut impl Watch) -> (RuleEnd, Served) {
         if holds(self, rule.nodes, watch) != Some(true) {
             return (RuleEnd::Conditions, Served::Nothing);
         }
@@ -188,7 +201,7 @@ impl Question<'_> {
 
     /// Whether somebody is among a share. All are in 100 %, nobody is in 0 %, and neither needs an id.
     #[inline]
-    fn enrolled(self, share: u32, by: Range, hash: impl Fn(&str) -> u32) -> RuleEnd {
+    fn enrolled(&self, share: u32, by: Range, hash: impl Fn(&str) -> u32) -> RuleEnd {
         if share == NO_SHARE || share >= BUCKETS {
             return RuleEnd::Serves { enrolled: None, split: None };
         }
@@ -206,19 +219,21 @@ impl Question<'_> {
 
     /// The hash of the first id that is there.
     #[inline]
-    fn hashed(self, by: Range, hash: impl Fn(&str) -> u32) -> Option<u32> {
-        by.of(&self.table.shorts).iter().find_map(|slot| {
-            let mut digits = Digits::default();
-            if *slot == RANDOM_SLOT {
-                return digits.whole(self.moment.random, false).map(&hash);
+    fn hashed(&self, by: Range, hash: impl Fn(&str) -> u32) -> Option<u32> {
+        by.of(&self.table.shorts).iter().find_map(|slot| match self.context.at(*slot) {
+            Val::Text(text) if !text.is_empty() => Some(hash(text)),
+            val => {
+                let mut digits = Digits::default();
+                let id =
+                    if *slot == RANDOM_SLOT { digits.whole(self.moment.random, false) } else { val.id(&mut digits) };
+                id.map(&hash)
             }
-            self.context.at(*slot).id(&mut digits).map(&hash)
         })
     }
+}
 
-    const fn default(self, row: &FlagRow, reason: Reason) -> Decision {
-        Decision::new(Served::Variant(row.default), reason)
-    }
+const fn default_of(row: &FlagRow, reason: Reason) -> Decision {
+    Decision::new(Served::Variant(row.default), reason)
 }
 
 /// A flag that is off: a boolean one is `false`, whatever the caller's code says, unless the flag leaves it to that.

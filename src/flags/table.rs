@@ -307,7 +307,8 @@ impl Table {
     /// Whether any flag asks for the time: by `maxAge`, or in a condition.
     #[must_use]
     pub fn asks_time(&self) -> bool {
-        self.flags.iter().any(|row| row.age_max_ms != 0) || self.nodes.iter().any(|node| node.slot == NOW_SLOT)
+        let is_now = |node: &Node| matches!(node.op, Op::Before | Op::After) && node.slot == NOW_SLOT;
+        self.flags.iter().any(|row| row.age_max_ms != 0) || self.nodes.iter().any(is_now)
     }
 
     /// Whether any flag asks for chance.

@@ -43,7 +43,7 @@ export class Engine {
   readonly #core: LiveCore;
   #writer = this.#newWriter();
   #known = new Map<string, KnownFlag>();
-  #every: readonly [string, KnownFlag][] | undefined;
+  #every: { readonly keys: readonly string[]; readonly flags: readonly KnownFlag[] } | undefined;
   #attributes: readonly string[] = [];
   #revision = 0;
   #asksTime = false;
@@ -128,18 +128,18 @@ export class Engine {
 
   all(context: FlagContext): Record<string, JsonValue> {
     const ask = () => {
-      const every = this.#everyFlag();
+      const { keys, flags } = this.#everyFlag();
       this.#enter(context);
-      return { every, decisions: this.#core.numbers(this.#core.get().all(), every.length).slice() };
+      return { keys, flags, decisions: this.#core.numbers(this.#core.get().all(), keys.length).slice() };
     };
-    const { every, decisions } = this.#ask(ask, { every: [], decisions: new Uint32Array() });
+    const { keys, flags, decisions } = this.#ask(ask, { keys: [], flags: [], decisions: new Uint32Array() });
     // Without members of its own: a key may be `__proto__`.
     const found: Record<string, JsonValue> = Object.create(null);
-    for (let at = 0; at < every.length; at += 1) {
-      const [key, { values }] = every[at] as [string, KnownFlag];
+    for (let at = 0; at < keys.length; at += 1) {
       const decision = decisions[at] as number;
       const served = servedOf(decision);
-      if (served === Served.Variant) found[key] = values[placeOf(decision)] as JsonValue;
+      const key = keys[at] as string;
+      if (served === Served.Variant) found[key] = (flags[at] as KnownFlag).values[placeOf(decision)] as JsonValue;
       else if (served === Served.Forced) found[key] = this.forced(placeOf(decision)) as JsonValue;
       else if (served === Served.False) found[key] = false;
     }
@@ -246,8 +246,11 @@ export class Engine {
   }
 
   /** All flags, in the order of the core's numbers. */
-  #everyFlag(): readonly [string, KnownFlag][] {
-    this.#every ??= this.keys().map((key) => [key, this.flag(key) as KnownFlag]);
+  #everyFlag(): { readonly keys: readonly string[]; readonly flags: readonly KnownFlag[] } {
+    if (this.#every === undefined) {
+      const keys = this.keys();
+      this.#every = { keys, flags: keys.map((key) => this.flag(key) as KnownFlag) };
+    }
     return this.#every;
   }
 

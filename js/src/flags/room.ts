@@ -41,45 +41,43 @@ export class RoomWriter {
   /** Writes what is known, in the order of `names`. Returns how many bytes it is. */
   write(names: readonly string[], known: Readonly<Record<string, unknown>>): number {
     let at = 0;
-    for (const name of names) {
-      const value = plain(known[name]);
-      this.#reserve(at + HEAD + (typeof value === "string" ? 3 * value.length : 0), at);
-      at = this.#put(value, at);
+    for (let slot = 0; slot < names.length; slot += 1) {
+      const value = known[names[slot] as string];
+      // First what most are, because this is run for each request.
+      at = typeof value === "string" ? this.#text(value, at) : this.#other(value, at);
     }
     return at;
   }
 
-  #put(value: string | number | boolean | undefined, at: number): number {
+  #other(value: unknown, at: number): number {
+    const own = plain(value);
+    if (typeof own === "string") return this.#text(own, at);
+    this.#reserve(at + HEAD, at);
     const bytes = this.#bytes;
-    switch (typeof value) {
-      case "string":
-        return this.#text(value, at);
-      case "number":
-        bytes[at] = Tag.Number;
-        this.#view.setFloat64(at + 1, value, true);
-        return at + HEAD;
-      case "boolean":
-        bytes[at] = value ? Tag.True : Tag.False;
-        return at + 1;
-      default:
-        bytes[at] = Tag.Missing;
-        return at + 1;
+    if (typeof own === "number") {
+      bytes[at] = Tag.Number;
+      this.#view.setFloat64(at + 1, own, true);
+      return at + HEAD;
     }
+    bytes[at] = own === undefined ? Tag.Missing : own ? Tag.True : Tag.False;
+    return at + 1;
   }
 
   #text(text: string, at: number): number {
+    const { length } = text;
+    this.#reserve(at + HEAD + 3 * length, at);
     const bytes = this.#bytes;
-    if (text.length > TEXT_MAX) {
+    if (length > TEXT_MAX) {
       bytes[at] = Tag.Unusable;
       return at + 1;
     }
     const start = at + 3;
-    let length = ascii(text, bytes, start);
-    if (length < 0) length = encoder.encodeInto(text, bytes.subarray(start)).written;
+    let written = ascii(text, bytes, start);
+    if (written < 0) written = encoder.encodeInto(text, bytes.subarray(start)).written;
     bytes[at] = Tag.Text;
-    bytes[at + 1] = length & 255;
-    bytes[at + 2] = length >>> 8;
-    return start + length;
+    bytes[at + 1] = written & 255;
+    bytes[at + 2] = written >>> 8;
+    return start + written;
   }
 
   /** Has room for so many bytes. Memory that grew has moved: what was written so far is in it still. */

@@ -27,7 +27,6 @@ pub fn overrides(table: &Table, bytes: &[u8]) -> Result<Overrides, Vec<Fault>> {
 type Variable<'b> = (&'b str, &'b str, Option<Held>);
 
 /// The keys that are killed, none for all flags, and the variables.
-#[expect(clippy::type_complexity, reason = "a pair, taken apart where it is made")]
 fn said(bytes: &[u8]) -> Option<(Option<Vec<&str>>, Vec<Variable<'_>>)> {
     let mut bytes = Bytes(bytes);
     let is_all = bytes.byte()? != 0;

@@ -84,20 +84,32 @@ impl Row for u64 {
         out.push(rest as u8);
     }
 
+    #[inline]
     fn read(from: &mut Reader<'_>) -> Option<Self> {
-        let mut number = 0;
-        for shift in (0..64).step_by(7) {
-            let byte = u8::read(from)?;
-            if shift == 63 && byte > 1 {
-                return None;
+        match from.0.split_first() {
+            Some((byte, rest)) if *byte < 0x80 => {
+                from.0 = rest;
+                Some(Self::from(*byte))
             }
-            number |= Self::from(byte & 0x7f) << shift;
-            if byte < 0x80 {
-                return Some(number);
-            }
+            _ => long(from),
         }
-        None
     }
+}
+
+/// A number of more than one byte.
+fn long(from: &mut Reader<'_>) -> Option<u64> {
+    let mut number = 0;
+    for shift in (0..64).step_by(7) {
+        let byte = u8::read(from)?;
+        if shift == 63 && byte > 1 {
+            return None;
+        }
+        number |= u64::from(byte & 0x7f) << shift;
+        if byte < 0x80 {
+            return Some(number);
+        }
+    }
+    None
 }
 
 impl Row for u32 {
