@@ -26,7 +26,7 @@ const ENTRIES = [
   { source: "monitor/index", name: "monitor/workerd", wasm: "../monitor.wasm", external: ["cloudflare:workers"] },
   { source: "monitor/index", name: "monitor/edge-light", wasm: "../monitor.wasm?module", external: [] },
   { source: "monitor/index", name: "monitor/index", wasm: undefined, external: [] },
-  { source: "flags/index", name: "flags/workerd", wasm: "../flags.wasm", external: [] },
+  { source: "flags/workerd", name: "flags/workerd", wasm: "../flags.wasm", external: ["cloudflare:workers"] },
   { source: "flags/index", name: "flags/edge-light", wasm: "../flags.wasm?module", external: [] },
   { source: "flags/index", name: "flags/index", wasm: undefined, external: [] },
   { source: "records/index", name: "records/index", wasm: undefined, external: [] },

@@ -4,6 +4,8 @@
 //! JavaScript writes them into [`FlagCore::room`] and enters them. A decision is one number ([`decision`]); values stay where
 //! they are known, by their place.
 
+pub mod orders;
+
 use serde_json::{Map, Value, json};
 use wasm_bindgen::prelude::*;
 

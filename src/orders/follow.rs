@@ -21,7 +21,8 @@ use serde_json::{Value, json};
 use super::Name;
 use super::cached_head;
 use super::control::{Control, Hold};
-use super::order::{Order, checksum};
+use super::named::{NotTaken, UNNAMED, named};
+use super::order::Order;
 use super::seen::{Seen, VERIFY_AFTER_MS};
 use super::tenants::Tenants;
 use crate::audit::HEAD_KEY;
@@ -254,25 +255,10 @@ fn take_ahead(ahead: Vec<(Name, String)>, mut problem: Option<&'static str>, cx:
     })
 }
 
-/// Why a text is not taken for an order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum NotTaken {
-    /// It is newer than the head says, and so is not known to be named.
-    Ahead,
-    /// It is not what the head names.
-    Wrong(&'static str),
-}
-
-const UNNAMED: &str = "an order is not the one that the head of the audit log names";
-
 /// Takes a text for the order that the head has under this mark.
 fn take(name: Name, mark: &Mark, text: Option<&str>, seen: &mut Seen, now: Instant) -> Result<(), NotTaken> {
-    let text = text.ok_or(NotTaken::Wrong("an order is gone that the head of the audit log names"))?;
-    let order = Order::read(name, text).map_err(|_| NotTaken::Wrong("an order is damaged"))?;
-    if checksum(text) != mark.sha256 {
-        return Err(if order.version > mark.version { NotTaken::Ahead } else { NotTaken::Wrong(UNNAMED) });
-    }
-    seen.look(name, Some(text));
+    named(name, mark, text)?;
+    seen.look(name, text);
     seen.verified(name, now);
     Ok(())
 }

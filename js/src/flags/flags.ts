@@ -1,15 +1,21 @@
 // `createFlags`: where definitions come from, what holds, and who hears of a change.
 
-import { variables } from "../platform/platform.ts";
+import { platform as thisPlatform, variables } from "../platform/platform.ts";
+import type { Store } from "../store/store.ts";
+import type { StrongStore } from "../store/strong.ts";
+import { bundled, type FlagBundle, isBundle, readBundle } from "./bundle.ts";
 import { type EvaluationContext, FlagContext } from "./context.ts";
 import { type Edition, Engine } from "./engine.ts";
+import { type Background, type FlagsFollowing, Follower, type FollowerHost } from "./follower.ts";
+import { fromBundle, fromMonitor, type Propagation } from "./propagation.ts";
 import { type Explanation, FlagsRefusedError, type Moved } from "./reports.ts";
+import { type FlagDatabase, sourceOf } from "./sources.ts";
 
 /** A document of flags: see docs/flags.md, and docs/flags.schema.json for editors. */
 export type FlagDocument = { readonly [member: string]: unknown };
 
-/** A document, the same as JSON, or a snapshot that was made of one. */
-export type FlagDefinitions = FlagDocument | string | Uint8Array;
+/** A document, the same as JSON, a snapshot that was made of one, or what `flags.bundle()` gave. */
+export type FlagDefinitions = FlagDocument | string | Uint8Array | FlagBundle;
 
 /** An order as a monitor has seen it. */
 interface SeenOrder {
@@ -28,6 +34,20 @@ export interface FlagsOptions {
   readonly definitions?: FlagDefinitions;
   /** A monitor with a `store`: flags are then what operators order by the admin routes, and so is what is killed. */
   readonly monitor?: FlagOrders;
+  /**
+   * Where operators' orders are, for an isolate without a monitor: a strong store, or a cache that orders are put into, such as
+   * `workersKvStore(env.SEAWALL_KV)`. See `flags.propagation` for what that means for a kill.
+   */
+  readonly store?: StrongStore | Store;
+  /**
+   * The client of the database in which the orders are as well, in the table of `strongLibsqlStore`: then its own requests tell
+   * whether there are newer ones, and none is sent for that.
+   */
+  readonly database?: FlagDatabase;
+  /** Milliseconds after which flags are looked for again while they are asked for; by default what suits the store. */
+  readonly intervalMs?: number;
+  /** One of the requests to `database` asks in so many milliseconds, 100 by default; 0 for each. */
+  readonly piggybackIntervalMs?: number;
   /** Where `FEATURE_…` and `ROLLOUT_…` are; `process.env` where there is one. A Worker gives its `env`. */
   readonly env?: Readonly<Record<string, unknown>>;
 }
@@ -40,6 +60,13 @@ export interface FlagsChanged {
   readonly warnings: readonly string[];
 }
 
+/** What is told when nobody can tell any more whether what holds is current. It holds on. */
+export interface FlagsStale {
+  readonly error: unknown;
+  /** When it was known to be, in milliseconds since the epoch; 0 for never. */
+  readonly confirmedAtMs: number;
+}
+
 /** What is told when definitions were refused, and those before hold on. */
 export interface FlagsRefused {
   readonly error: FlagsRefusedError;
@@ -48,25 +75,60 @@ export interface FlagsRefused {
 interface FlagEvents {
   change: FlagsChanged;
   refused: FlagsRefused;
+  stale: FlagsStale;
+  /** It can be told again. */
+  fresh: FlagsFollowing;
 }
 
+/** Keys of what is off; `true` for everything. */
+type Killed = readonly string[] | true;
+
+/** How long a request waits for its flags, unless told otherwise, in milliseconds. */
+const READY_MS = 1_000;
 /** Most listeners of one event. */
 const LISTENERS_MAX = 100;
 
 /** Flags of an isolate. Make them once, outside of requests. */
 export class Flags {
   readonly #engine = new Engine();
-  readonly #listeners = { change: new Set<(told: never) => unknown>(), refused: new Set<(told: never) => unknown>() };
+  readonly #listeners = {
+    change: new Set<(told: never) => unknown>(),
+    refused: new Set<(told: never) => unknown>(),
+    stale: new Set<(told: never) => unknown>(),
+    fresh: new Set<(told: never) => unknown>(),
+  };
   readonly #stop: (() => void) | undefined;
+  readonly #follower: Follower | undefined;
+  /** What is off by orders, and what this isolate has turned off itself. */
+  #killed: { ordered: Killed; own: Killed } = { ordered: [], own: [] };
+  /** How fast a kill reaches this isolate. As text it is a sentence: print it where the application starts. */
+  readonly propagation: Propagation;
 
-  /** @throws FlagsRefusedError that names all that is wrong with `definitions` or with variables. */
-  constructor({ definitions, monitor, env = variables() }: FlagsOptions = {}) {
+  /**
+   * @throws FlagsRefusedError that names all that is wrong with `definitions` or with variables; TypeError or RangeError for another
+   * option that cannot be used.
+   */
+  constructor({ definitions, monitor, env = variables(), ...where }: FlagsOptions = {}, platform = thisPlatform) {
     const said = JSON.stringify(variablesIn(env));
+    const bundle = isBundle(definitions) ? this.#read(definitions) : undefined;
+    if (bundle !== undefined) this.#killed.ordered = bundle.kill;
     this.#take({
       ...this.#engine.edition,
       variables: said,
+      kill: this.#kills,
       ...(definitions !== undefined && this.#definitionsOf(definitions)),
     });
+    const source = sourceOf(where);
+    if (source !== undefined && monitor !== undefined) {
+      throw new TypeError(
+        "createFlags: a monitor follows its own store: give it the monitor, or a store or a database",
+      );
+    }
+    this.propagation = source?.propagation ?? (monitor === undefined ? fromBundle() : fromMonitor());
+    if (source !== undefined) {
+      this.#follower = new Follower(source, this.#host(), platform);
+      if (bundle !== undefined) this.#follower.begin(bundle.versions);
+    }
     if (monitor === undefined) return;
     this.#stop = monitor.on("order", (name, order) => this.#ordered(name, order));
     const { flags, kill } = monitor.orders;
@@ -74,8 +136,12 @@ export class Flags {
     if (kill !== undefined) this.#ordered("kill", kill);
   }
 
-  /** Flags for one user or request: make it when the request comes, ask it as often as you like, and let it go. */
-  for(context: EvaluationContext): FlagContext {
+  /**
+   * Flags for one user or request: make it when the request comes, ask it as often as you like, and let it go. Where flags live in a
+   * store, this is what begins a look behind the request; give the `ctx` of a Worker where nothing else keeps that alive.
+   */
+  for(context: EvaluationContext, background?: Background): FlagContext {
+    this.#follower?.due(background);
     return new FlagContext(this.#engine, context);
   }
 
@@ -111,7 +177,37 @@ export class Flags {
 
   /** Turns these flags off in this isolate at once, whatever else is said; `true` is all of them, none takes it back. */
   kill(keys: readonly string[] | true): void {
-    this.#take({ ...this.#engine.edition, kill: JSON.stringify(keys) });
+    this.#kill({ ...this.#killed, own: keys });
+  }
+
+  /** What is known of the store that flags live in; nothing where they live in none. */
+  get following(): FlagsFollowing | undefined {
+    return this.#follower?.following;
+  }
+
+  /**
+   * Waits until what holds is known to be what the store says, as of the last interval, and no longer than `timeoutMs`. Never rejects.
+   *
+   * @returns Whether it is. What holds, holds in any case.
+   */
+  async ready({ timeoutMs = READY_MS }: { timeoutMs?: number } = {}): Promise<boolean> {
+    return this.#follower === undefined ? this.isReady : this.#follower.ready(timeoutMs);
+  }
+
+  /**
+   * Looks now whether the store has newer orders.
+   *
+   * @throws Error that says why nobody can tell, or FlagsRefusedError; what held before holds on. TypeError without a store.
+   */
+  async refresh(): Promise<FlagsFollowing> {
+    if (this.#follower === undefined) throw new TypeError("flags.refresh() needs a store or a database to look into");
+    return this.#follower.refresh();
+  }
+
+  /** What holds, to be bundled with the next deployment: see docs/flags.md. */
+  bundle(): FlagBundle {
+    const { versions = { flags: 0, kill: 0 } } = this.following ?? {};
+    return bundled(this.snapshot(), versions, this.#killed.ordered, this.#engine.edition.confirmedAt);
   }
 
   /** The definitions as bytes, which load faster than a document. */
@@ -148,7 +244,7 @@ export class Flags {
   on<E extends keyof FlagEvents>(event: E, listener: (told: FlagEvents[E]) => unknown): () => void {
     const listeners = this.#listeners[event];
     if (typeof listener !== "function" || listeners === undefined) {
-      throw new TypeError('flags.on("change" or "refused", listener): give it a function');
+      throw new TypeError('flags.on("change", "refused", "stale" or "fresh", listener): give it a function');
     }
     if (listeners.size >= LISTENERS_MAX) throw new RangeError(`${LISTENERS_MAX} listeners are the most`);
     listeners.add(listener);
@@ -157,12 +253,17 @@ export class Flags {
     };
   }
 
-  /** Hears no more of a monitor. */
+  /** Hears no more of a monitor, and asks with no more requests. */
   close(): void {
     this.#stop?.();
+    this.#follower?.close();
   }
 
   #definitionsOf(definitions: FlagDefinitions): Pick<Edition, "definitions" | "confirmedAt"> {
+    if (isBundle(definitions)) {
+      const { definitions: bytes, takenAtMs } = this.#read(definitions);
+      return { definitions: bytes, confirmedAt: takenAtMs };
+    }
     const isPacked = typeof definitions === "string" || definitions instanceof Uint8Array;
     return { definitions: isPacked ? definitions : JSON.stringify(definitions), confirmedAt: Date.now() };
   }
@@ -170,11 +271,60 @@ export class Flags {
   #ordered(name: string, { value }: SeenOrder): void {
     try {
       if (name === "flags") this.update(value);
-      if (name === "kill") this.kill(value.all === true ? true : ((value.flags ?? []) as string[]));
+      if (name === "kill") this.#killOrdered(value);
     } catch (error) {
       if (!(error instanceof FlagsRefusedError)) throw error;
       this.#tell("refused", { error });
     }
+  }
+
+  #read(bundle: FlagBundle) {
+    try {
+      return readBundle(bundle);
+    } catch (error) {
+      throw new FlagsRefusedError(error);
+    }
+  }
+
+  #killOrdered({ all, flags = [] }: Record<string, unknown>): void {
+    this.#kill({ ...this.#killed, ordered: all === true ? true : (flags as readonly string[]) });
+  }
+
+  /** Takes what is off, all of it or nothing. */
+  #kill(killed: { ordered: Killed; own: Killed }): void {
+    const before = this.#killed;
+    this.#killed = killed;
+    try {
+      this.#take({ ...this.#engine.edition, kill: this.#kills });
+    } catch (error) {
+      this.#killed = before;
+      throw error;
+    }
+  }
+
+  /** What is off, whoever said so, as the engine takes it. */
+  get #kills(): string {
+    const { ordered, own } = this.#killed;
+    if (ordered === true || own === true) return "true";
+    // What is no list is refused by the core, which says what one is.
+    if (!Array.isArray(ordered)) return JSON.stringify(ordered);
+    return JSON.stringify(Array.isArray(own) ? [...ordered, ...own] : own);
+  }
+
+  #host(): FollowerHost {
+    return {
+      take: (name, { value }) => {
+        if (name === "kill") this.#killOrdered(value);
+        // It is confirmed when all that there is was taken.
+        else this.#take({ ...this.#engine.edition, definitions: JSON.stringify(value) });
+      },
+      confirmed: (atMs) => this.#engine.confirm(atMs),
+      refused: (error) => {
+        this.#tell("refused", { error: error instanceof FlagsRefusedError ? error : new FlagsRefusedError(error) });
+      },
+      stale: (error, confirmedAtMs) => this.#tell("stale", { error, confirmedAtMs }),
+      fresh: () => this.#tell("fresh", this.following as FlagsFollowing),
+    };
   }
 
   #take(edition: Edition, isTold = true): readonly string[] {

@@ -1,5 +1,6 @@
 // What `seawall/flags` exports.
 
+export type { FlagBundle } from "./bundle.ts";
 export type { EvaluationContext, FlagContext, FlagDetails, FlagMetadata, JsonValue } from "./context.ts";
 export type { ErrorCode, Reason, Source } from "./decision.ts";
 export {
@@ -11,5 +12,9 @@ export {
   type FlagsChanged,
   type FlagsOptions,
   type FlagsRefused,
+  type FlagsStale,
 } from "./flags.ts";
+export type { Background, FlagsFollowing } from "./follower.ts";
+export type { Propagation, PropagationBy } from "./propagation.ts";
 export { type Explanation, FlagsRefusedError, type Moved } from "./reports.ts";
+export type { FlagDatabase } from "./sources.ts";

@@ -31,6 +31,11 @@ export interface LibsqlBatchClient extends LibsqlClient {
   ): Promise<{ rowsAffected: number }[]>;
 }
 
+/** A strong store in a table, which others may read along: flags do, with queries that are sent anyway. */
+export interface StrongLibsqlStore extends StrongStore {
+  readonly table: string;
+}
+
 /** What {@link libsqlStore} is made of. */
 export interface LibsqlStoreOptions<Client = LibsqlClient> {
   /** Not the guarded client whose hints are stored. */
@@ -70,12 +75,13 @@ export function libsqlStore(options: LibsqlStoreOptions): Store {
  *
  * @throws TypeError when the client is none, or the table's name cannot be used.
  */
-export function strongLibsqlStore(options: LibsqlStoreOptions<LibsqlBatchClient>): StrongStore {
+export function strongLibsqlStore(options: LibsqlStoreOptions<LibsqlBatchClient>): StrongLibsqlStore {
   const { client, name, timeout } = checked(options, ["execute", "batch"], STRONG_TABLE, "strongLibsqlStore");
   const rows = new StrongTable(client, name);
   const limited = <T>(work: Promise<T>) => within(timeout, "libsql", work);
   return {
     name: "libsql",
+    table: name,
     read: (key) => limited(rows.find(key)),
     async swap(changes) {
       checkChanges(changes);
