@@ -232,7 +232,7 @@ test.each(["well", "refuses", "breaks", "garbles", "echoes", "unreachable"] as c
     const put = { method: "PUT", headers: { authorization, "content-type": "application/json", "if-match": "*" } };
     out.order = await ask("/admin/api/orders/kill", {
       ...put,
-      body: JSON.stringify({ value: { features: [] }, reason: "why" }),
+      body: JSON.stringify({ value: { flags: [] }, reason: "why" }),
     });
     for (let turn = 0; turn < 4; turn += 1) {
       const ended = monitor.tick();

@@ -6,6 +6,7 @@ use wasm_bindgen::prelude::*;
 use crate::audit::head::Head;
 use crate::orders::Name;
 use crate::orders::named::{Found, found};
+use crate::orders::order::Order;
 
 /// Which versions the head of the audit log names, by order, as JSON; throws when the text is no head.
 #[wasm_bindgen(js_name = orderMarks)]
@@ -15,7 +16,7 @@ pub fn order_marks(head: &str) -> Result<String, JsError> {
 }
 
 /// Judges the text of an order for who holds version `held`, 0 for none: with the text of a head, by what that names. Returns JSON:
-/// `{"found":"newer","version":3,"by":…,"reason":…,"value":…}`, or `same`, `older`, `ahead`, `wrong` with a `problem`.
+/// `{"found":"newer","version":3,"by":…,"reason":…,"value":…,"compiled":…}`, or `same`, `older`, `ahead`, `wrong` with a `problem`.
 #[wasm_bindgen(js_name = orderIn)]
 #[must_use]
 pub fn order_in(name: &str, text: Option<String>, head: Option<String>, held: f64) -> String {
@@ -27,8 +28,8 @@ pub fn order_in(name: &str, text: Option<String>, head: Option<String>, held: f6
     };
     match found(name, text.as_deref(), head.as_ref(), held as u64) {
         Found::Newer(order) => {
-            let (by, reason, value) = (order.by, order.reason, order.value);
-            json!({ "found": "newer", "version": order.version, "by": by, "reason": reason, "value": value })
+            let Order { version, by, reason, value, compiled, .. } = order;
+            json!({ "found": "newer", "version": version, "by": by, "reason": reason, "value": value, "compiled": compiled })
         }
         Found::Same => json!({ "found": "same" }),
         Found::Older => json!({ "found": "older" }),

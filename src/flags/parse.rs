@@ -400,17 +400,27 @@ pub(super) fn name(value: &Value, at: &mut Finder) -> Option<String> {
 
 /// Names are 1 to [`NAME_MAX`] bytes without control characters, and mean nothing to objects of JavaScript.
 pub(super) fn check_name(name: &str, at: &mut Finder) -> bool {
-    let problem = if !(1..=NAME_MAX).contains(&name.len()) {
-        format!("a name has 1 to {NAME_MAX} bytes, and this has {}", name.len())
+    match name_problem(name) {
+        Some(problem) => {
+            at.fault(problem);
+            false
+        }
+        None => true,
+    }
+}
+
+/// Why no flag, variant or segment can have this name; nothing if one can.
+#[must_use]
+pub fn name_problem(name: &str) -> Option<String> {
+    if !(1..=NAME_MAX).contains(&name.len()) {
+        Some(format!("a name has 1 to {NAME_MAX} bytes, and this has {}", name.len()))
     } else if name.chars().any(char::is_control) {
-        format!("{:?} has control characters in it", quoted(name))
+        Some(format!("{:?} has control characters in it", quoted(name)))
     } else if RESERVED.contains(&name) {
-        format!("{name:?} means something to objects of JavaScript: choose another name")
+        Some(format!("{name:?} means something to objects of JavaScript: choose another name"))
     } else {
-        return true;
-    };
-    at.fault(problem);
-    false
+        None
+    }
 }
 
 #[cfg(test)]

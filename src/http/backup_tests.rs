@@ -12,6 +12,10 @@ fn call(method: &str, body: &Value, headers: &[(&str, &str)]) -> Call {
     Call { principal: Principal::admin(), ..Call::open(&request, "") }
 }
 
+fn revised(revision: u64) -> Value {
+    json!({ "version": 1, "revision": revision })
+}
+
 fn given(host: &mut Host, name: Name, value: Value) {
     let (by, reason) = ("ada".to_owned(), "a test".to_owned());
     let current = host.strong.get(&name.key()).cloned();
@@ -39,11 +43,11 @@ fn value_of(host: &Host, name: Name) -> Value {
 /// A host, and a backup of what it held before other orders were given.
 fn changed() -> (Host, Value) {
     let mut host = Host::default();
-    given(&mut host, Name::Flags, json!({ "a": true }));
+    given(&mut host, Name::Flags, revised(1));
     given(&mut host, Name::Tenants, json!({ "tenants": { "acme": { "tier": "PRO" } } }));
     given(&mut host, Name::Kill, json!({}));
     let backup = kept(&mut host);
-    given(&mut host, Name::Flags, json!({ "a": false }));
+    given(&mut host, Name::Flags, revised(2));
     given(&mut host, Name::Tenants, json!({}));
     given(&mut host, Name::Config, json!({ "retry": { "attempts": 3 } }));
     (host, backup)
@@ -64,7 +68,7 @@ fn a_backup_comes_back() {
     assert_eq!((&report["changed"], &would["changed"]), (&changes, &changes));
     assert_eq!(report["unchanged"], json!(["kill"]));
     assert_eq!(report["untouched"], json!(["config", "phase", "control"]));
-    assert_eq!(value_of(&host, Name::Flags), json!({ "a": true }));
+    assert_eq!(value_of(&host, Name::Flags), revised(1));
     assert_eq!(value_of(&host, Name::Tenants), json!({ "tenants": { "acme": { "tier": "PRO" } } }));
     assert_eq!(host.strong[&history_key(Name::Flags, 2)], before[&Name::Flags.key()]);
     let head = Head::read(&host.strong[HEAD_KEY]).unwrap();
@@ -111,7 +115,7 @@ fn an_order_that_changed_meanwhile_stays() {
     let looked = host.carry_out(|cx| restore(&call("POST", &dry, &[]), cx)).unwrap();
     let etag = looked.header("etag").unwrap().to_owned();
     let body = json!({ "backup": backup, "reason": "why" });
-    given(&mut host, Name::Flags, json!({ "a": "other" }));
+    given(&mut host, Name::Flags, revised(3));
     let before = host.strong.clone();
     let (status, problem) = put_back(&mut host, &body, &[("if-match", &etag)]);
     assert_eq!((status, &problem["code"], &host.strong), (412, &json!("ORDERS_CHANGED"), &before));
@@ -166,5 +170,5 @@ fn a_damaged_order_is_replaced() {
     assert!(unread.body.contains("ORDER_DAMAGED"));
     let (status, report) = put_back(&mut host, &json!({ "backup": backup, "reason": "why" }), &[]);
     assert_eq!((status, &report["changed"][0]), (200, &json!({ "name": "flags", "from": null, "to": 2 })));
-    assert_eq!(value_of(&host, Name::Flags), json!({ "a": true }));
+    assert_eq!(value_of(&host, Name::Flags), revised(1));
 }

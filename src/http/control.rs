@@ -13,14 +13,11 @@ use super::exchange::{Cx, Next};
 use super::order_writes::{Write, amend};
 use super::orders::shown;
 use super::{Response, body};
+use crate::flags::parse::name_problem;
 use crate::orders::Name;
 use crate::orders::control::{Control, DATABASES_MAX, Hold, NAME_MAX};
 use crate::orders::order::{REASON_MAX, says_why};
-
-/// Most flags that can be turned off by name.
-const FLAGS_MAX: usize = 1_000;
-/// Longest name of a flag, in bytes.
-const FLAG_MAX: usize = 256;
+use crate::orders::published::KILLED_MAX;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -63,9 +60,9 @@ pub(super) fn kill(call: &Call, _: &mut Cx<'_>) -> Next {
                 let mut killed = named(members);
                 let mut known: BTreeSet<String> = killed.iter().cloned().collect();
                 killed.extend(flags.iter().filter(|flag| known.insert((*flag).clone())).cloned());
-                if killed.len() > FLAGS_MAX {
+                if killed.len() > KILLED_MAX {
                     return Err(unusable(&format!(
-                        "At most {FLAGS_MAX} flags can be turned off by name. Turn off all."
+                        "At most {KILLED_MAX} flags can be turned off by name. Turn off all."
                     )));
                 }
                 members.insert("flags".to_owned(), killed.into());
@@ -103,13 +100,12 @@ fn named(members: &Map<String, Value>) -> Vec<String> {
 fn kill_body(call: &Call) -> Result<KillBody, Response> {
     let body: KillBody = body::object(&call.request)?;
     let flags = body.flags.as_deref().unwrap_or_default();
-    let is_plain = |byte: u8| byte == b' ' || byte.is_ascii_graphic();
-    let is_named = |flag: &String| (1..=FLAG_MAX).contains(&flag.len()) && flag.bytes().all(is_plain);
-    if flags.len() > FLAGS_MAX || !flags.iter().all(is_named) || body.flags.as_ref().is_some_and(Vec::is_empty) {
-        let detail = format!(
-            "`flags` are 1 to {FLAGS_MAX} names of 1 to {FLAG_MAX} characters of ASCII that can be seen; leave it out for all of them."
-        );
+    if flags.len() > KILLED_MAX || body.flags.as_ref().is_some_and(Vec::is_empty) {
+        let detail = format!("`flags` are 1 to {KILLED_MAX} names; leave it out for all of them.");
         return Err(unusable(&detail));
+    }
+    if let Some(problem) = flags.iter().find_map(|flag| name_problem(flag)) {
+        return Err(unusable(&format!("`flags` has a name that no flag can have: {problem}.")));
     }
     checked_reason(&body.reason)?;
     Ok(body)

@@ -15,7 +15,7 @@ fn host(count: u64) -> Host {
         let proposal = Proposal {
             name: Name::Flags,
             condition: Condition::Any,
-            value: json!({ "version": version }),
+            value: json!({ "version": 1, "revision": version }),
             by: "ada".to_owned(),
             reason: format!("reason {version}"),
         };
@@ -70,7 +70,7 @@ fn a_version_is_read_whether_it_holds_or_was_replaced() {
         let (status, order) = read(version);
         assert_eq!(
             (status, &order["value"], &order["version"]),
-            (200, &json!({ "version": version }), &json!(version))
+            (200, &json!({ "version": 1, "revision": version }), &json!(version))
         );
     }
     assert_eq!(read(4).0, 404);

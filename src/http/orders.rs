@@ -22,6 +22,9 @@ use crate::report::timestamp::iso8601;
 /// A read cache is told again of an order that came in between, so many times at most.
 pub(super) const PUTS_MAX: u32 = 3;
 
+/// Longest body that has a document of flags, in bytes.
+pub(super) const FLAGS_BODY_MAX: usize = 524_288;
+
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Document<'a> {
@@ -222,7 +225,8 @@ fn proposal(call: &Call, name: Name) -> Result<Proposal, Response> {
         return Err(Response::problem(428, "PRECONDITION_REQUIRED", "Precondition required", detail));
     };
     let unusable = |detail: &str| Response::problem(422, "ORDER_UNUSABLE", "Unusable order", detail);
-    let Value::Object(mut members) = body::json(request)? else {
+    let body_max = if name == Name::Flags { FLAGS_BODY_MAX } else { super::BODY_MAX };
+    let Value::Object(mut members) = body::json_up_to(request, body_max)? else {
         return Err(unusable("The body is {\"value\": {…}, \"reason\": \"…\"}, and \"by\" if you like."));
     };
     let Some(value) = members.remove("value") else { return Err(unusable("The body has no \"value\".")) };

@@ -130,9 +130,12 @@ pub(super) const ROUTES: &[Route] = &[
         path: "/orders/flags",
         operations: &[
             get("readFlags", "The feature flags", |call, _| orders::show(call, Name::Flags)),
-            put(Role::Operator, "replaceFlags", "Replaces the feature flags", |call, cx| {
-                orders::replace(call, Name::Flags, cx)
-            }),
+            Operation {
+                body_max: orders::FLAGS_BODY_MAX,
+                ..put(Role::Operator, "replaceFlags", "Replaces the feature flags", |call, cx| {
+                    orders::replace(call, Name::Flags, cx)
+                })
+            },
         ],
     },
     Route {

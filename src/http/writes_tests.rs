@@ -87,11 +87,14 @@ fn body_of(id: &str) -> Value {
         by: "ada".to_owned(),
         reason: "why".to_owned(),
         previous: None,
-        value: json!({ "a": 1 }),
+        value: json!({ "version": 1, "flags": { "a": {} } }),
+        compiled: None,
     };
     match id {
         "replaceConfig" => order(json!({ "retry": { "attempts": 3 } })),
-        "replaceFlags" | "replaceKill" | "replacePhase" => order(json!({ "a": true })),
+        "replaceFlags" => order(json!({ "version": 1, "flags": { "a": {} } })),
+        "replaceKill" => order(json!({ "flags": ["a"] })),
+        "replacePhase" => order(json!({ "a": true })),
         "holdCircuit" => json!({ "state": "open", "reason": "a test" }),
         "acknowledgeAlert" => json!({}),
         "silenceAlert" => json!({ "durationMs": 60_000, "reason": "a test" }),

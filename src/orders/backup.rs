@@ -194,12 +194,23 @@ mod tests {
 
     fn order(version: u64, value: Value) -> Order {
         let (by, reason) = ("ada".to_owned(), "a test".to_owned());
-        Order { version, id: 7, updated_at: Instant(1_704_067_200_000), by, reason, previous: None, value }
+        Order {
+            version,
+            id: 7,
+            updated_at: Instant(1_704_067_200_000),
+            by,
+            reason,
+            previous: None,
+            value,
+            compiled: None,
+        }
     }
 
     fn backup() -> Value {
+        let rule = json!({ "if": [{ "attr": "ä\"", "in": [-3, 0.5, 51.0] }], "rollout": 50, "serve": "on" });
+        let flags = json!({ "version": 1, "flags": { "a": { "rules": [rule] } } });
         let orders = [
-            (Name::Flags, order(3, json!({ "a": 1.0, "b": [true, "ä\"", 0.5, -3] }))),
+            (Name::Flags, order(3, flags)),
             (Name::Tokens, order(9, json!({ "secret": 1 }))),
             (Name::Config, order(1, json!({ "retry": { "attempts": 3 } }))),
         ];
@@ -255,12 +266,14 @@ mod tests {
         };
         let kept =
             |value: Value| json!({ "version": 1, "updatedAt": "", "by": "ada", "reason": "why", "value": value });
-        assert!(with(json!({ "flags": kept(json!({})) })).is_ok());
+        assert!(with(json!({ "flags": kept(json!({ "version": 1 })) })).is_ok());
         assert!(with(json!({})).is_ok());
         for orders in [
             json!({ "tokens": kept(json!({})) }),
             json!({ "nothing": kept(json!({})) }),
             json!({ "flags": kept(json!(1)) }),
+            json!({ "flags": kept(json!({ "version": 1, "flags": { "a": { "enabeld": true } } })) }),
+            json!({ "kill": kept(json!({ "al": true })) }),
             json!({ "flags": {} }),
             json!({ "config": kept(json!({ "retry": { "attempts": -3 } })) }),
             json!({ "control": kept(json!({ "circuits": { "a": { "hold": "half" } } })) }),

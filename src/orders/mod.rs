@@ -5,8 +5,8 @@
 //!
 //! `order` is one document as text, `write` decides on a new one, `seen` keeps a reader from going back, `named` says which text
 //! is taken for an order, `follow` has an isolate obey, `cached_head` tells those who follow by way of the read cache, `control`
-//! and `tenants` are what two of them say, `backup` is all of them in one document, `remote` is what a store of them is asked
-//! that lives elsewhere.
+//! and `tenants` are what two of them say, `published` checks and compiles flags, `backup` is all of them in one document,
+//! `remote` is what a store of them is asked that lives elsewhere.
 
 pub mod backup;
 mod cached_head;
@@ -15,6 +15,7 @@ pub mod follow;
 pub mod json;
 pub mod named;
 pub mod order;
+pub mod published;
 pub mod remote;
 pub mod seen;
 pub mod tenants;

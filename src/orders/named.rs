@@ -93,6 +93,7 @@ mod tests {
             reason: "a test".to_owned(),
             previous: None,
             value: json!({ "flags": ["a"] }),
+            compiled: None,
         }
         .text(Name::Kill)
     }

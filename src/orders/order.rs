@@ -2,7 +2,7 @@
 //!
 //! ```json
 //! {"sha256":"b1…","order":{"schema":1,"name":"kill","version":3,"id":"00f3…","updatedAtMs":1704067200000,"by":"ada",
-//!  "reason":"errors since 12:00","previous":"9f…","value":{"features":["cache"]}}}
+//!  "reason":"errors since 12:00","previous":"9f…","value":{"flags":["cache"]}}}
 //! ```
 //!
 //! The checksum is that of the bytes between `"order":` and the last brace, so a text that lost its end, was mixed from two,
@@ -22,6 +22,8 @@ use crate::clock::Instant;
 const SCHEMA: u32 = 1;
 /// Longest text of an order, in bytes: the largest body and what is put around it.
 pub const TEXT_MAX: usize = 80_000;
+/// The same of flags: their document and its snapshot. With the order that it replaces it is below what a store takes at once.
+pub const FLAGS_TEXT_MAX: usize = 1_500_000;
 /// Longest name of who gave an order, in bytes.
 pub const BY_MAX: usize = 100;
 /// Longest reason, in bytes.
@@ -48,6 +50,8 @@ pub struct Order {
     pub previous: Option<String>,
     /// What shall hold: a JSON object.
     pub value: Value,
+    /// The same in the form that isolates load, in base64: of flags alone. See `published`.
+    pub compiled: Option<String>,
 }
 
 /// Why a text is no order that can be used.
@@ -92,6 +96,8 @@ struct Members<'a> {
     reason: String,
     previous: Option<String>,
     value: Value,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    compiled: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -113,6 +119,7 @@ impl Order {
             reason: self.reason.clone(),
             previous: self.previous.clone(),
             value: self.value.clone(),
+            compiled: self.compiled.clone(),
         };
         let order = serde_json::to_string(&members).unwrap_or_default();
         [BEFORE_CHECKSUM, &sha256_of(order.as_bytes()), AFTER_CHECKSUM, &order, END].concat()
@@ -124,7 +131,7 @@ impl Order {
     ///
     /// [`Damage`] when the text is not exactly what [`Order::text`] gives for one of this name. No part of it is used then.
     pub fn read(name: Name, text: &str) -> Result<Self, Damage> {
-        let (checksum, order) = parts(text).ok_or(Damage::Form)?;
+        let (checksum, order) = parts(text).filter(|_| text.len() <= text_max(name)).ok_or(Damage::Form)?;
         if sha256_of(order.as_bytes()) != checksum {
             return Err(Damage::Checksum);
         }
@@ -144,8 +151,13 @@ impl Order {
             reason: members.reason,
             previous: members.previous,
             value: members.value,
+            compiled: members.compiled,
         };
-        if found.is_in_range() { Ok(found) } else { Err(Damage::Member) }
+        if found.is_in_range() && (found.compiled.is_none() || name == Name::Flags) {
+            Ok(found)
+        } else {
+            Err(Damage::Member)
+        }
     }
 
     fn is_in_range(&self) -> bool {
@@ -172,6 +184,15 @@ fn is_visible(character: char) -> bool {
     !character.is_whitespace() && !character.is_control() && !is_format
 }
 
+/// Longest text of this order, in bytes.
+#[must_use]
+pub const fn text_max(name: Name) -> usize {
+    match name {
+        Name::Flags => FLAGS_TEXT_MAX,
+        _ => TEXT_MAX,
+    }
+}
+
 /// The checksum that a text of an order carries; empty if it has none.
 #[must_use]
 pub fn checksum(text: &str) -> &str {
@@ -179,7 +200,7 @@ pub fn checksum(text: &str) -> &str {
 }
 
 fn parts(text: &str) -> Option<(&str, &str)> {
-    if text.len() > TEXT_MAX {
+    if text.len() > FLAGS_TEXT_MAX {
         return None;
     }
     let (checksum, rest) = text.strip_prefix(BEFORE_CHECKSUM)?.split_once(AFTER_CHECKSUM)?;
@@ -208,6 +229,7 @@ mod tests {
             reason: "errors \"since\" 12:00".to_owned(),
             previous: Some("9f".to_owned()),
             value: json!({"features": ["cache"], "\u{2028}": 0.5}),
+            compiled: None,
         }
     }
 
@@ -218,6 +240,9 @@ mod tests {
                 assert_eq!(Order::read(name, &order.text(name)), Ok(order.clone()));
             }
         }
+        let flags = Order { compiled: Some("AAAA".to_owned()), ..order() };
+        assert_eq!(Order::read(Name::Flags, &flags.text(Name::Flags)), Ok(flags.clone()));
+        assert_eq!(Order::read(Name::Kill, &flags.text(Name::Kill)), Err(Damage::Member));
         let text = order().text(Name::Kill);
         assert_eq!(checksum(&text).len(), 64);
         assert!(serde_json::from_str::<Value>(&text).is_ok_and(|json| json["order"]["version"] == 3));

@@ -108,6 +108,7 @@ mod tests {
             reason: "a test".to_owned(),
             previous: None,
             value: json!({}),
+            compiled: None,
         }
         .text(Name::Flags)
     }

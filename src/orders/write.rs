@@ -8,7 +8,8 @@ use serde_json::Value;
 use super::Name;
 use super::control::Control;
 use super::json::NUMBER_MAX;
-use super::order::{BY_MAX, Damage, Order, REASON_MAX, TEXT_MAX, checksum, says_why};
+use super::order::{BY_MAX, Damage, Order, REASON_MAX, checksum, says_why, text_max};
+use super::published;
 use super::tenants::Tenants;
 use crate::clock::Instant;
 use crate::config::keys::Shape;
@@ -136,7 +137,9 @@ pub fn check(proposal: &Proposal) -> Result<(), Refusal> {
         Name::Tenants => {
             Tenants::read(&proposal.value).map(drop).map_err(|problem| Refusal::Unusable(format!("value: {problem}")))
         }
-        Name::Flags | Name::Kill | Name::Phase | Name::Tokens => Ok(()),
+        Name::Flags => published::compiled(&proposal.value).map(drop).map_err(Refusal::Unusable),
+        Name::Kill => published::check_kill(&proposal.value).map_err(Refusal::Unusable),
+        Name::Phase | Name::Tokens => Ok(()),
     }
 }
 
@@ -210,6 +213,10 @@ fn written_above(
     if version >= NUMBER_MAX {
         return Err(Refusal::Exhausted);
     }
+    let compiled = match proposal.name {
+        Name::Flags => Some(published::compiled(&proposal.value).map_err(Refusal::Unusable)?),
+        _ => None,
+    };
     let order = Order {
         version: version + 1,
         id,
@@ -218,10 +225,13 @@ fn written_above(
         reason: proposal.reason,
         previous: current.map(|text| checksum(text).to_owned()),
         value: proposal.value,
+        compiled,
     };
     let text = order.text(proposal.name);
-    if text.len() > TEXT_MAX {
-        return Err(Refusal::Unusable(format!("value is too long: the order would have {} bytes", text.len())));
+    let max = text_max(proposal.name);
+    if text.len() > max {
+        let problem = format!("value is too long: the order would have {} bytes, and {max} are the most", text.len());
+        return Err(Refusal::Unusable(problem));
     }
     Ok(Swap { expected: current.map(str::to_owned), text, order })
 }
@@ -240,7 +250,7 @@ mod tests {
     }
 
     fn decided(current: Option<&str>, condition: &str) -> Result<Swap, Refusal> {
-        decide(current, proposal(Name::Kill, condition, json!({"on": true})), NOW, 7)
+        decide(current, proposal(Name::Kill, condition, json!({"all": true})), NOW, 7)
     }
 
     #[test]
@@ -312,7 +322,7 @@ mod tests {
     #[test]
     fn what_is_no_object_is_refused() {
         for value in [json!(null), json!(true), json!("x"), json!([]), json!(7)] {
-            let refused = decide(None, proposal(Name::Flags, "*", value), NOW, 7);
+            let refused = decide(None, proposal(Name::Phase, "*", value), NOW, 7);
             assert_eq!(refused, Err(Refusal::Unusable("value must be an object".to_owned())));
         }
     }
@@ -322,7 +332,7 @@ mod tests {
     fn who_and_why_have_bounds() {
         let with = |by: &str, reason: &str| {
             let proposal =
-                Proposal { by: by.to_owned(), reason: reason.to_owned(), ..proposal(Name::Flags, "*", json!({})) };
+                Proposal { by: by.to_owned(), reason: reason.to_owned(), ..proposal(Name::Phase, "*", json!({})) };
             check(&proposal).is_ok()
         };
         assert!(with("ada", "<img src=x onerror=alert(1)>"));
@@ -354,7 +364,7 @@ mod tests {
     #[test]
     fn a_text_that_grew_too_long_is_refused() {
         let long = "\u{1}".repeat(20_000);
-        let refused = decide(None, proposal(Name::Flags, "*", json!({ "a": long })), NOW, 7);
+        let refused = decide(None, proposal(Name::Phase, "*", json!({ "a": long })), NOW, 7);
         assert!(matches!(refused, Err(Refusal::Unusable(problem)) if problem.contains("too long")));
     }
 }

@@ -266,6 +266,7 @@ mod tests {
                 reason: "a test".to_owned(),
                 previous: None,
                 value: json!({}),
+                compiled: None,
             };
             seen.look(name, Some(&order.text(name)));
             seen.verified(name, Instant(1_704_067_200_000));

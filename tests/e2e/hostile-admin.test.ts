@@ -61,7 +61,7 @@ async function warmUp({ ask }: Host): Promise<void> {
   }
   await ask(get("/audit?before=x"));
   await ask(get("/audit/verify?from=x"));
-  expect((await ask(put("flags", '{"value":{},"reason":"before"}'))).status).toBe(200);
+  expect((await ask(put("flags", '{"value":{"version":1},"reason":"before"}'))).status).toBe(200);
   expect((await ask(post("/kill", '{"reason":"before","flags":["a"]}'))).status).toBe(200);
 }
 
@@ -177,7 +177,12 @@ describe("F: browsers", () => {
   ])("H048: a write with a token from another page is refused: %j", async (headers) => {
     const title = JSON.stringify(headers);
     await suffer({ title, ...post("/kill", REASON, headers), status: [403], code: "CROSS_SITE" });
-    await suffer({ title, ...put("flags", '{"value":{},"reason":"x"}', headers), status: [403], code: "CROSS_SITE" });
+    await suffer({
+      title,
+      ...put("flags", '{"value":{"version":1},"reason":"x"}', headers),
+      status: [403],
+      code: "CROSS_SITE",
+    });
     for (const { name, ask } of hosts.all) {
       const read = await ask({ ...get("/audit"), headers: { ...authorized, ...headers } });
       expect([name, read.status, read.headers["access-control-allow-origin"]]).toStrictEqual([name, 200, undefined]);
@@ -265,18 +270,26 @@ describe("G: bodies", () => {
 
   test.each<Hostile>([
     { title: "none", ...put("flags", "{}", { "if-match": "" }), status: [400, 428] },
-    { title: "another", ...put("flags", '{"value":{},"reason":"x"}', { "if-match": '"99"' }), status: [412] },
-    { title: "a weak one", ...put("flags", '{"value":{},"reason":"x"}', { "if-match": 'W/"1"' }), status: [412] },
+    {
+      title: "another",
+      ...put("flags", '{"value":{"version":1},"reason":"x"}', { "if-match": '"99"' }),
+      status: [412],
+    },
+    {
+      title: "a weak one",
+      ...put("flags", '{"value":{"version":1},"reason":"x"}', { "if-match": 'W/"1"' }),
+      status: [412],
+    },
     {
       title: "a list of others",
-      ...put("flags", '{"value":{},"reason":"x"}', { "if-match": '"8", "9"' }),
+      ...put("flags", '{"value":{"version":1},"reason":"x"}', { "if-match": '"8", "9"' }),
       status: [412],
     },
     { title: "17 of them", ...put("flags", "{}", { "if-match": Array(17).fill('"1"').join(",") }), status: [400] },
     { title: "a star in a list", ...put("flags", "{}", { "if-match": '*, "1"' }), status: [400] },
     {
       title: "20 digits",
-      ...put("flags", '{"value":{},"reason":"x"}', { "if-match": '"99999999999999999999"' }),
+      ...put("flags", '{"value":{"version":1},"reason":"x"}', { "if-match": '"99999999999999999999"' }),
       status: [412],
     },
   ])("H070: If-Match: $title", async (hostile) => {
@@ -406,14 +419,16 @@ describe("L: at once, and too much", () => {
       const statuses: number[] = [];
       let limited: Answered | undefined;
       for (let sent = 0; sent < 500 && limited === undefined; sent += 10) {
-        const all = await Promise.all(Array.from({ length: 10 }, () => ask(put("flags", '{"value":{},"reason":"x"}'))));
+        const all = await Promise.all(
+          Array.from({ length: 10 }, () => ask(put("flags", '{"value":{"version":1},"reason":"x"}'))),
+        );
         statuses.push(...all.map(({ status }) => status));
         limited = all.find(({ status }) => status === 429);
       }
       expect(Number(limited?.headers["retry-after"]), `${name}: ${statuses.join()}`).toBeGreaterThan(0);
       for (const status of statuses) expect([200, 409, 412, 429, 503], name).toContain(status);
       const { value } = JSON.parse((await ask(get("/orders/flags"))).body) as { value: unknown };
-      expect(value).toStrictEqual({});
+      expect(value).toStrictEqual({ version: 1 });
       expect([name, (await ask(post("/kill", REASON))).status]).toStrictEqual([name, 200]);
       const verified = JSON.parse((await ask(get("/audit/verify"))).body) as { isWhole: boolean };
       expect([name, verified.isWhole]).toStrictEqual([name, true]);

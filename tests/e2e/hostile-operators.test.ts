@@ -89,7 +89,7 @@ beforeAll(async () => {
   });
   expect((await ask({ path: "/api/health" })).status).toBe(200);
   for (const name of ["kill", "flags"]) {
-    const body = JSON.stringify({ value: { features: [] }, reason: "before" });
+    const body = JSON.stringify({ value: { flags: [] }, reason: "before" });
     const headers = { ...authorized, "if-match": "*" };
     await ask({ method: "PUT", path: `/admin/api/orders/${name}`, headers, body });
   }

@@ -95,7 +95,7 @@ describe("background work", () => {
     for (const host of hosts.all) {
       // Nobody ran for days.
       await vaultOf(host).put(OLD_KEY, "an answer of three days ago");
-      expect([host.name, (await host.ask(put("flags", { a: true }))).status]).toStrictEqual([host.name, 200]);
+      expect([host.name, (await host.ask(put("flags", { version: 1 }))).status]).toStrictEqual([host.name, 200]);
       expect([host.name, (await host.ask(reset("before"))).status]).toStrictEqual([host.name, 200]);
       await Promise.all([host.tick(), host.tick(), host.tick()]);
       const once = await stored(host);
@@ -249,9 +249,12 @@ describe("a store that fails", () => {
     for (const host of hosts.all) {
       await vaultOf(host).cacheIs("refuses");
       for (const number of [1, 2, 3]) {
-        expect([host.name, (await host.ask(put("flags", { number }))).status]).toStrictEqual([host.name, 200]);
+        expect([host.name, (await host.ask(put("flags", { version: 1, revision: number }))).status]).toStrictEqual([
+          host.name,
+          200,
+        ]);
         const { value } = json(await host.ask(get("/orders/flags?cached=true")));
-        expect([host.name, value]).toStrictEqual([host.name, { number }]);
+        expect([host.name, value]).toStrictEqual([host.name, { version: 1, revision: number }]);
       }
       await vaultOf(host).cacheIs("well");
       await expectWhole(host);

@@ -44,7 +44,7 @@ beforeAll(async () => {
   for (const host of hosts.all) {
     const { name, ask } = host;
     expect((await ask({ path: "/api/health" })).status).toBe(200);
-    const body = JSON.stringify({ value: { features: [] }, reason: "before" });
+    const body = JSON.stringify({ value: { flags: [] }, reason: "before" });
     const headers = { ...authorized, "if-match": "*" };
     const put = await ask({ method: "PUT", path: "/admin/api/orders/kill", headers, body });
     expect([put.status, name]).toStrictEqual([200, name]);

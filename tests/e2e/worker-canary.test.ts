@@ -106,7 +106,7 @@ async function askEverything(worker: string): Promise<void> {
     headers: json,
     body: `{"token":"${SECRETS.stranger}"`,
   });
-  const order = JSON.stringify({ value: { features: [] }, reason: "canary" });
+  const order = JSON.stringify({ value: { flags: [] }, reason: "canary" });
   await ask(worker, "/admin/api/orders/kill", { method: "PUT", headers: json, body: order });
 }
 

@@ -83,7 +83,7 @@ describe("an operator", () => {
   test("gives an order, and replaces it who has read it", async () => {
     const before = await ask("kill");
     expect([before.status, before.headers.get("etag")]).toEqual([200, '"0"']);
-    const first = await put("kill", '"0"', { features: ["cache"] });
+    const first = await put("kill", '"0"', { flags: ["cache"] });
     expect([first.status, first.headers.get("etag")]).toEqual([200, '"1"']);
     expect(await (await ask("kill")).json()).toStrictEqual({
       name: "kill",
@@ -91,7 +91,7 @@ describe("an operator", () => {
       updatedAt: expect.stringMatching(/^\d{4}-\d\d-\d\dT/),
       by: "admin",
       reason: "a test",
-      value: { features: ["cache"] },
+      value: { flags: ["cache"] },
     });
     expect((await put("kill", '"1"', {})).status).toBe(200);
     const late = await put("kill", '"1"', {});
@@ -120,7 +120,9 @@ describe("an operator", () => {
   });
 
   test("of many at once one wins each time, and the others are told", async () => {
-    const answers = await Promise.all(Array.from({ length: 20 }, (_, index) => put("flags", '"0"', { index })));
+    const answers = await Promise.all(
+      Array.from({ length: 20 }, (_, index) => put("flags", '"0"', { version: 1, revision: index })),
+    );
     const statuses = answers.map(({ status }) => status).sort();
     expect(statuses[0]).toBe(200);
     expect(statuses.slice(1).every((status) => status === 409 || status === 412)).toBe(true);

@@ -153,7 +153,7 @@ impl World {
             1 => ("POST", "/circuits/primary/reset", json!({ "reason": reason })),
             2 => ("POST", "/pools/primary/drain", json!({ "reason": reason })),
             3 => ("POST", "/circuits/primary/hold", json!({ "reason": reason, "state": "open" })),
-            _ => ("PUT", "/orders/flags", json!({ "reason": reason, "value": { "writer": flag } })),
+            _ => ("PUT", "/orders/flags", json!({ "reason": reason, "value": { "version": 1, "kill": [flag] } })),
         };
         let version = self.store.order(Name::Flags).map_or(0, |order| order.version);
         let headers = [

@@ -82,7 +82,7 @@ impl Isolate {
             _ if is_write => {
                 let mut writers = self.known.1.clone();
                 writers.push(json!(format!("{}:{}", self.number, self.signed)));
-                let body = json!({"value": {"writers": writers}, "reason": "a law"}).to_string();
+                let body = json!({"value": {"version": 1, "kill": writers}, "reason": "a law"}).to_string();
                 let headers = [("if-match", self.known.0.as_str()), ("content-type", "application/json")];
                 (true, routes::begin(&request("PUT", "", &headers, body), &mut cx))
             }
@@ -103,7 +103,7 @@ impl Isolate {
         }
         self.signed += usize::from(is_write);
         self.seen.push(document["version"].as_u64().unwrap());
-        let writers = document["value"]["writers"].as_array().cloned().unwrap_or_default();
+        let writers = document["value"]["kill"].as_array().cloned().unwrap_or_default();
         self.known = (response.header("etag").unwrap().to_owned(), writers);
     }
 }
@@ -152,7 +152,7 @@ proptest! {
         let text = stores.strong.get(KEY).cloned();
         let order = text.as_deref().map(|text| Order::read(Name::Flags, text).unwrap());
         let mut writers: Vec<String> = order
-            .map(|order| order.value["writers"].as_array().unwrap().iter().map(Value::to_string).collect())
+            .map(|order| order.value["kill"].as_array().unwrap().iter().map(Value::to_string).collect())
             .unwrap_or_default();
         prop_assert_eq!(writers.len() as u64, count, "each order holds what those before it held");
         writers.sort();

@@ -71,7 +71,11 @@ export class Follower {
     this.#platform = platform;
     this.#lookedAt = source.looksFirst ? 0 : platform.now();
     const now = () => platform.now();
-    const found = (what: Found, askedAtMs: number) => this.#take(what, askedAtMs);
+    const found = (what: Found, askedAtMs: number) => {
+      this.#take(what, askedAtMs);
+      // Whatever told of it is a request, which what is begun here belongs to.
+      if (what.hasMore === true && !this.#isRunning(now())) this.#platform.waitUntil(this.#begin());
+    };
     this.#stop = source.listen?.(() => this.#held, now, found);
   }
 

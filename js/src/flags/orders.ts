@@ -15,6 +15,8 @@ export interface NewerOrder {
   readonly by: string;
   readonly reason: string;
   readonly value: Record<string, unknown>;
+  /** Of flags: the snapshot that their document was compiled to when it was published, in base64. */
+  readonly compiled?: string | null;
 }
 
 /** What came of a look. */
@@ -24,6 +26,8 @@ export interface Found {
   readonly problem?: string;
   /** Whether what is held, with what is newer, is all that there is. */
   readonly isCurrent: boolean;
+  /** Whether there is more, which a look will find. */
+  readonly hasMore?: boolean;
 }
 
 /** What is held is what there is. */
@@ -35,7 +39,7 @@ export const HEAD = "audit/head";
 export const keyOf = (name: FlagOrder): string => `orders/${name}`;
 
 /** Texts that are longer are no orders: as src/orders has it, and too long to be looked at. */
-const TEXT_MAX = 80_000;
+const TEXT_MAX = 1_500_000;
 
 type Judged =
   | ({ found: "newer" } & NewerOrder)

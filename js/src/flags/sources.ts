@@ -147,13 +147,13 @@ class StrongSource implements Source {
     }
   }
 
-  /** Judges what was read by its head, which is not looked at again if all of it can be used. */
-  protected take(head: string, texts: Partial<Record<FlagOrder, string | null>>, held: Held) {
+  /** Judges what was read by its head, which is not looked at again if it was all and can be used. */
+  protected take(head: string, texts: Partial<Record<FlagOrder, string | null>>, held: Held, isAll = true) {
     const found = judged(texts, head, held);
     const marks = marksOf(head);
     // A head that names less than is held is an old one: of a replica, or of a backup that was put back.
     const isOld = NAMES.some((name) => (marks?.[name] ?? 0) < held[name]);
-    if (found.isCurrent && !isOld) this.known = head;
+    if (found.isCurrent && !isOld && isAll) this.known = head;
     const problem = found.isAhead ? "an order is not the one that the head of the audit log names" : found.problem;
     return { ...found, ...(problem !== undefined && { problem }), isCurrent: found.isCurrent && !isOld };
   }
@@ -191,9 +191,10 @@ class DatabaseSource extends StrongSource {
     super(store, every, byRoundTrips(store.name, riding, every));
     this.#database = database;
     this.#everyMs = riding;
-    // Nothing is answered while the head is the one that is known; otherwise all that flags need of it, at once.
+    // Nothing is answered while the head is the one that is known; otherwise what is killed, at once. Flags are long: they are
+    // looked for behind the request.
     this.#sql =
-      `SELECT key, text FROM ${store.table} WHERE key IN ('${HEAD}', '${keyOf("flags")}', '${keyOf("kill")}') AND ` +
+      `SELECT key, text FROM ${store.table} WHERE key IN ('${HEAD}', '${keyOf("kill")}') AND ` +
       `(SELECT substr(text, 1, ${MARK_LENGTH}) FROM ${store.table} WHERE key = '${HEAD}') IS NOT ?`;
   }
 
@@ -221,14 +222,13 @@ class DatabaseSource extends StrongSource {
           const texts = new Map(rows.map(({ key, text }) => [String(key), String(text)]));
           const head = texts.get(HEAD);
           // A look finds out what is there.
-          if (head === undefined) return;
-          const own = held();
+          if (head === undefined) return found({ newer: {}, isCurrent: false, hasMore: true }, nowMs);
           const marks = marksOf(head) ?? {};
-          const newer = NAMES.filter((name) => (marks[name] ?? 0) > own[name]);
-          found(
-            this.take(head, Object.fromEntries(newer.map((name) => [name, texts.get(keyOf(name)) ?? null])), own),
-            nowMs,
-          );
+          const own = held();
+          const hasMore = (marks.flags ?? 0) > own.flags;
+          const isKilled = (marks.kill ?? 0) > own.kill;
+          const taken = this.take(head, isKilled ? { kill: texts.get(keyOf("kill")) ?? null } : {}, own, !hasMore);
+          found({ ...taken, isCurrent: taken.isCurrent && !hasMore, hasMore }, nowMs);
         },
         failed: () => {
           this.#refusedUntil = nowMs + REFUSED_MS;

@@ -130,6 +130,10 @@ fn outcome(response: &Response) -> (u16, String) {
     (response.status, json_of(response)["code"].as_str().unwrap_or_default().to_owned())
 }
 
+fn revised(revision: u64) -> Value {
+    json!({"version": 1, "revision": revision})
+}
+
 #[test]
 fn an_order_that_nobody_gave_has_version_0() {
     let mut host = Host::new();
@@ -144,10 +148,38 @@ fn an_order_that_nobody_gave_has_version_0() {
     assert_eq!(host.get("config/x", "").status, 404);
 }
 
+/// A document is checked before it is written, and written with the snapshot that isolates load.
+#[test]
+fn flags_are_compiled_when_they_are_published() {
+    let mut host = Host::new();
+    let faulty = json!({"version": 1, "flags": {"new": {"rules": [{"rollout": 500, "serve": "on"}]}}});
+    let refused = host.put("flags", "*", faulty);
+    assert_eq!(outcome(&refused), (422, "ORDER_UNUSABLE".to_owned()));
+    let detail = json_of(&refused)["detail"].as_str().unwrap_or_default().to_owned();
+    assert!(detail.contains("value: flags.new.rules[0].rollout"), "{detail}");
+    assert!(host.asked.is_empty());
+    // As large as a thousand flags are.
+    let flag = json!({"rules": [{"if": [{"attr": "country", "in": ["DE", "FR", "NL", "PL", "AT"]}], "rollout": 25, "serve": "on"}]});
+    let many: serde_json::Map<String, Value> =
+        (0..1_000).map(|at| (format!("a-flag-of-somebody-{at}"), flag.clone())).collect();
+    let document = json!({"version": 1, "flags": many});
+    assert!(document.to_string().len() > 100_000);
+    assert_eq!(host.put("flags", "*", document.clone()).status, 200);
+    let order = Order::read(Name::Flags, &host.strong["orders/flags"]).unwrap();
+    assert_eq!(order.value, document);
+    let table = crate::orders::published::table(&order.compiled.unwrap()).unwrap();
+    assert_eq!(table.all().len(), 1_000);
+    // And what replaces it keeps it.
+    assert_eq!(host.put("flags", "\"1\"", revised(2)).status, 200);
+    assert!(Order::read(Name::Flags, &host.strong["history/flags/0000000000000001"]).is_ok());
+    let mistyped = host.put("kill", "*", json!({"al": true}));
+    assert_eq!(outcome(&mistyped), (422, "ORDER_UNUSABLE".to_owned()));
+}
+
 #[test]
 fn who_writes_reads_it_back_with_the_next_version() {
     let mut host = Host::new();
-    let first = host.put("kill", "\"0\"", json!({"features": ["cache"]}));
+    let first = host.put("kill", "\"0\"", json!({"flags": ["cache"]}));
     assert_eq!((first.status, first.header("etag")), (200, Some("\"1\"")));
     let second = host.put("kill", "\"1\"", json!({}));
     assert_eq!((second.status, second.header("etag")), (200, Some("\"2\"")));
@@ -162,9 +194,9 @@ fn who_writes_reads_it_back_with_the_next_version() {
 #[test]
 fn a_write_says_what_it_replaces() {
     let mut host = Host::new();
-    assert_eq!(host.put("flags", "*", json!({})).status, 200);
-    assert_eq!(host.put("flags", "*", json!({"a": 1})).status, 200);
-    let wrong = host.put("flags", "\"1\"", json!({}));
+    assert_eq!(host.put("flags", "*", revised(0)).status, 200);
+    assert_eq!(host.put("flags", "*", revised(1)).status, 200);
+    let wrong = host.put("flags", "\"1\"", revised(0));
     assert_eq!((outcome(&wrong), wrong.header("etag")), ((412, "ORDER_CHANGED".to_owned()), Some("\"2\"")));
     assert_eq!((&json_of(&wrong)["expectedVersion"], &json_of(&wrong)["currentVersion"]), (&json!(1), &json!(2)));
     assert_eq!(wrong.header("content-type"), Some("application/problem+json"));
@@ -197,10 +229,10 @@ fn a_swap_whose_answer_was_lost_is_looked_up() {
     let done = host.put("kill", "\"0\"", json!({}));
     assert_eq!((done.status, done.header("etag")), (200, Some("\"1\"")));
     host.loses_swap = Some(false);
-    let unknown = host.put("kill", "\"1\"", json!({"on": true}));
+    let unknown = host.put("kill", "\"1\"", json!({"all": true}));
     assert_eq!(outcome(&unknown), (503, "OUTCOME_UNKNOWN".to_owned()));
     assert_eq!(json_of(&unknown)["currentVersion"], json!(1));
-    assert_eq!(host.put("kill", "\"1\"", json!({"on": true})).status, 200);
+    assert_eq!(host.put("kill", "\"1\"", json!({"all": true})).status, 200);
 }
 
 #[test]
@@ -274,10 +306,15 @@ fn bodies_that_are_no_orders_are_refused_before_the_store_is_asked() {
     }
     assert_eq!(host.put("config", "*", json!({"retry": {"prototype": 1}})).status, 422);
     assert!(host.asked.is_empty(), "{:?}", host.asked);
-    let long = json!({"value": {"a": "b".repeat(70_000)}, "reason": "x"}).to_string();
+    let long = json!({"value": {"a": "b".repeat(FLAGS_BODY_MAX)}, "reason": "x"}).to_string();
     assert_eq!(host.ask(&put("flags", Some("*"), &long)).status, 413);
+    let long = json!({"value": {"a": "b".repeat(70_000)}, "reason": "x"}).to_string();
+    assert_eq!(host.ask(&put("phase", Some("*"), &long)).status, 413);
     let refused = table.len() as u64 + 1;
-    assert_eq!(host.counts(), [("/orders/flags", true, 4, refused), ("/orders/config", true, 4, 1)]);
+    assert_eq!(
+        host.counts(),
+        [("/orders/flags", true, 4, refused), ("/orders/config", true, 4, 1), ("/orders/phase", true, 4, 1)]
+    );
 }
 
 /// H018 and H024: who is not let in learns nothing of what is there, and is counted.
@@ -361,7 +398,7 @@ fn who_knows_the_version_already_is_told_so() {
 #[test]
 fn the_cache_follows_and_is_read_instead_of_the_store() {
     let mut host = Host::with_cache();
-    host.put("flags", "*", json!({"a": 1}));
+    host.put("flags", "*", revised(1));
     assert_eq!(host.cache.as_ref().map(|cache| &cache["orders/flags"]), host.strong.get("orders/flags"));
     host.asked.clear();
     assert_eq!(json_of(&host.get("flags", "cached=true"))["version"], 1);
@@ -371,9 +408,9 @@ fn the_cache_follows_and_is_read_instead_of_the_store() {
 #[test]
 fn a_reader_of_the_cache_never_goes_back() {
     let mut host = Host::with_cache();
-    host.put("flags", "*", json!({"a": 1}));
+    host.put("flags", "*", revised(1));
     let old = host.strong["orders/flags"].clone();
-    host.put("flags", "*", json!({"a": 2}));
+    host.put("flags", "*", revised(2));
     for cached in [Some(old.clone()), None, Some("{".to_owned())] {
         let cache = host.cache.as_mut().unwrap();
         match cached {
@@ -392,9 +429,9 @@ fn a_reader_of_the_cache_never_goes_back() {
 #[test]
 fn an_order_whose_writer_died_before_the_cache_heard_of_it_is_found_within_a_minute() {
     let mut host = Host::with_cache();
-    host.put("flags", "*", json!({"a": 1}));
+    host.put("flags", "*", revised(1));
     let mut other = Host { strong: host.strong.clone(), ..Host::new() };
-    other.put("flags", "*", json!({"a": 2}));
+    other.put("flags", "*", revised(2));
     host.strong = other.strong;
     host.now += 59_999;
     assert_eq!(json_of(&host.get("flags", "cached=true"))["version"], 1);
