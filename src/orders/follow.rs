@@ -97,6 +97,8 @@ pub struct Follow {
     looked_at: Option<Instant>,
     /// When the strong store was asked itself.
     asked_at: Option<Instant>,
+    /// When the strong store was last asked and what was seen was all that there was.
+    confirmed_at: Option<Instant>,
     /// When all orders were read without a head.
     recovered_at: Option<Instant>,
     /// The read cache may not have the head that this isolate has written, and when it was last told.
@@ -115,6 +117,12 @@ impl Follow {
     #[must_use]
     pub const fn problem(&self) -> Option<&'static str> {
         self.problem
+    }
+
+    /// When the strong store was last asked and what was seen here was the newest of each order; `None` if that never was.
+    #[must_use]
+    pub const fn confirmed_at(&self) -> Option<Instant> {
+        self.confirmed_at
     }
 
     /// This isolate has written an order: who follows by way of the read cache is to be told.
@@ -164,7 +172,7 @@ fn look(cx: &mut Cx<'_>) -> Next {
     let question = if is_cached { Question::ReadCached { key } } else { Question::Read { key } };
     Next::ask(question, move |answer, cx| match answer {
         Answer::Text(text) => match text.as_deref().and_then(Head::read) {
-            Some(head) => read_newer(head, cx),
+            Some(head) => read_newer(head, !is_cached, cx),
             // The next write mends it.
             None if !is_cached => read_all(text.is_some(), cx),
             None => Next::Done,
@@ -199,8 +207,12 @@ fn read_all(is_damaged: bool, cx: &mut Cx<'_>) -> Next {
 }
 
 /// Reads the orders that the head has in newer versions than were seen here.
-fn read_newer(head: Head, cx: &mut Cx<'_>) -> Next {
+fn read_newer(head: Head, is_strong: bool, cx: &mut Cx<'_>) -> Next {
     let seen = cx.monitor.orders_mut();
+    let named = |name: Name| head.orders.get(name.text()).map_or(0, |mark| mark.version);
+    // A head that names less than was seen is an old one.
+    let is_old = Name::ALL.into_iter().any(|name| seen.newest(name).is_some_and(|order| order.version > named(name)));
+    let is_telling = is_strong && !is_old;
     let newer: Vec<(Name, Mark)> = Name::ALL
         .into_iter()
         .filter_map(|name| Some((name, head.orders.get(name.text())?.clone())))
@@ -209,6 +221,9 @@ fn read_newer(head: Head, cx: &mut Cx<'_>) -> Next {
     if newer.is_empty() {
         let follow = cx.monitor.follow_mut();
         follow.problem = follow.disobeyed;
+        if is_telling {
+            follow.confirmed_at = follow.asked_at;
+        }
         return obey(cx);
     }
     let keys = newer.iter().map(|(name, _)| name.key()).collect();
@@ -222,6 +237,10 @@ fn read_newer(head: Head, cx: &mut Cx<'_>) -> Next {
                 Err(NotTaken::Ahead) => ahead.extend(text.map(|text| (name, text))),
                 Err(NotTaken::Wrong(wrong)) => problem = problem.or(Some(wrong)),
             }
+        }
+        if is_telling && problem.is_none() && ahead.is_empty() {
+            let follow = cx.monitor.follow_mut();
+            follow.confirmed_at = follow.asked_at;
         }
         take_ahead(ahead, problem, cx)
     })

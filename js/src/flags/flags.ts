@@ -1,5 +1,6 @@
 // `createFlags`: where definitions come from, what holds, and who hears of a change.
 
+import { bytesOfBase64 } from "../hrana/base64.ts";
 import { platform as thisPlatform, variables } from "../platform/platform.ts";
 import type { Store } from "../store/store.ts";
 import type { StrongStore } from "../store/strong.ts";
@@ -27,6 +28,8 @@ interface SeenOrder {
 export interface FlagOrders {
   readonly orders: { readonly flags?: SeenOrder; readonly kill?: SeenOrder };
   on(event: "order", listener: (name: string, order: SeenOrder) => unknown): () => void;
+  /** Tells when those were known to be all that there is, in milliseconds since the epoch. */
+  on(event: "verified", listener: (atMs: number) => unknown): () => void;
 }
 
 export interface FlagsOptions {
@@ -130,7 +133,13 @@ export class Flags {
       if (bundle !== undefined) this.#follower.begin(bundle.versions);
     }
     if (monitor === undefined) return;
-    this.#stop = monitor.on("order", (name, order) => this.#ordered(name, order));
+    const ends = [
+      monitor.on("verified", (atMs) => this.#engine.confirm(atMs)),
+      monitor.on("order", (name, order) => this.#ordered(name, order)),
+    ];
+    this.#stop = () => {
+      for (const end of ends) end();
+    };
     const { flags, kill } = monitor.orders;
     if (flags !== undefined) this.#ordered("flags", flags);
     if (kill !== undefined) this.#ordered("kill", kill);
@@ -286,6 +295,21 @@ export class Flags {
     }
   }
 
+  /** Takes what was published: its snapshot, or its document where another release has made that. Who took it all confirms it. */
+  #published(document: object, compiled: string | null | undefined): void {
+    const { edition } = this.#engine;
+    try {
+      if (typeof compiled === "string") {
+        this.#take({ ...edition, definitions: new Uint8Array(bytesOfBase64(compiled)) });
+        return;
+      }
+    } catch {
+      // The document says why, if it is to blame.
+    }
+    this.#take({ ...edition, definitions: JSON.stringify(document) });
+  }
+
+  /** Takes what is off by an order, all of it or nothing. */
   #killOrdered({ all, flags = [] }: Record<string, unknown>): void {
     this.#kill({ ...this.#killed, ordered: all === true ? true : (flags as readonly string[]) });
   }
@@ -313,10 +337,9 @@ export class Flags {
 
   #host(): FollowerHost {
     return {
-      take: (name, { value }) => {
+      take: (name, { value, compiled }) => {
         if (name === "kill") this.#killOrdered(value);
-        // It is confirmed when all that there is was taken.
-        else this.#take({ ...this.#engine.edition, definitions: JSON.stringify(value) });
+        else this.#published(value, compiled);
       },
       confirmed: (atMs) => this.#engine.confirm(atMs),
       refused: (error) => {

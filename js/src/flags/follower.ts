@@ -54,7 +54,9 @@ export class Follower {
   /** Versions that were refused: nothing is current that they would replace. */
   readonly #refused = new Set<FlagOrder>();
   readonly #stop: (() => void) | undefined;
-  #lookedAt: number;
+  #lookedAt = 0;
+  /** Since when no look was due; undefined until somebody asks: where others tell of orders, the first look waits for them. */
+  #waitsSince: number | undefined;
   #confirmedAt = 0;
   /** When somebody asked who found it current: later than it is confirmed for where what is read may be old. */
   #verifiedAt = 0;
@@ -69,7 +71,7 @@ export class Follower {
     this.#source = source;
     this.#host = host;
     this.#platform = platform;
-    this.#lookedAt = source.looksFirst ? 0 : platform.now();
+    if (source.looksFirst) this.#waitsSince = 0;
     const now = () => platform.now();
     const found = (what: Found, askedAtMs: number) => {
       this.#take(what, askedAtMs);
@@ -97,7 +99,8 @@ export class Follower {
   /** Begins a look if one is due and none is out. */
   due(background?: Background): void {
     const now = this.#platform.now();
-    if (!this.#isPast(this.#lookedAt, now) || this.#isRunning(now)) return;
+    this.#waitsSince ??= now;
+    if (!this.#isPast(this.#waitsSince, now) || this.#isRunning(now)) return;
     const work = this.#begin();
     if (background === undefined) this.#platform.waitUntil(work);
     else background.waitUntil(work);
@@ -146,6 +149,7 @@ export class Follower {
   #begin(failed: (error: unknown) => void = () => {}): Promise<void> {
     const began = this.#platform.now();
     this.#lookedAt = began;
+    this.#waitsSince = began;
     this.#runsUntil = began + LOOK_MS;
     const work = this.#look(began, failed).finally(() => {
       if (this.#running === work) this.#running = undefined;
@@ -207,7 +211,7 @@ export class Follower {
       this.#host.confirmed(at);
     }
     // What came along with something else stands for a look.
-    if (askedAtMs > this.#lookedAt) this.#lookedAt = askedAtMs;
+    this.#waitsSince = Math.max(this.#waitsSince ?? 0, askedAtMs);
     if (!this.#isStale) return;
     this.#isStale = false;
     this.#host.fresh();

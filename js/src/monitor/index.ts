@@ -36,6 +36,6 @@ export {
   type MonitorOptions,
   type MonitorTelemetry,
 } from "./monitor.ts";
-export type { OrderListener, OrderName, SeenOrder, SeenOrders } from "./orders.ts";
+export type { OrderListener, OrderName, SeenOrder, SeenOrders, VerifiedListener } from "./orders.ts";
 export { MonitorRestartedError } from "./restarted.ts";
 export type { Watchable, WatchedClient, WatchedControls, WatchedGuard, WatchedTenants } from "./watched.ts";

@@ -10,11 +10,11 @@ import { type Change, checkChanges, type StrongStore } from "./strong.ts";
 
 type Value = string | number | null;
 
-/** One statement. `seawall` is read by our own client only. */
+/** One statement. `seawall` is read by our own client only: past its breaker, and past what it has kept of earlier answers. */
 export interface LibsqlStatement {
   sql: string;
   args: Value[];
-  seawall: { useCircuitBreaker: false };
+  seawall: { useCircuitBreaker: false; cache: false };
 }
 
 /** The part of a client that is used: of `@libsql/client`, or of ours. */
@@ -262,7 +262,7 @@ function listOf(item: string, count: number): string {
 }
 
 function plain(sql: string, args: Value[]): LibsqlStatement {
-  return { sql, args, seawall: { useCircuitBreaker: false } };
+  return { sql, args, seawall: { useCircuitBreaker: false, cache: false } };
 }
 
 function untilOf(ttlSeconds: number): number {
