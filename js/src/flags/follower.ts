@@ -66,6 +66,7 @@ export class Follower {
   /** The look in flight, and until when it counts as one: who began it may be gone. */
   #running: Promise<void> | undefined;
   #runsUntil = 0;
+  #looks = 0;
 
   constructor(source: Source, host: FollowerHost, platform: Platform) {
     this.#source = source;
@@ -142,7 +143,7 @@ export class Follower {
   }
 
   #isRunning(now: number): boolean {
-    return this.#running !== undefined && now < this.#runsUntil;
+    return now < this.#runsUntil;
   }
 
   /** Never rejects. */
@@ -151,8 +152,11 @@ export class Follower {
     this.#lookedAt = began;
     this.#waitsSince = began;
     this.#runsUntil = began + LOOK_MS;
+    this.#looks += 1;
+    const own = this.#looks;
+    // The store may be a client whose layers are flags: what it asks meanwhile begins no other look.
     const work = this.#look(began, failed).finally(() => {
-      if (this.#running === work) this.#running = undefined;
+      if (this.#looks === own) this.#runsUntil = 0;
     });
     this.#running = work;
     return work;
