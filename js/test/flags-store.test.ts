@@ -2,6 +2,7 @@
 import { describe, expect, test, vi } from "vitest";
 import { Flags, type FlagsOptions } from "../src/flags/flags.ts";
 import { createFlags, FlagsRefusedError } from "../src/flags/index.ts";
+import type { Passenger } from "../src/hrana/piggyback.ts";
 import { createMonitor } from "../src/monitor/index.ts";
 import { platform as thisPlatform } from "../src/platform/platform.ts";
 import { memoryStore, strongMemoryStore } from "../src/store/memory.ts";
@@ -364,6 +365,125 @@ describe("a cache of orders", () => {
     await flags.refresh();
     expect([flags.revision, ask("limit")]).toStrictEqual([8, false]);
     expect(new Set(reads)).toStrictEqual(new Set(["seawall/orders/flags", "seawall/orders/kill"]));
+  });
+});
+
+describe("a database that is asked anyway", () => {
+  /** A database whose requests a test makes up: each asks what rides along, if something does, and answers as the store would. */
+  function databaseOver(store: StrongStore) {
+    let passenger: Passenger = () => undefined;
+    const database = {
+      execute: () => Promise.reject(new Error("nobody asks it")),
+      batch: () => Promise.reject(new Error("nobody asks it")),
+      seawall: {
+        piggyback(own: Passenger) {
+          passenger = own;
+          return () => {
+            passenger = () => undefined;
+          };
+        },
+      },
+    };
+    const rowsOf = async (known: unknown, change: (rows: Row[]) => Row[]) => {
+      const head = await store.read("audit/head");
+      if ((head?.slice(0, 105) ?? null) === known) return [];
+      const kill = await store.read("orders/kill");
+      return change([
+        { key: "audit/head", text: head },
+        { key: "orders/kill", text: kill },
+      ]);
+    };
+    /** Sends a request. Returns whether something rode along. */
+    const send = async ({ isRefused = false, change = (rows: Row[]) => rows } = {}) => {
+      const question = passenger();
+      if (question === undefined) return false;
+      const { args } = question.statement as unknown as { args: unknown[] };
+      if (isRefused) question.failed(new Error("no such table: t"));
+      else question.answered({ rows: await rowsOf(args[0], change) } as never);
+      return true;
+    };
+    return { options: { database: database as never, store: { ...store, table: "t" } as never }, send };
+  }
+  type Row = { key: string; text: string | null };
+
+  test("one request in a tenth of a second asks; one that was refused is the last for five seconds", async () => {
+    const real = strongMemoryStore();
+    const { store, reads } = watched(real);
+    const { options, send } = databaseOver(store);
+    const { flags: order, kill } = operators(real);
+    const { flags, clock, works, ask } = flagsAt({ ...options, definitions: documentOf(1) });
+    const sentAt = (ms: number, how = {}) => {
+      clock.nowMs = NOW + ms;
+      return send(how);
+    };
+    expect([await sentAt(0), await sentAt(99), await sentAt(100, { isRefused: true })]).toStrictEqual([
+      true,
+      false,
+      true,
+    ]);
+    expect([await sentAt(200), await sentAt(5_099), await sentAt(5_100)]).toStrictEqual([false, false, true]);
+    // Where there are no orders, what was bundled is all that there is.
+    expect(flags.following).toMatchObject({ confirmedAtMs: NOW + 5_100, lookedAtMs: 0 });
+    await order(documentOf(7));
+    await kill(["banner"]);
+    reads.length = 0;
+    await sentAt(5_200);
+    // The kill holds already; the document is looked for once.
+    expect([ask(), ask("limit"), flags.revision, works.length]).toStrictEqual([false, true, 1, 1]);
+    await Promise.all(works.splice(0));
+    expect(flags.revision).toBe(7);
+    // The rider's own, and those of the look.
+    expect(reads).toStrictEqual(["audit/head", "orders/kill", "audit/head", "orders/flags"]);
+    await sentAt(5_300);
+    expect(flags.following).toMatchObject({ confirmedAtMs: NOW + 5_300, versions: { flags: 1, kill: 1 } });
+    // Nobody looks while requests tell; ten seconds without any are too long.
+    for (const [ms, looks] of [
+      [15_299, 0],
+      [15_300, 1],
+    ] as const) {
+      clock.nowMs = NOW + ms;
+      ask();
+      expect(works.length).toBe(looks);
+    }
+    flags.close();
+    expect(await sentAt(60_000)).toBe(false);
+  });
+
+  test("garbage that comes along is not taken, and what cannot be taken is not looked for with each request", async () => {
+    const real = strongMemoryStore();
+    const { store, faults } = watched(real);
+    const { options, send } = databaseOver(store);
+    const { flags: order, kill } = operators(real);
+    const { flags, clock, works, ask } = flagsAt({ ...options, piggybackIntervalMs: 0, definitions: documentOf(1) });
+    const sent = async (change: (rows: Row[]) => Row[]) => {
+      clock.nowMs += 1;
+      await send({ change });
+      await Promise.all(works.splice(0));
+    };
+    await kill(["banner"]);
+    for (const text of ["", "null", "{}", "x".repeat(2_000_000)]) {
+      await sent(([head, order]) => [{ key: "audit/head", text }, order as Row].slice(0, head === undefined ? 0 : 2));
+      await sent(() => [{ key: "orders/kill", text }]);
+      expect([ask(), flags.following?.confirmedAtMs]).toStrictEqual([true, 0]);
+    }
+    const refused: string[] = [];
+    flags.on("refused", ({ error }) => refused.push(error.message));
+    await sent(([head]) => [head as Row, { key: "orders/kill", text: "garbage" }]);
+    expect([ask(), refused.length, flags.following?.versions.kill]).toStrictEqual([true, 1, 0]);
+    await sent((rows) => rows);
+    expect([ask(), flags.following?.versions.kill]).toStrictEqual([false, 1]);
+    await order(documentOf(7));
+    let looks = 0;
+    faults.answer = (key) => {
+      if (key !== "orders/flags") return undefined;
+      looks += 1;
+      return Promise.resolve("garbage");
+    };
+    for (let i = 0; i < 5; i += 1) await sent((rows) => rows);
+    expect([looks, flags.revision]).toStrictEqual([1, 1]);
+    faults.answer = undefined;
+    await flags.refresh();
+    expect(flags.revision).toBe(7);
   });
 });
 

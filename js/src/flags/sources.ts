@@ -207,6 +207,7 @@ class DatabaseSource extends StrongSource {
 
   listen(held: () => Held, now: () => number, found: (found: Found, askedAtMs: number) => void): () => void {
     let askedAt = Number.NEGATIVE_INFINITY;
+    let lookedFor: string | undefined;
     return this.#database.seawall.piggyback(() => {
       const nowMs = now();
       // A clock that stepped back asks.
@@ -221,14 +222,17 @@ class DatabaseSource extends StrongSource {
           if (rows.length === 0) return found(CURRENT, nowMs);
           const texts = new Map(rows.map(({ key, text }) => [String(key), String(text)]));
           const head = texts.get(HEAD);
-          // A look finds out what is there.
-          if (head === undefined) return found({ newer: {}, isCurrent: false, hasMore: true }, nowMs);
-          const marks = marksOf(head) ?? {};
+          const marks = head === undefined ? undefined : marksOf(head);
+          // The next look finds out what is there instead.
+          if (head === undefined || marks === undefined) return;
           const own = held();
-          const hasMore = (marks.flags ?? 0) > own.flags;
+          const isNewer = (marks.flags ?? 0) > own.flags;
+          // Once for each head: what cannot be taken is not looked for with every request.
+          const hasMore = isNewer && head !== lookedFor;
+          if (hasMore) lookedFor = head;
           const isKilled = (marks.kill ?? 0) > own.kill;
-          const taken = this.take(head, isKilled ? { kill: texts.get(keyOf("kill")) ?? null } : {}, own, !hasMore);
-          found({ ...taken, isCurrent: taken.isCurrent && !hasMore, hasMore }, nowMs);
+          const taken = this.take(head, isKilled ? { kill: texts.get(keyOf("kill")) ?? null } : {}, own, !isNewer);
+          found({ ...taken, isCurrent: taken.isCurrent && !isNewer, hasMore }, nowMs);
         },
         failed: () => {
           this.#refusedUntil = nowMs + REFUSED_MS;
