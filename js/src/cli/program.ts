@@ -4,6 +4,7 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { Command, CommanderError, InvalidArgumentError } from "commander";
 import { Api } from "./api.ts";
+import { flagsSnapshot, type SnapshotFlags } from "./commands/flags-snapshot.ts";
 import { monitorConnections } from "./commands/monitor-connections.ts";
 import { type HealthFlags, monitorHealth, WATCH_INTERVAL_MS } from "./commands/monitor-health.ts";
 import { monitorMetrics } from "./commands/monitor-metrics.ts";
@@ -106,6 +107,11 @@ function programOf(end: (code: ExitCode) => void): Command {
     ({ api, terminal }, _, [category]) => monitorMetrics(api, terminal, category),
   );
   command("monitor:connections", "pools and circuits", ({ api, terminal }) => monitorConnections(api(), terminal));
+  command<SnapshotFlags>(
+    "flags:snapshot",
+    "writes the flags that hold, for a deployment to bundle",
+    ({ api, terminal }, flags) => flagsSnapshot(api, terminal, flags),
+  ).option("--out <file>", "a bundle if it ends in .json, with what was killed; else the snapshot as bytes");
   return program;
 }
 
@@ -123,6 +129,7 @@ const EXAMPLES: Record<string, readonly string[]> = {
     "seawall monitor:health --detailed > support-health.json",
   ],
   "monitor:metrics": ["seawall monitor:metrics performance", "seawall monitor:metrics > metrics.json"],
+  "flags:snapshot": ["seawall flags:snapshot --out flags.json"],
   "monitor:connections": ["seawall monitor:connections"],
 };
 
