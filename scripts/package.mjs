@@ -131,21 +131,11 @@ async function buildCommandLine(build) {
     target: "node20",
     minify: true,
     banner: { js: REQUIRE },
-    plugins: [importFlags],
     define: { __VERSION__: JSON.stringify(version) },
     plugins: [FLAGS_BESIDE],
   });
   chmodSync(outfile, 0o755);
 }
-
-/** Leaves the flags outside of the command line: they are in the package anyway, and few commands load them. */
-const importFlags = {
-  name: "import-flags",
-  /** @param {import("esbuild").PluginBuild} build */
-  setup(build) {
-    build.onResolve({ filter: /\/flags\/index\.ts$/ }, () => ({ path: "./flags/index.js", external: true }));
-  },
-};
 
 /**
  * Leaves the wasm outside of the bundle, under `path`; that of the tools of flags under `tools`.

@@ -378,11 +378,12 @@ describe("documents", () => {
 
   test("the snapshot that an order brings is loaded, and its document where another release made that", () => {
     const compiled = Buffer.from(compileFlags({ ...document, revision: 9 }).snapshot).toString("base64");
-    let listener: Parameters<FlagOrders["on"]>[1] = () => {};
+    type Ordered = (name: string, order: { version: number; value: Record<string, unknown> }) => unknown;
+    let listener: Ordered = () => {};
     const monitor = (order: object): FlagOrders => ({
       orders: { flags: { version: 1, value: document, ...order } },
-      on: (_, heard) => {
-        listener = heard;
+      on: (event: string, heard: unknown) => {
+        if (event === "order") listener = heard as Ordered;
         return () => {};
       },
     });

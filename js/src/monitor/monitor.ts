@@ -176,6 +176,8 @@ export interface Monitor {
    * @throws RangeError for another event, and at the hundred-and-first listener; TypeError when it is no function.
    */
   on(event: "order", listener: OrderListener): () => void;
+  /** Tells `listener` each time that the strong store was asked and what was seen of the orders is all that there is. */
+  on(event: "verified", listener: VerifiedListener): () => void;
   /**
    * Counts what these flags serve among the metrics: `createFlags({ monitor })` asks for it.
    *
@@ -183,8 +185,6 @@ export interface Monitor {
    * @throws RangeError at the hundred-and-first.
    */
   watchFlags(source: ExposureSource): () => void;
-  /** Tells `listener` each time that the strong store was asked and what was seen of the orders is all that there is. */
-  on(event: "verified", listener: VerifiedListener): () => void;
   /** Does what is due in the background, and resolves when it is done. Never rejects. */
   tick(): Promise<void>;
   /**
