@@ -194,6 +194,12 @@ impl FlagCore {
         self.flags.table().find(key).and_then(|flag| i32::try_from(flag.place()).ok()).unwrap_or(-1)
     }
 
+    /// What a boolean flag is for everybody: 0 or 1, -1 if that differs, -2 if there is no such flag.
+    #[must_use]
+    pub fn constant(&self, key: &str) -> i32 {
+        self.flags.constant_boolean(key).map_or(-2, |found| found.map_or(-1, i32::from))
+    }
+
     /// The key that a mistyped one was probably meant to be; empty if none is near.
     #[must_use]
     pub fn nearest(&self, key: &str) -> String {

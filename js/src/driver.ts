@@ -9,6 +9,7 @@ import { Upkeep } from "./connections.ts";
 import { type CoreHandle, coreGeneration, coreMemoryBytes, Place, Step } from "./core.ts";
 import { holdLease } from "./held-lease.ts";
 import { LabelledCounts } from "./labels.ts";
+import { CORE_BITS, Layers, PLAIN } from "./layers.ts";
 import { LiveCore } from "./live-core.ts";
 import type { LiveSettings } from "./live-settings.ts";
 import { Lookout } from "./lookout.ts";
@@ -22,7 +23,7 @@ import type {
   Refusal,
   StatementKind,
 } from "./operation.ts";
-import { bitsOf } from "./operation-bits.ts";
+import { BYPASS_BREAKER, bitsOf } from "./operation-bits.ts";
 import type { Platform } from "./platform/platform.ts";
 import { CALL, ShortPath } from "./short-path.ts";
 import { SlowQueries, type SlowQueryListener } from "./slow-queries.ts";
@@ -57,6 +58,7 @@ export class Driver implements Guard {
   readonly #short: ShortPath;
   readonly #statements = new Statements();
   readonly #options: SeawallOptions;
+  readonly #layers: Layers | undefined;
   /** Null until it is known whether slow statements are noted. */
   #slow: SlowQueries | undefined | null = null;
   #isClosed = false;
@@ -73,6 +75,7 @@ export class Driver implements Guard {
     this.#platform = platform;
     this.#now = platform.now;
     this.#options = options;
+    if (options.layers !== undefined) this.#layers = new Layers(options.layers);
     this.circuit = circuit;
     this.#live = new LiveCore(options, database, platform, circuit, connections !== undefined);
     this.settings = this.#live.settings;
@@ -102,6 +105,11 @@ export class Driver implements Guard {
     return undefined;
   }
 
+  /** Which layers an operation goes without. */
+  protected layersOf(operation: Operation): number {
+    return this.#layers === undefined ? 0 : (operation.layers ?? this.#layers.bitsOf(operation));
+  }
+
   protected get onSlowQuery(): SlowQueryListener | undefined {
     return this.#options.slowQuery?.onSlowQuery;
   }
@@ -127,13 +135,16 @@ export class Driver implements Guard {
    */
   call<T>(work: () => Promise<T>): Promise<T> {
     const { handle } = this.#live;
-    if (handle === undefined || this.#shared?.isCold) return this.run(CALL, work);
-    return this.#short.call(work, handle);
+    const layers = this.#layers === undefined ? 0 : this.#layers.fixed;
+    if (handle === undefined || this.#shared?.isCold || layers < 0) return this.run(CALL, work);
+    return this.#short.call(work, handle, layers);
   }
 
   /** Like {@link Driver.call}, but a refusal by an open circuit is a value: no promise, no error, no throw. */
   tryCall<T>(work: () => Promise<T>): Promise<T> | Refusal {
     const { handle } = this.#live;
+    const layers = this.#layers === undefined ? 0 : this.#layers.fixed;
+    if ((layers & BYPASS_BREAKER) !== 0) return this.call(work);
     return (handle && this.#short.refusal(handle)) ?? this.call(work);
   }
 
@@ -141,7 +152,8 @@ export class Driver implements Guard {
     if (this.#shared?.isCold) await this.#shared.warmUp();
     if (operation.signal?.aborted) throw aborted(operation.signal, "not_executed");
     const handle = this.#live.get();
-    let step = handle.begin(this.#bitsOf(operation), operation.timeoutMs ?? -1, this.#platform.now());
+    const layers = this.layersOf(operation);
+    let step = handle.begin(this.#bitsOf(operation, layers), timeoutOf(operation, layers), this.#platform.now());
     this.#lookout.heed(step, handle);
     while ((step & 7) === Step.Wait || (step & 7) === Step.Check) {
       const call = step >>> 3;
@@ -295,7 +307,8 @@ export class Driver implements Guard {
   async #drive<T>(operation: Operation, attempt: Attempt<T>): Promise<T> {
     if (operation.signal?.aborted) throw aborted(operation.signal, "not_executed");
     const handle = this.#live.get();
-    const step = handle.begin(this.#bitsOf(operation), operation.timeoutMs ?? -1, this.#platform.now());
+    const layers = this.layersOf(operation);
+    const step = handle.begin(this.#bitsOf(operation, layers), timeoutOf(operation, layers), this.#platform.now());
     this.#lookout.heed(step, handle);
     return this.#follow(operation, attempt, step, handle);
   }
@@ -386,12 +399,17 @@ export class Driver implements Guard {
     }
   }
 
-  #bitsOf(operation: Operation): number {
+  #bitsOf(operation: Operation, layers: number): number {
     const { tier } = this.#live;
     const isUnsaid = tier !== undefined && operation.priority === undefined;
     const own = isUnsaid ? { ...operation, priority: priorityOf(tier) } : operation;
-    return bitsOf(own, this.#live.policyOf(operation.retry));
+    return bitsOf(own, this.#live.policyOf(operation.retry)) | (layers & CORE_BITS);
   }
+}
+
+/** The deadline of its class, or its own; none where no layer stands in its way. */
+function timeoutOf({ timeoutMs }: Operation, layers: number): number {
+  return timeoutMs ?? ((layers & PLAIN) === 0 ? -1 : 0);
 }
 
 /** For a transaction that no policy watches. */

@@ -3,6 +3,7 @@
 import type { Circuit } from "./circuit.ts";
 import type { SeawallOptions } from "./config/options.ts";
 import { Driver } from "./driver.ts";
+import { UNLOGGED, UNWATCHED } from "./layers.ts";
 import type { Attempt, Connections, Lease, Operation } from "./operation.ts";
 import type { Platform } from "./platform/platform.ts";
 import { CALL } from "./short-path.ts";
@@ -39,7 +40,10 @@ export class ObservedDriver extends Driver {
 
   override run<T>(operation: Operation, attempt: Attempt<T>): Promise<T> {
     if (operation.isObserved) return super.run(operation, attempt);
-    return this.observer.run(operation, attempt, (own, watched) => super.run(own, watched));
+    const layers = this.layersOf(operation);
+    const own = layers === 0 ? operation : { ...operation, layers };
+    if (this.#isUnwatched(layers)) return super.run(own, attempt);
+    return this.observer.run(own, attempt, (inner, watched) => super.run(inner, watched));
   }
 
   override call<T>(work: () => Promise<T>): Promise<T> {
@@ -48,6 +52,14 @@ export class ObservedDriver extends Driver {
 
   override async lease(operation: Operation): Promise<Lease> {
     if (operation.isObserved) return super.lease(operation);
-    return this.observer.lease(operation, (own) => super.lease(own), this);
+    const layers = this.layersOf(operation);
+    const own = layers === 0 ? operation : { ...operation, layers };
+    if (this.#isUnwatched(layers)) return super.lease(own);
+    return this.observer.lease(own, (inner) => super.lease(inner), this);
+  }
+
+  /** Whether the layers that would tell of an operation are off for it. */
+  #isUnwatched(layers: number): boolean {
+    return (layers & UNWATCHED) !== 0 || ((layers & UNLOGGED) !== 0 && this.observer.isForDetailsAlone);
   }
 }

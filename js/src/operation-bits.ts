@@ -8,10 +8,10 @@ export const CLASS_BITS = { query: 0, transaction: 1, batch: 2, healthCheck: 3 }
 
 const KIND_BITS = { read: 0, write: 1 << 4, unknown: 2 << 4 } as const;
 const IDEMPOTENT = 1 << 6;
-const HELD = 1 << 7;
-const BYPASS_BREAKER = 1 << 8;
+export const HELD = 1 << 7;
+export const BYPASS_BREAKER = 1 << 8;
 const RETRY_POLICY = 9;
-const NO_SECOND_LEG = 1 << 13;
+export const NO_SECOND_LEG = 1 << 13;
 const PRIORITY_BITS = { medium: 0, high: 1 << 14, critical: 2 << 14, low: 3 << 14 } as const;
 
 /** The bits of an operation; `retryPolicy` is the number of its own retry policy, 0 for none. */

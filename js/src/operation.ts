@@ -57,6 +57,10 @@ export interface Operation {
   trace?: TraceCarrier | undefined;
   /** Somebody watches it already. */
   isObserved?: boolean | undefined;
+  /** Whom it is for, where flags say which layers it goes through. */
+  rolloutKey?: string | undefined;
+  /** Which layers it goes without, if that is known already. */
+  layers?: number | undefined;
 }
 
 /** A question of ours: whether the database is there. It takes nothing of a tenant's rate. */
@@ -132,7 +136,7 @@ export interface Connections {
 export function withOptions(operation: Operation, options: OperationOptions | undefined): Operation {
   if (options === undefined) return operation;
   const { timeout, signal, useCircuitBreaker, idempotent, operationName, tableName, retry, hedge, priority } = options;
-  const { tags, endpoint, region, failover, trace } = options;
+  const { tags, endpoint, region, failover, trace, rolloutKey } = options;
   const isRouted = (tags ?? endpoint ?? region ?? failover) !== undefined;
   const isNamed = operationName !== undefined || tableName !== undefined;
   const name = operationName ?? operation.name;
@@ -147,6 +151,7 @@ export function withOptions(operation: Operation, options: OperationOptions | un
     hedge: hedge ?? operation.hedge,
     priority: priority ?? operation.priority,
     trace: trace ?? operation.trace,
+    rolloutKey: rolloutKey ?? operation.rolloutKey,
     name,
     labels: isNamed ? { operation: name ?? operation.class, table: tableName ?? "" } : operation.labels,
   };

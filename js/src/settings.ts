@@ -18,6 +18,7 @@ const HOST_OPTIONS = [
   "primary",
   "region",
   "logging",
+  "layers",
 ] as const;
 const HOST_STATE_OPTIONS = ["store", "near", "colo", "prefix"] as const;
 /** A number in JSON, and perhaps letters after it. */

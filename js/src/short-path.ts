@@ -3,6 +3,7 @@
 import { judgementOf, TIMER_MAX_MS } from "./attempt.ts";
 import { type CoreHandle, judgeClass, OutcomeClass, Place, Step } from "./core.ts";
 import { RENEWAL_MAX_MS } from "./held-lease.ts";
+import { CORE_BITS, PLAIN } from "./layers.ts";
 import type { LiveCore } from "./live-core.ts";
 import type { Lookout } from "./lookout.ts";
 import type { Attempt, Operation, Refusal } from "./operation.ts";
@@ -50,8 +51,10 @@ export class ShortPath {
     this.#follow = follow;
   }
 
-  call<T>(work: () => Promise<T>, handle: CoreHandle): Promise<T> {
-    const step = handle.begin(CALL_BITS, -1, this.#now());
+  /** `layers` are bits as `Layers` gives them, 0 for all layers. */
+  call<T>(work: () => Promise<T>, handle: CoreHandle, layers: number): Promise<T> {
+    const timeoutMs = (layers & PLAIN) === 0 ? -1 : 0;
+    const step = handle.begin(CALL_BITS | (layers & CORE_BITS), timeoutMs, this.#now());
     this.#lookout.heed(step, handle);
     switch (step & 7) {
       case Step.Attempt:

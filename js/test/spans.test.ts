@@ -51,7 +51,14 @@ test.each(CASES)("TRC-01: $about", async ({ url, database, traceparent, tracesta
   const tracer = new OtlpTracer({ endpoint: "http://collector:4318", fetch }, platform);
   const place = placeOf("sqlite", database, new URL(url));
   const rest = { platform, meter: undefined, logger: undefined, redactor: new Redactor() };
-  const observer = new Observer({ place, tracer, ...rest, propagates: true, tellsMessages: false });
+  const observer = new Observer({
+    place,
+    tracer,
+    ...rest,
+    propagates: true,
+    tellsMessages: false,
+    isForDetailsAlone: false,
+  });
   const headers: Record<string, string>[] = [];
   const operation = { ...HEALTH_CHECK, trace: { traceparent, tracestate } };
   const steps = [...story];

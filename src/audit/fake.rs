@@ -9,6 +9,7 @@ use crate::http::exchange::{self, Answer, Change, Cx, KEYS_MAX, Next, Question};
 use crate::http::{Request, Response, routes};
 use crate::monitor::{Monitor, Settings};
 use crate::orders::follow::Command;
+use crate::report::facts::Facts;
 
 /// What happens to one question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +34,8 @@ pub(crate) struct Host {
     pub(crate) monitor: Monitor,
     pub(crate) now: u64,
     pub(crate) random: u64,
+    /// What it knows of its databases.
+    pub(crate) facts: Option<Facts>,
     /// How many questions were asked.
     pub(crate) asked: usize,
     /// What happens to the question of this number, from 0.
@@ -61,6 +64,7 @@ impl Host {
             monitor,
             now: 1_704_067_200_000,
             random: 1,
+            facts: None,
             asked: 0,
             fault: None,
             loses_swaps: false,
@@ -113,6 +117,7 @@ impl Host {
             }
             Question::Swap { .. } if self.loses_swaps => Answer::Failed("The answer got lost.".to_owned()),
             Question::Swap { changes } => Answer::Swapped(self.swap(changes)),
+            Question::Facts { .. } if self.facts.is_some() => Answer::Facts(self.facts.clone().unwrap_or_default()),
             Question::Chance => Answer::Chance(format!("{:016x}", self.random).repeat(4)),
             Question::ReadCached { key } => {
                 Answer::Text(self.cache.as_ref().and_then(|cache| cache.get(&key).cloned()))

@@ -10,7 +10,7 @@ use super::step::{CALLS_MAX, CallId};
 use crate::clock::{Instant, Millis};
 use crate::policy::breaker::Admission;
 use crate::policy::lease::{Lease, Ticket};
-use crate::query::{Priority, Query};
+use crate::query::{Layers, Priority, Query};
 
 /// How much later than its lease, its patience or its deadline a call is forgotten, in milliseconds: hosts may be late.
 const GRACE_MS: Millis = 10_000;
@@ -39,7 +39,8 @@ pub(super) struct Call {
     pub(super) attempts: u16,
     pub(super) is_repeatable: bool,
     pub(super) is_held: bool,
-    pub(super) uses_breaker: bool,
+    /// Those that it goes through, the breaker among them.
+    pub(super) layers: Layers,
     pub(super) retry: u8,
     pub(super) priority: Priority,
     /// Whether it may have a second leg.
@@ -65,7 +66,7 @@ impl Call {
             attempts: 0,
             is_repeatable: query.is_repeatable(),
             is_held: query.is_held,
-            uses_breaker: query.uses_breaker,
+            layers: query.layers.with_breaker(query.uses_breaker),
             retry: query.retry,
             priority: query.priority,
             is_hedged: query.may_hedge(),

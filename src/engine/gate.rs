@@ -83,7 +83,7 @@ mod tests {
     use crate::config::parse::parse;
     use crate::outcome::Judgement;
     use crate::policy::breaker::State;
-    use crate::query::Kind;
+    use crate::query::{Kind, Layers};
 
     const START: Instant = Instant(1_795_000_000_000);
 
@@ -140,6 +140,25 @@ mod tests {
         let later = START.plus(29_999);
         assert!(matches!(next.begin(read(), later), Step::Refuse { code: Code::CircuitOpen, .. }));
         assert!(matches!(next.begin(read(), START.plus(31_000)), Step::Attempt { .. }), "then it probes");
+    }
+
+    /// Layers that flags have turned off for one caller are there for the others.
+    #[test]
+    fn an_operation_goes_without_the_layers_that_are_off_for_it() {
+        let mut engine =
+            engine(r#"{"connectionPool": {"maxConnections": 1}, "circuitBreaker": {"consecutiveFailures": 1}}"#);
+        let without = |pool, counting| Query { layers: Layers::without(pool, false, counting), ..read() };
+        assert!(matches!(engine.begin(read(), START), Step::Attempt { .. }));
+        assert!(matches!(engine.begin(read(), START), Step::Wait { .. }), "the one lease is out");
+        let Step::Attempt { call, .. } = engine.begin(without(true, true), START) else { panic!("it needs none") };
+        engine.succeed(call, START);
+        assert_eq!(engine.notes().tally().successful(), 0, "nor is it counted");
+        let Step::Attempt { call, .. } = engine.begin(without(true, false), START) else { panic!("it needs none") };
+        engine.report(call, Judgement::TIMEOUT, START);
+        assert_eq!(engine.breaker().state(START), State::Open, "what uses the breaker tells it");
+        assert!(matches!(engine.begin(without(true, false), START), Step::Refuse { code: Code::CircuitOpen, .. }));
+        let around = Query { uses_breaker: false, ..without(true, false) };
+        assert!(matches!(engine.begin(around, START), Step::Attempt { .. }));
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::policy::Cx;
 use crate::policy::breaker::{Admission, State};
 use crate::policy::hedge::{HedgeAnswer, Race, RaceAnswer};
 use crate::policy::lease::LeaseAnswer;
-use crate::query::Priority;
+use crate::query::{Layers, Priority};
 
 impl Engine {
     /// Starts a second leg of a read whose first is out for long, on a lease of its own.
@@ -38,14 +38,14 @@ impl Engine {
         }
         let mut cx = Cx { now, rng: &mut self.rng, notes: &mut self.notes };
         // Probes are counted one by one, and a closed circuit admits all.
-        if call.uses_breaker && self.breaker.state(now) != State::Closed {
+        if call.layers.has_breaker() && self.breaker.state(now) != State::Closed {
             return HedgeAnswer::Never;
         }
         if self.retries.tokens() < 1.0 {
             cx.notes.push(Note::RetryBudgetSpent, now);
             return HedgeAnswer::Never;
         }
-        let lease = match self.config.is_pool_on {
+        let lease = match call.layers.has_pool() && self.config.is_pool_on {
             // Whoever is not patient does not queue.
             true => match self.pool.decide(id.to_number(), Priority::Medium, None, now, &mut cx) {
                 LeaseAnswer::Granted(lease) => Some(lease),
@@ -59,7 +59,8 @@ impl Engine {
             false => None,
         };
         self.retries.withdraw();
-        let admission = if call.uses_breaker { self.breaker.admit(call.deadline, &mut cx) } else { Admission::BYPASS };
+        let admission =
+            if call.layers.has_breaker() { self.breaker.admit(call.deadline, &mut cx) } else { Admission::BYPASS };
         cx.notes.push(Note::Hedged, now);
         race.start(now);
         self.legs.put(Leg { call: id, out: Out { admission, lease, since: now }, race });
@@ -96,6 +97,6 @@ impl Engine {
     }
 
     fn observe_leg(&mut self, out: Out, outcome: Outcome, now: Instant) {
-        self.observe_rare(outcome, out.admission, out.lease, out.since, now);
+        self.observe_rare(outcome, out.admission, out.lease, out.since, Layers::ALL, now);
     }
 }

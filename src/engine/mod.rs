@@ -39,7 +39,7 @@ use crate::policy::deadline::Deadlines;
 use crate::policy::lease::{Lease, LeaseAnswer, LeasePool, Ticket};
 use crate::policy::rate::Rate;
 use crate::policy::retry::{Retries, RetryAnswer, RetryQuestion};
-use crate::query::Query;
+use crate::query::{Layers, Query};
 use crate::rng::{Rng, SplitMix};
 use crate::state::recorder::Recorder;
 use crate::state::schema::Snapshot;
@@ -117,7 +117,7 @@ impl Engine {
         let acquire_by = now.plus(self.config.pool.acquire_timeout_ms).min(deadline);
         let mut call = Call::new(&query, now, deadline, acquire_by);
         call.is_hedged &= self.config.hedge.delay_ms > 0;
-        call.uses_breaker &= self.config.is_breaker_on;
+        call.layers = call.layers.with_breaker(self.config.is_breaker_on);
         self.forget_vanished(self.calls.looks(), now);
         match self.calls.reserve() {
             Some(id) => self.proceed(id, call, now),
@@ -142,9 +142,10 @@ impl Engine {
             return Step::Done { ending: Ending::AsReported, attempts: 0 };
         };
         let attempts = call.attempts();
+        let layers = call.layers;
         if let Doing::Attempting { admission, lease, since } = call.doing {
             self.calls.remove(id);
-            self.observe(Outcome::Success, admission, lease, since, now);
+            self.observe(Outcome::Success, admission, lease, since, layers, now);
         }
         Step::Done { ending: Ending::AsReported, attempts }
     }
@@ -165,7 +166,7 @@ impl Engine {
             return Step::Done { ending: Ending::AsReported, attempts };
         };
         let mut call = *call;
-        self.observe_rare(judgement.outcome, admission, lease, since, now);
+        self.observe_rare(judgement.outcome, admission, lease, since, call.layers, now);
         match self.retry(&call, judgement, now) {
             RetryAnswer::After(delay_ms) => {
                 self.notes.retried_after(judgement.outcome);
@@ -204,13 +205,13 @@ impl Engine {
 
     /// Ends a call whose caller went away. It counts for nothing; its lease and its probe permit are free again.
     pub fn cancel(&mut self, id: CallId, now: Instant) {
-        let Some(doing) = self.calls.get(id).map(|call| call.doing) else { return };
+        let Some(&Call { doing, layers, .. }) = self.calls.get(id) else { return };
         self.drop_leg(id, now);
         self.calls.remove(id);
         match doing {
             Doing::Queueing(ticket) => self.pool.leave_queue(ticket),
             Doing::Attempting { admission, lease, since } => {
-                self.observe_rare(Outcome::Aborted, admission, lease, since, now);
+                self.observe_rare(Outcome::Aborted, admission, lease, since, layers, now);
             }
             Doing::Checking(lease) => self.pool.release(lease, false, cx!(self, now)),
             Doing::BackingOff => {}
@@ -269,7 +270,7 @@ impl Engine {
             let code = if ticket.is_some() { Code::PoolTimeout } else { Code::DeadlineExceeded };
             return self.give_up(id, code, Instant::NEVER, now);
         }
-        if call.uses_breaker
+        if call.layers.has_breaker()
             && let BreakerAnswer::Refuse { retry_at } = self.breaker.decide(cx!(self, now))
         {
             return self.give_up(id, Code::CircuitOpen, retry_at, now);
@@ -286,7 +287,7 @@ impl Engine {
             Err(LeaseAnswer::Closed) => return self.give_up(id, Code::ClientClosed, Instant::NEVER, now),
             Err(_) => return self.give_up(id, Code::PoolTimeout, Instant::NEVER, now),
         };
-        let admission = if call.uses_breaker {
+        let admission = if call.layers.has_breaker() {
             let permit_ends = call.deadline.min(now.plus(PERMIT_MAX_MS));
             self.breaker.admit(permit_ends, cx!(self, now))
         } else {
@@ -308,9 +309,10 @@ impl Engine {
         ticket: Option<Ticket>,
         now: Instant,
     ) -> Result<Option<Lease>, LeaseAnswer> {
-        if call.is_held || !self.config.is_pool_on {
+        if call.is_held || !call.layers.has_pool() || !self.config.is_pool_on {
             return Ok(None);
         }
+        self.pool.enforce(call.layers.is_enforced());
         if let Doing::Checking(lease) = call.doing {
             return Ok(Some(lease));
         }
@@ -328,19 +330,29 @@ impl Engine {
         admission: Admission,
         lease: Option<Lease>,
         since: Instant,
+        layers: Layers,
         now: Instant,
     ) {
-        self.observe(outcome, admission, lease, since, now);
+        self.observe(outcome, admission, lease, since, layers, now);
     }
 
     /// Policies learn in the reverse order: the lease comes back first.
     ///
     /// A copy for each caller, because a success, known as one, needs a fraction of it.
     #[inline(always)]
-    fn observe(&mut self, outcome: Outcome, admission: Admission, lease: Option<Lease>, since: Instant, now: Instant) {
+    fn observe(
+        &mut self,
+        outcome: Outcome,
+        admission: Admission,
+        lease: Option<Lease>,
+        since: Instant,
+        layers: Layers,
+        now: Instant,
+    ) {
         let duration_ms = now.since(since);
         let evidence = outcome.evidence();
         if let Some(lease) = lease {
+            self.pool.enforce(layers.is_enforced());
             let is_broken = matches!(outcome, Outcome::Timeout | Outcome::Network);
             self.pool.release(lease, is_broken, cx!(self, now));
         }
@@ -355,7 +367,7 @@ impl Engine {
                 self.sync.opened(self.breaker.retry_at(), now);
             }
         }
-        if self.config.is_monitoring_on {
+        if self.config.is_monitoring_on && layers.is_counted() {
             let is_slow = self.breaker.is_slow(duration_ms);
             self.notes.attempt_ended(outcome, is_slow);
             self.notes.took(Row::of_attempt(outcome, lease.is_some()), duration_ms);
@@ -368,7 +380,7 @@ impl Engine {
             return RetryAnswer::No;
         }
         // Waiting for an attempt that the circuit will refuse helps nobody.
-        if call.uses_breaker && self.breaker.state(now) == State::Open {
+        if call.layers.has_breaker() && self.breaker.state(now) == State::Open {
             return RetryAnswer::Spent;
         }
         let question = RetryQuestion {

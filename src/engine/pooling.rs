@@ -23,6 +23,7 @@ impl Engine {
             return Step::Done { ending: Ending::AsReported, attempts: 0 };
         };
         if let Doing::Checking(lease) = call.doing {
+            self.pool.enforce(call.layers.is_enforced());
             self.pool.checked(lease, is_well, &mut Cx { now, rng: &mut self.rng, notes: &mut self.notes });
         }
         self.proceed_again(id, call, now)
@@ -46,16 +47,19 @@ impl Engine {
 
     /// What the host is to do next for connections that nobody uses.
     pub fn next_pool_work(&mut self, now: Instant) -> Option<PoolWork> {
+        self.pool.enforce(true);
         self.pool.next_work(&mut Cx { now, rng: &mut self.rng, notes: &mut self.notes })
     }
 
     /// Takes in how the set-up of a connection ended.
     pub fn set_up(&mut self, connection: u32, is_well: bool, now: Instant) {
+        self.pool.enforce(true);
         self.pool.set_up(connection, is_well, &mut Cx { now, rng: &mut self.rng, notes: &mut self.notes });
     }
 
     /// Closes connections by hand, and says how many.
     pub fn clean_up(&mut self, what: Cleanup, now: Instant) -> u32 {
+        self.pool.enforce(true);
         self.pool.clean_up(what, &mut Cx { now, rng: &mut self.rng, notes: &mut self.notes })
     }
 }

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::bucket::Share;
+use super::guard::{ATTEMPTS_MIN, Guard};
 use super::model::{Condition, ConditionKind, Flag, FlagSet, Kill, Literal, Rule, Serve, TARGETING_KEY, Test};
 
 impl FlagSet {
@@ -60,6 +61,23 @@ fn flag(flag: &Flag) -> Value {
     };
     put("requires", (!flag.requires.is_empty()).then(requires));
     put("rules", (!flag.rules.is_empty()).then(|| flag.rules.iter().map(rule).collect()));
+    put("guard", flag.guard.as_ref().map(guard));
+    Value::Object(found)
+}
+
+fn guard(guard: &Guard) -> Value {
+    let mut found = Map::new();
+    let mut put = |name: &str, value: Option<Value>| {
+        if let Some(value) = value {
+            found.insert(name.to_owned(), value);
+        }
+    };
+    put("database", guard.database.clone().map(Value::String));
+    put("circuit", guard.watches_circuit.then(|| "open".into()));
+    put("errorRate", guard.error_rate.map(|share| percent(share.millionths())));
+    put("latency", guard.latency_ms.map(Value::from));
+    put("minimum", (guard.attempts_min != ATTEMPTS_MIN).then(|| guard.attempts_min.into()));
+    put("lowerTo", guard.lower_to.map(|share| percent(share.millionths())));
     Value::Object(found)
 }
 
@@ -103,7 +121,7 @@ fn serve(serve: &Serve) -> Value {
 }
 
 /// Millionths in percent: whole where they are, else the double that its four digits mean.
-fn percent(millionths: u32) -> Value {
+pub(super) fn percent(millionths: u32) -> Value {
     if millionths.is_multiple_of(10_000) {
         return (millionths / 10_000).into();
     }

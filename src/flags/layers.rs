@@ -1,7 +1,7 @@
 //! Seawall's own layers as flags: what they are where no document says anything about them.
 //!
 //! `FEATURE_ENABLE_CONNECTION_POOL` and `ROLLOUT_ENABLE_CONNECTION_POOL` are settings, checked with all others, and say what
-//! this flag is by default; a document that has it says better. `true` turns a layer on for everybody, `false` leaves it to
+//! this flag is by default; a document that has it says better, and only of one that it does not have they are overrides. `true` turns a layer on for everybody, `false` leaves it to
 //! the share.
 
 use super::bucket::Share;
@@ -96,6 +96,17 @@ mod tests {
         let table = FlagSet::parse(text).unwrap().compile().unwrap();
         let variables = [("FEATURE_ENABLE_STATE_MACHINE", "false"), ("ROLLOUT_ENABLE_STATE_MACHINE", "0")];
         assert_eq!(Overrides::read(&table, variables, &Kill::default()).unwrap(), Overrides::NONE);
+        // Without one they are what a layer is.
+        let of_variables = |variables: &[(&str, &str)]| {
+            let table = FlagSet::default().compile().unwrap();
+            let overrides = Overrides::read(&table, variables.iter().copied(), &Kill::default()).unwrap();
+            crate::flags::Flags::new(table, overrides).constant_boolean("ENABLE_CONNECTION_POOL")
+        };
+        let (feature, rollout) = ("FEATURE_ENABLE_CONNECTION_POOL", "ROLLOUT_ENABLE_CONNECTION_POOL");
+        assert_eq!(of_variables(&[(feature, "true")]), Some(Some(true)));
+        assert_eq!(of_variables(&[(feature, "false")]), None);
+        assert_eq!(of_variables(&[(feature, "false"), (rollout, "25")]), Some(None));
+        assert_eq!(of_variables(&[(rollout, "100")]), Some(Some(true)));
     }
 
     /// FLG-08: the order that turns flags off says all of them, or which.

@@ -7,6 +7,7 @@
 pub mod bucket;
 mod check;
 mod compile;
+mod constant;
 pub mod context;
 mod date;
 pub mod decision;
@@ -15,6 +16,7 @@ pub mod explain;
 mod export;
 pub mod fault;
 mod fold;
+pub mod guard;
 pub mod import;
 pub mod layers;
 pub mod model;

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::bucket::{BUCKETS, Share};
+use super::guard::Guard;
 use crate::clock::Millis;
 
 /// Longest document, in bytes.
@@ -134,6 +135,8 @@ pub struct Flag {
     pub requires: Vec<Requirement>,
     /// The first that matches serves.
     pub rules: Vec<Rule>,
+    /// What must not be crossed while it is on.
+    pub guard: Option<Guard>,
 }
 
 impl Flag {
@@ -165,6 +168,7 @@ impl Flag {
             is_off_left_to_code: false,
             requires: Vec::new(),
             rules: Vec::new(),
+            guard: None,
         }
     }
 }

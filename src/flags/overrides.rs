@@ -83,10 +83,11 @@ impl Overrides {
                 (_, Some(suffix)) => (true, suffix),
                 (None, None) => continue,
             };
-            if layers::is_setting(name) {
+            let flag = flags.get(suffix).copied();
+            // A layer's variables are its defaults: what a document says is better, and `false` leaves it to the share.
+            if layers::is_setting(name) && (flag.is_some() || !is_rollout && matches!(value, "false" | "0")) {
                 continue;
             }
-            let flag = flags.get(suffix).copied();
             let known = flag.and_then(|flag| Some((flag, table.row(flag)?, rows.get(flag.0 as usize).copied()?)));
             let before = known.map_or_else(|| found.extras.get(suffix).copied().unwrap_or_default(), |(_, _, row)| row);
             let known = known.map(|(flag, row, _)| (flag, row));
@@ -200,6 +201,24 @@ impl Overrides {
             Held::Number(number) => Found::Number(*number),
             Held::Text(text) => Found::Text(text),
             Held::Json(json) => Found::Json(json),
+        })
+    }
+
+    /// What a boolean flag that no document has is for everybody: nothing if no variable knows it, `Some(None)` if that differs.
+    pub(super) fn constant_alone(&self, key: &str) -> Option<Option<bool>> {
+        if self.extras.is_empty() {
+            return None;
+        }
+        let found = self.extras.get(&suffix(key))?;
+        Some(match (found.is_killed, found.force, found.share) {
+            (true, ..) => Some(false),
+            (_, Force::Value(place), _) => match self.value(place) {
+                Some(Found::Boolean(value)) => Some(value),
+                _ => None,
+            },
+            (_, Force::No, Some(share)) if share != 0 && share != Share::ALL.millionths() => None,
+            (_, Force::No, Some(share)) => Some(share != 0),
+            _ => Some(false),
         })
     }
 

@@ -11,6 +11,7 @@
 //! `rule` reads rules, `condition` what must hold. What only several parts together can get wrong is in `compile`.
 
 pub mod condition;
+pub mod guard;
 pub mod rule;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,7 +28,7 @@ use crate::orders::json::{self, NUMBER_MAX, Problem};
 /// Names of the document.
 pub const DOCUMENT: [&str; 7] = ["$schema", "version", "hash", "revision", "kill", "segments", "flags"];
 /// Names of a flag.
-pub const FLAG: [&str; 13] = [
+pub const FLAG: [&str; 14] = [
     "enabled",
     "owner",
     "description",
@@ -41,6 +42,7 @@ pub const FLAG: [&str; 13] = [
     "off",
     "requires",
     "rules",
+    "guard",
 ];
 /// Names of what a flag requires.
 pub const REQUIREMENT: [&str; 3] = ["flag", "is", "not"];
@@ -168,6 +170,7 @@ fn flag(value: &Value, at: &mut Finder) -> Option<Flag> {
             list(value, at, 0, RULES_MAX, |value, at| rule::read(value, &variants, at))
         })
         .unwrap_or_default(),
+        guard: optional(members, "guard", at, |value, at| guard::read(value, members, at)),
         variants,
     };
     Some(flag)
@@ -194,24 +197,27 @@ fn variants(value: &Value, at: &mut Finder) -> Option<BTreeMap<String, Value>> {
 }
 
 fn age(members: &Map<String, Value>, at: &mut Finder) -> Option<Age> {
-    let max_ms = optional(members, "maxAge", at, |value, at| {
-        let found = match value {
-            Value::Number(number) => number.as_u64(),
-            Value::String(text) => duration(text),
-            _ => None,
-        };
-        let found = found.filter(|ms| (1..=AGE_MAX_MS).contains(ms));
-        if found.is_none() {
-            at.fault("this is milliseconds, or a time such as \"30s\", \"5m\", \"1h\" or \"7d\", up to 366 days");
-        }
-        found
-    });
+    let max_ms = optional(members, "maxAge", at, milliseconds);
     let is_off_beyond =
         optional(members, "onStale", at, |value, at| one_of(value, &[("serve", false), ("off", true)], at));
     if is_off_beyond.is_some() && members.get("maxAge").is_none() {
         at.member("onStale", |at| at.fault("without maxAge nothing is ever stale: add it, or leave this out"));
     }
     Some(Age { max_ms: max_ms?, is_off_beyond: is_off_beyond.unwrap_or(false) })
+}
+
+/// From 1 to [`AGE_MAX_MS`].
+fn milliseconds(value: &Value, at: &mut Finder) -> Option<u64> {
+    let found = match value {
+        Value::Number(number) => number.as_u64(),
+        Value::String(text) => duration(text),
+        _ => None,
+    };
+    let found = found.filter(|ms| (1..=AGE_MAX_MS).contains(ms));
+    if found.is_none() {
+        at.fault("this is milliseconds, or a time such as \"30s\", \"5m\", \"1h\" or \"7d\", up to 366 days");
+    }
+    found
 }
 
 fn duration(text: &str) -> Option<u64> {

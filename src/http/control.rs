@@ -92,7 +92,7 @@ pub(super) fn release_kill(call: &Call, _: &mut Cx<'_>) -> Next {
 }
 
 /// The flags that are off by name.
-fn named(members: &Map<String, Value>) -> Vec<String> {
+pub(super) fn named(members: &Map<String, Value>) -> Vec<String> {
     let flags = members.get("flags").and_then(Value::as_array);
     flags.into_iter().flatten().filter_map(|flag| flag.as_str().map(str::to_owned)).collect()
 }

@@ -14,6 +14,7 @@ pub mod call;
 mod control;
 mod dashboard;
 pub mod exchange;
+pub mod flag_guards;
 pub mod health;
 pub mod idempotency;
 mod logs;

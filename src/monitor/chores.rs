@@ -18,12 +18,13 @@ struct Chore {
 }
 
 /// All of them, in the order in which they begin.
-const CHORES: [Chore; 9] = [
+const CHORES: [Chore; 10] = [
     Chore { begin: crate::orders::follow::begin },
     Chore { begin: crate::http::idempotency::forget },
     Chore { begin: crate::audit::forget::begin },
     Chore { begin: crate::http::order_history::forget },
     Chore { begin: super::checks::begin },
+    Chore { begin: crate::http::flag_guards::begin },
     Chore { begin: crate::alerts::delivery::begin },
     Chore { begin: crate::telemetry::export::begin },
     Chore { begin: crate::telemetry::keep::begin },

@@ -20,6 +20,7 @@ use crate::alerts::{self, Alerts};
 use crate::audit;
 use crate::clock::{Instant, Millis};
 use crate::http::exchange::Answer;
+use crate::http::flag_guards::Guards;
 use crate::http::idempotency::Forgetting;
 use crate::http::order_history;
 use crate::metrics::Metrics;
@@ -50,6 +51,7 @@ pub struct Monitor {
     forgetting: Forgetting,
     audit: audit::forget::Forgetting,
     order_history: order_history::Forgetting,
+    guards: Guards,
     probes: Probes,
     uptime_ms: Millis,
     alerts: Alerts,
@@ -139,6 +141,11 @@ impl Monitor {
     /// When old records of the audit log were last looked for.
     pub(crate) const fn audit_mut(&mut self) -> &mut audit::forget::Forgetting {
         &mut self.audit
+    }
+
+    /// The guards of the flags that hold.
+    pub(crate) const fn guards_mut(&mut self) -> &mut Guards {
+        &mut self.guards
     }
 
     /// When old orders were last looked for.

@@ -115,6 +115,8 @@ pub struct LeasePool {
     /// Connections that the host is yet to close.
     retired: Vec<u32>,
     is_closed: bool,
+    /// Whether, for who uses the pool now, a change that the table does not know is refused.
+    is_enforced: bool,
 }
 
 impl LeasePool {
@@ -124,6 +126,7 @@ impl LeasePool {
         let is_due = config.has_connections && config.warm_level() > 0;
         Self {
             sizing: Sizing::new(&config),
+            is_enforced: config.is_enforced,
             config,
             slots: Vec::new(),
             in_use: 0,
@@ -178,7 +181,7 @@ impl LeasePool {
         self.hold_ms = (self.hold_ms + (held_ms - self.hold_ms) * 0.2).max(HOLD_MIN_MS);
         slot.held = None;
         self.in_use -= 1;
-        let is_enforced = self.config.is_enforced;
+        let is_enforced = self.is_enforced;
         if slot.connection.state() == ConnectionState::Draining || is_broken {
             self.end(lease.slot(), cx);
         } else {
@@ -207,7 +210,7 @@ impl LeasePool {
         if !is_checking || slot.held.is_none_or(|held| held.serial != lease.serial()) {
             return;
         }
-        let is_enforced = self.config.is_enforced;
+        let is_enforced = self.is_enforced;
         self.lives.validated += 1;
         if is_well {
             Self::advance(slot, ConnectionState::Ready, Reason::Checked, is_enforced, cx);
@@ -283,8 +286,16 @@ impl LeasePool {
         self.is_closed = false;
     }
 
+    /// Says whether who uses the pool from now on has changes refused that the table does not know, where the settings want
+    /// that: else they are only recorded.
+    #[inline]
+    pub const fn enforce(&mut self, is_wanted: bool) {
+        self.is_enforced = is_wanted && self.config.is_enforced;
+    }
+
     /// Takes other settings. A smaller bound takes no lease away: it fills no slot until enough came back.
     pub fn reconfigure(&mut self, config: PoolConfig) {
+        self.is_enforced = config.is_enforced;
         self.config = config;
         self.sizing.reconfigure(&config);
         // Who waits need not wait for the next to come.
@@ -349,7 +360,7 @@ impl LeasePool {
         self.sizing.peak = self.sizing.peak.max(self.in_use);
         let expires_at = cx.now.plus(self.config.lease_ttl_ms);
         let lease = Lease::new(index as u32, serial);
-        let is_enforced = self.config.is_enforced;
+        let is_enforced = self.is_enforced;
         let Some(slot) = self.slots.get_mut(index) else { return LeaseAnswer::Granted(lease) };
         slot.held = Some(Held { serial, since: cx.now, expires_at });
         if self.config.has_connections && cx.now.since(slot.connection.last_used_at()) > self.config.validate_after_ms {
@@ -376,7 +387,7 @@ impl LeasePool {
         let is_warming = |slot: &Slot| slot.connection.state() == ConnectionState::Warming;
         let Some(index) = self.slots.iter().position(is_warming) else { return self.make(ConnectionState::Ready, cx) };
         let slot = &mut self.slots[index];
-        Self::advance(slot, ConnectionState::Ready, Reason::SetUp, self.config.is_enforced, cx);
+        Self::advance(slot, ConnectionState::Ready, Reason::SetUp, self.is_enforced, cx);
         index
     }
 

@@ -119,6 +119,59 @@ pub struct Query {
     pub may_have_second_leg: bool,
     /// Who goes first among those who wait for a lease.
     pub priority: Priority,
+    /// Which layers it goes without.
+    pub layers: Layers,
+}
+
+/// Which layers an operation goes without, because flags say so. All are there by default.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Layers(u8);
+
+impl Layers {
+    const NO_POOL: u8 = 1;
+    const RECORDED: u8 = 2;
+    const UNCOUNTED: u8 = 4;
+    const NO_BREAKER: u8 = 8;
+
+    /// All of them.
+    pub const ALL: Self = Self(0);
+
+    /// Layers by what is missing.
+    #[must_use]
+    pub const fn without(pool: bool, enforcement: bool, counting: bool) -> Self {
+        let bits = if pool { Self::NO_POOL } else { 0 } | if enforcement { Self::RECORDED } else { 0 };
+        Self(bits | if counting { Self::UNCOUNTED } else { 0 })
+    }
+
+    /// The same, without the breaker where that is off as well.
+    #[must_use]
+    pub const fn with_breaker(self, is_on: bool) -> Self {
+        if is_on { self } else { Self(self.0 | Self::NO_BREAKER) }
+    }
+
+    /// Whether the breaker is asked.
+    #[must_use]
+    pub const fn has_breaker(self) -> bool {
+        self.0 & Self::NO_BREAKER == 0
+    }
+
+    /// Whether it waits for a lease.
+    #[must_use]
+    pub const fn has_pool(self) -> bool {
+        self.0 & Self::NO_POOL == 0
+    }
+
+    /// Whether what its connection may not do is refused, and not only recorded.
+    #[must_use]
+    pub const fn is_enforced(self) -> bool {
+        self.0 & Self::RECORDED == 0
+    }
+
+    /// Whether it is counted and timed.
+    #[must_use]
+    pub const fn is_counted(self) -> bool {
+        self.0 & Self::UNCOUNTED == 0
+    }
 }
 
 /// Retry policies beside the client's own, at most.
@@ -138,6 +191,7 @@ impl Query {
             retry: 0,
             may_have_second_leg: true,
             priority: Priority::Medium,
+            layers: Layers::ALL,
         }
     }
 
@@ -157,10 +211,11 @@ impl Query {
     /// Reads the packed form that crosses the boundary; `None` for bits that mean nothing.
     ///
     /// Bits 0 to 3 hold the class, 4 and 5 the kind, 6 "idempotent", 7 "held", 8 "bypass the breaker", 9 to 12 the
-    /// retry policy, 13 "no second leg", 14 and 15 the priority.
+    /// retry policy, 13 "no second leg", 14 and 15 the priority, 16 to 18 "without the pool", "connections are only
+    /// recorded", "not counted".
     #[must_use]
     pub const fn from_bits(bits: u32, timeout_ms: Option<Millis>) -> Option<Self> {
-        if bits >> 16 != 0 {
+        if bits >> 19 != 0 {
             return None;
         }
         match (Class::from_number(bits & 0xF), Kind::from_number(bits >> 4 & 3)) {
@@ -174,6 +229,7 @@ impl Query {
                 retry: (bits >> 9 & 0xF) as u8,
                 may_have_second_leg: bits & 1 << 13 == 0,
                 priority: Priority::from_bits(bits >> 14),
+                layers: Layers((bits >> 16) as u8),
             }),
             _ => None,
         }
@@ -224,7 +280,14 @@ mod tests {
         assert_eq!(Query::from_bits(0, None), Some(Query::new(Class::Query, Kind::Read)));
         assert_eq!(Query::from_bits(4, None), None);
         assert_eq!(Query::from_bits(3 << 4, None), None);
-        assert_eq!(Query::from_bits(1 << 16, None), None);
+        assert_eq!(Query::from_bits(1 << 19, None), None);
+        for (bit, layers) in [
+            (16, Layers::without(true, false, false)),
+            (17, Layers::without(false, true, false)),
+            (18, Layers::without(false, false, true)),
+        ] {
+            assert_eq!(Query::from_bits(1 << bit, None).map(|query| query.layers), Some(layers));
+        }
         let held = Query::from_bits(1 | 1 << 4 | 1 << 6 | 1 << 7 | 1 << 8 | 3 << 9 | 2 << 14, Some(5));
         assert_eq!(
             held,
@@ -238,6 +301,7 @@ mod tests {
                 retry: 3,
                 may_have_second_leg: true,
                 priority: Priority::Critical,
+                layers: Layers::ALL,
             })
         );
     }

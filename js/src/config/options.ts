@@ -7,6 +7,7 @@ import type {
   ReplicaOptions,
   Tags,
 } from "../cluster/options.ts";
+import type { LayersOptions } from "../layers.ts";
 import type { SlowQueryListener } from "../slow-queries.ts";
 import type { Store } from "../store/store.ts";
 import type { LoggingOptions, TracingOptions } from "../telemetry/options.ts";
@@ -360,6 +361,8 @@ export interface SeawallOptions extends ManagerNames {
   rateLimit?: RateLimitOptions;
   /** Off unless `limit` is set: statements that would visit more rows than that are not run. Of libSQL clients only. */
   queryCost?: QueryCostOptions;
+  /** Which of pool, connection states, breaker, monitoring and logging an operation goes through: all, unless flags say. */
+  layers?: LayersOptions;
   connectionPool?: ConnectionPoolOptions;
   circuitBreaker?: CircuitBreakerOptions;
   retry?: RetryOptions;
@@ -450,4 +453,6 @@ export interface OperationOptions {
   trace?: TraceCarrier;
   /** `false`: to one database only, with all of its time. For a read that takes longer than a failover may. */
   failover?: boolean;
+  /** Whom it is for: the same one always goes through the same layers. Only where `layers` is set. */
+  rolloutKey?: string;
 }

@@ -141,6 +141,11 @@ export class Engine {
     return JSON.parse(this.#ask(() => this.#core.get().detail(), "{}"));
   }
 
+  /** 0 or 1 for everybody, -1 if that differs, -2 if there is no such flag. */
+  constant(key: string): number {
+    return this.#ask(() => this.#core.get().constant(key), -1);
+  }
+
   nearest(key: string): string {
     return this.#ask(() => this.#core.get().nearest(key), "");
   }

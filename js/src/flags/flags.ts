@@ -96,6 +96,12 @@ export class Flags {
     return this.#engine.keys();
   }
 
+  /** What a boolean flag is for everybody, `fallback` where there is none; undefined if that differs between those who ask. */
+  constant(key: string, fallback = false): boolean | undefined {
+    const found = this.#engine.constant(key);
+    return found === -2 ? fallback : found === -1 ? undefined : found === 1;
+  }
+
   /**
    * Replaces the definitions, all of them or none.
    *

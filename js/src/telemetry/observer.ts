@@ -6,6 +6,7 @@
 
 import type { CircuitEvent } from "../circuit.ts";
 import { ResilienceError } from "../errors.ts";
+import { UNLOGGED } from "../layers.ts";
 import type { Attempt, AttemptContext, Guard, Lease, Operation } from "../operation.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { SlowQueryEvent } from "../slow-queries.ts";
@@ -38,6 +39,8 @@ export interface Watching {
   readonly propagates: boolean;
   /** Whether texts of the database's errors are logged, shortened and without what is known to be secret. */
   readonly tellsMessages: boolean;
+  /** Nothing but the flag of detailed logging has asked for it. */
+  readonly isForDetailsAlone: boolean;
 }
 
 /** How an observed operation goes on, with an operation that is not observed again. */
@@ -55,6 +58,11 @@ export class Observer {
 
   get tracer(): Tracer | undefined {
     return this.#watching.tracer;
+  }
+
+  /** Whether nothing but the flag of detailed logging has asked for it. */
+  get isForDetailsAlone(): boolean {
+    return this.#watching.isForDetailsAlone;
   }
 
   get logger(): Logger | undefined {
@@ -251,6 +259,8 @@ class Watch {
   #tell(level: "debug" | "warn" | "error", msg: string, fields: object): void {
     const { logger, platform } = this.#watching;
     if (logger === undefined || !logger.tells(level)) return;
+    // Details of those for whom that layer is off.
+    if (level === "debug" && ((this.operation.layers ?? 0) & UNLOGGED) !== 0) return;
     const { statements } = this.operation;
     const text = this.#description.attributes["db.query.text"];
     const count = statements === undefined ? 0 : argumentsOf(statements);

@@ -67,7 +67,8 @@ export function observerOf(
   if (known !== undefined) return known ?? undefined;
   const made = make(options, database, platform, observed);
   OBSERVERS.set(circuit, made ?? null);
-  if (made?.logger !== undefined) {
+  // Where each operation has its own layers, the circuit has none of them.
+  if (made?.logger !== undefined && !made.isForDetailsAlone) {
     for (const event of ["open", "close", "halfOpen"] as const) circuit.on(event, made.circuitChanged);
   }
   return made;
@@ -89,6 +90,7 @@ function make(options: SeawallOptions, database: string, platform: Platform, obs
     redactor,
     propagates: isTracing && tracing?.propagate === true,
     tellsMessages: logging?.errorMessages === true,
+    isForDetailsAlone: options.layers !== undefined && !isTracing && logging?.level === undefined,
   });
 }
 
@@ -110,6 +112,8 @@ function levelOf(options: SeawallOptions, database: string, platform: Platform):
   const level = options.logging?.level;
   if (level === "off") return undefined;
   if (level === undefined) {
+    // Where layers are flags, who is logged is one of them.
+    if (options.layers !== undefined) return "debug";
     return isOn(options, "features.ENABLE_DETAILED_LOGGING", database, platform) ? "debug" : undefined;
   }
   if (LEVELS.includes(level)) return level;

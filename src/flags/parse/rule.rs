@@ -41,7 +41,7 @@ fn split(value: &Value, at: &mut Finder) -> Option<Split> {
 /// Percent from 0 to 100 with at most four digits behind the point, in millionths.
 ///
 /// Whole ones are written as such: `100.0` and `1e2` are refused, as some writers mean other things by them.
-fn share(value: &Value, at: &mut Finder) -> Option<u32> {
+pub(super) fn share(value: &Value, at: &mut Finder) -> Option<u32> {
     let found = value.as_number().and_then(millionths);
     if found.is_none() {
         at.fault("this is a number from 0 to 100, in percent, with at most four digits behind the point, such as 25 or 0.0001");

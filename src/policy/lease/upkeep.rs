@@ -103,7 +103,7 @@ impl LeasePool {
     pub(super) fn let_go(&mut self, index: usize, to: ConnectionState, reason: Reason, cx: &mut Cx<'_>) {
         let Some(slot) = self.slots.get_mut(index) else { return };
         let id = slot.connection.id();
-        Self::advance(slot, to, reason, self.config.is_enforced, cx);
+        Self::advance(slot, to, reason, self.is_enforced, cx);
         self.lives.retired += 1;
         if self.config.has_connections && self.retired.len() < RETIRED_MAX {
             self.retired.push(id);
@@ -120,7 +120,7 @@ impl LeasePool {
     #[cold]
     pub(super) fn recycle(&mut self, index: usize, cx: &mut Cx<'_>) {
         let Some(slot) = self.slots.get_mut(index) else { return };
-        Self::advance(slot, ConnectionState::Recycling, Reason::Worn, self.config.is_enforced, cx);
+        Self::advance(slot, ConnectionState::Recycling, Reason::Worn, self.is_enforced, cx);
         self.lives.recycled += 1;
         self.let_go(index, ConnectionState::Closed, Reason::Worn, cx);
     }
@@ -158,7 +158,7 @@ impl LeasePool {
         if is_well {
             let slot = &mut self.slots[index];
             cx.notes.took(Row::SetUp, cx.now.since(slot.connection.created_at()));
-            Self::advance(slot, ConnectionState::Ready, Reason::SetUp, self.config.is_enforced, cx);
+            Self::advance(slot, ConnectionState::Ready, Reason::SetUp, self.is_enforced, cx);
             self.lives.warmed += 1;
             self.warming.failures = 0;
             return;
@@ -176,7 +176,7 @@ impl LeasePool {
     }
 
     pub(super) fn end_all(&mut self, what: Cleanup, reason: Reason, cx: &mut Cx<'_>) -> u32 {
-        let is_enforced = self.config.is_enforced;
+        let is_enforced = self.is_enforced;
         let mut cleaned = 0;
         for index in 0..self.slots.len() {
             let slot = &mut self.slots[index];
@@ -226,7 +226,7 @@ impl LeasePool {
             Some(index) => {
                 let old = &mut self.slots[index];
                 if old.connection.state() == ConnectionState::Failed {
-                    Self::advance(old, ConnectionState::Closed, Reason::Broken, self.config.is_enforced, cx);
+                    Self::advance(old, ConnectionState::Closed, Reason::Broken, self.is_enforced, cx);
                 }
                 self.slots[index] = fresh;
                 index
