@@ -6,6 +6,7 @@ const generated = [
   fileURLToPath(new URL("src/generated/core", import.meta.url)),
   fileURLToPath(new URL("src/monitor/generated/monitor", import.meta.url)),
   fileURLToPath(new URL("src/flags/generated/flags", import.meta.url)),
+  fileURLToPath(new URL("src/flags/tools/generated/flag-tools", import.meta.url)),
 ];
 
 /** Loads each wasm from its file, as the entry points do from theirs. Run `npm run build` first. */

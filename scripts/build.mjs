@@ -1,7 +1,7 @@
 // Builds what ships: the npm package into js/dist, the Worker into build/. `npm run build [npm|worker]`.
 import { relative } from "node:path";
 import { fileURLToPath } from "node:url";
-import { buildForNpm, CORE, FLAGS, MONITOR } from "./core.mjs";
+import { buildForNpm, PARTS } from "./core.mjs";
 import { buildPackage } from "./package.mjs";
 import { StepError } from "./progress.mjs";
 import { setup } from "./setup.mjs";
@@ -21,7 +21,7 @@ import { buildWorker } from "./worker-bundle.mjs";
 export async function build(parts = ["npm", "worker"]) {
   const also = [compilerVersion(), wasmBindgenVersion()];
   if (parts.includes("npm")) {
-    for (const part of [CORE, MONITOR, FLAGS]) {
+    for (const part of PARTS) {
       const { name } = part;
       const folder = relative(ROOT, part.folder);
       await unlessDone(
@@ -45,7 +45,7 @@ export async function build(parts = ["npm", "worker"]) {
           "package-lock.json",
           "README.md",
         ],
-        outputs: ["index", "workerd", "edge-light", "monitor/index", "flags/index", "cli"]
+        outputs: ["index", "workerd", "edge-light", "monitor/index", "flags/index", "flags/snapshot", "cli"]
           .map((name) => `js/dist/${name}.js`)
           .concat("js/dist/index.d.ts"),
       },

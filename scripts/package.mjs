@@ -1,7 +1,7 @@
 // The npm package: one bundle per platform, its declarations, and the wasm beside them.
 import { chmodSync, copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, posix, sep } from "node:path";
-import { CORE, FLAGS, MONITOR } from "./core.mjs";
+import { PARTS } from "./core.mjs";
 import { runStep } from "./progress.mjs";
 import { ROOT } from "./toolchain.mjs";
 
@@ -26,9 +26,18 @@ const ENTRIES = [
   { source: "monitor/index", name: "monitor/workerd", wasm: "../monitor.wasm", external: ["cloudflare:workers"] },
   { source: "monitor/index", name: "monitor/edge-light", wasm: "../monitor.wasm?module", external: [] },
   { source: "monitor/index", name: "monitor/index", wasm: undefined, external: [] },
-  { source: "flags/index", name: "flags/workerd", wasm: "../flags.wasm", external: [] },
-  { source: "flags/index", name: "flags/edge-light", wasm: "../flags.wasm?module", external: [] },
+  { source: "flags/index", name: "flags/workerd", wasm: "../flags.wasm", tools: "../flag-tools.wasm", external: [] },
+  {
+    source: "flags/index",
+    name: "flags/edge-light",
+    wasm: "../flags.wasm?module",
+    tools: "../flag-tools.wasm?module",
+    external: [],
+  },
   { source: "flags/index", name: "flags/index", wasm: undefined, external: [] },
+  { source: "flags/snapshot", name: "flags/snapshot-workerd", wasm: "../flags.wasm", external: [] },
+  { source: "flags/snapshot", name: "flags/snapshot-edge-light", wasm: "../flags.wasm?module", external: [] },
+  { source: "flags/snapshot", name: "flags/snapshot", wasm: undefined, external: [] },
   { source: "openfeature/index", name: "openfeature/index", wasm: undefined, external: [] },
   { source: "records/index", name: "records/index", wasm: undefined, external: [] },
   {
@@ -69,13 +78,13 @@ export async function buildPackage() {
   rmSync(DIST, { recursive: true, force: true });
   mkdirSync(DIST, { recursive: true });
   const { build } = await import("esbuild");
-  for (const { source, name, wasm, external } of ENTRIES) {
+  for (const { source, name, wasm, tools, external } of ENTRIES) {
     await build({
       ...BUNDLE,
       entryPoints: [join(SOURCE, `${source}.ts`)],
       outfile: join(DIST, `${name}.js`),
       external,
-      plugins: wasm === undefined ? [] : [importWasm(wasm)],
+      plugins: wasm === undefined ? [] : [importWasm(wasm, tools)],
     });
   }
   for (const name of storeNames()) {
@@ -85,11 +94,11 @@ export async function buildPackage() {
   }
   await buildCommandLine(build);
   copyFileSync(join(SOURCE, MIGRATION), join(DIST, MIGRATION));
-  for (const { folder, name } of [CORE, MONITOR, FLAGS])
-    copyFileSync(join(folder, `${name}_bg.wasm`), join(DIST, `${name}.wasm`));
+  for (const { folder, name } of PARTS) copyFileSync(join(folder, `${name}_bg.wasm`), join(DIST, `${name}.wasm`));
   // Node requires ES modules by itself; the file is for tools that judge by the name. Both ways lead to one instance.
   for (const folder of ["", "monitor", "flags", "openfeature", "records"])
     writeFileSync(join(DIST, folder, "index.cjs"), 'module.exports = require("./index.js");\n');
+  writeFileSync(join(DIST, "flags/snapshot.cjs"), 'module.exports = require("./snapshot.js");\n');
   writeFileSync(join(DIST, "telemetry/opentelemetry.cjs"), 'module.exports = require("./opentelemetry.js");\n');
   for (const file of ["README.md", "LICENSE-MIT", "LICENSE-APACHE"])
     copyFileSync(join(ROOT, file), join(ROOT, "js", file));
@@ -124,16 +133,18 @@ const importFlags = {
 };
 
 /**
- * Leaves the wasm outside of the bundle, under `path`.
+ * Leaves the wasm outside of the bundle, under `path`; that of the tools of flags under `tools`.
  *
  * @param {string} path
+ * @param {string} [tools]
  * @returns {import("esbuild").Plugin}
  */
-function importWasm(path) {
+function importWasm(path, tools) {
   return {
     name: "import-wasm",
     setup(build) {
       build.onResolve({ filter: /\/inline-module\.ts$/ }, () => ({ path, external: true }));
+      build.onResolve({ filter: /\/inline-tools-module\.ts$/ }, () => ({ path: tools ?? path, external: true }));
     },
   };
 }
@@ -147,6 +158,7 @@ async function buildDeclarations() {
     "index.d.ts",
     "monitor/index.d.ts",
     "flags/index.d.ts",
+    "flags/snapshot.d.ts",
     "openfeature/index.d.ts",
     "records/index.d.ts",
     "telemetry/opentelemetry.d.ts",
@@ -163,7 +175,7 @@ async function buildDeclarations() {
   for (const file of readdirSync(DIST, { recursive: true, encoding: "utf8" })) {
     if (file.endsWith(".d.ts") && !reached.has(file.split(sep).join("/"))) rmSync(join(DIST, file));
   }
-  for (const { name } of [CORE, MONITOR, FLAGS]) {
+  for (const { name } of PARTS) {
     for (const ending of ["ts", "cts"]) writeFileSync(join(DIST, `${name}.wasm.d.${ending}`), WASM_DECLARATION);
   }
 }

@@ -77,10 +77,10 @@ export const RINGS = [
   },
   {
     name: "clippy",
-    what: "Rust lints, for each of the five builds",
+    what: "Rust lints, for each of the six builds",
     commands: () => [
       check("cargo", ["clippy", "--all-targets", ...strict]),
-      ...["bindings", "monitor", "flags", "worker"].map((feature) =>
+      ...["bindings", "monitor", "flags", "flag-tools", "worker"].map((feature) =>
         check("cargo", ["clippy", "--lib", "--features", feature, "--target", WASM_TARGET, ...strict]),
       ),
     ],

@@ -26,7 +26,7 @@ export function compilerVersion() {
 /**
  * Builds the crate with one feature and leaves `<name>.js` and `<name>_bg.wasm` in `folder`.
  *
- * @param {{ feature: "bindings" | "monitor" | "flags" | "worker", name: string, folder: string, bindgen: string[], features?: string[] }} what
+ * @param {{ feature: "bindings" | "monitor" | "flags" | "flag-tools" | "worker", name: string, folder: string, bindgen: string[], features?: string[] }} what
  *   `bindgen` are further arguments of wasm-bindgen, `features` further wasm features that it makes use of.
  */
 export async function buildWasm({ feature, name, folder, bindgen, features = [] }) {

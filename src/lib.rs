@@ -8,10 +8,11 @@
     all(feature = "monitor", feature = "worker"),
     all(feature = "bindings", feature = "monitor"),
     all(feature = "flags", any(feature = "bindings", feature = "monitor", feature = "worker")),
+    all(feature = "flag-tools", any(feature = "bindings", feature = "monitor", feature = "worker", feature = "flags")),
 ))]
 compile_error!(
-    "features `bindings`, `monitor`, `flags` and `worker` exclude each other: together, every export for npm becomes a public RPC \
-     method of the Worker, and the npm core carries what only operators need"
+    "features `bindings`, `monitor`, `flags`, `flag-tools` and `worker` exclude each other: together, every export for npm becomes \
+     a public RPC method of the Worker, and the npm core carries what only operators need"
 );
 
 pub mod access;
@@ -24,7 +25,7 @@ pub mod cluster;
 pub mod config;
 pub mod engine;
 pub mod error;
-#[cfg(feature = "flags")]
+#[cfg(any(feature = "flags", feature = "flag-tools"))]
 pub mod flag_bindings;
 pub mod flags;
 pub mod hrana;

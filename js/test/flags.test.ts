@@ -1,7 +1,16 @@
 // Flags as an application asks for them: the engine itself is tested in Rust.
 import { describe, expect, test, vi } from "vitest";
 import type { FlagOrders } from "../src/flags/flags.ts";
-import { createFlags, type FlagDocument, FlagsRefusedError } from "../src/flags/index.ts";
+import {
+  compileFlags,
+  createFlags,
+  exportFlags,
+  type FlagDocument,
+  FlagsRefusedError,
+  importFlags,
+  validateFlags,
+} from "../src/flags/index.ts";
+import { createFlags as createSnapshotFlags } from "../src/flags/snapshot.ts";
 
 const document = {
   version: 1,
@@ -271,12 +280,14 @@ test("a core that has trapped is replaced, filled again, and asked once more", a
   });
   expect(staff.booleanDetails("new-checkout", true)).toMatchObject({ value: true, errorCode: "GENERAL" });
   evaluate.mockRestore();
+  const snapshotted = flagsOf();
   const lone = flagsOf({ env: { FEATURE_LONE: "true" } }).for({ email: "a@acme.com" });
   for (const [method, asked, expected] of [
     ["find", () => lone.number("limit"), 5],
     ["alone", () => lone.boolean("lone"), true],
     ["all", () => lone.all().limit, 5],
-    ["detail", () => lone.booleanDetails("new-checkout").reason, "TARGETING_MATCH"],
+    ["rule", () => lone.booleanDetails("new-checkout").reason, "TARGETING_MATCH"],
+    ["exposures", () => lone.boolean("lone") && snapshotted.exposures().length, 0],
     ["nearest", () => lone.booleanDetails("new-chekout").errorCode, "FLAG_NOT_FOUND"],
   ] as const) {
     const spy = vi.spyOn(FlagCore.prototype, method).mockImplementationOnce(() => {
@@ -288,4 +299,151 @@ test("a core that has trapped is replaced, filled again, and asked once more", a
   }
   expect(staff.boolean("new-checkout")).toBe(true);
   expect(flagsOf().for({ email: "a@acme.com" }).boolean("new-checkout")).toBe(true);
+});
+
+test("tools that have trapped are replaced, and what they were asked is asked once more", async () => {
+  const tools = await import("../src/flags/tools/generated/flag-tools.js");
+  const trap = vi.spyOn(tools.Compiled.prototype, "snapshot", "get");
+  const fail = () => {
+    throw new WebAssembly.RuntimeError("unreachable");
+  };
+  trap.mockImplementationOnce(fail);
+  expect(compileFlags(document).snapshot).toStrictEqual(flagsOf().snapshot());
+  const flags = flagsOf();
+  trap.mockImplementation(fail);
+  expect(() => flags.update({ version: 1, revision: 8 })).toThrow(FlagsRefusedError);
+  trap.mockRestore();
+  expect(flags.revision).toBe(7);
+  expect(flags.for({ email: "a@acme.com" }).boolean("new-checkout")).toBe(true);
+  flags.update({ version: 1, revision: 8 });
+  expect(flags.revision).toBe(8);
+});
+
+describe("documents", () => {
+  test("a document is compiled once, and flags of snapshots alone load what came of it", () => {
+    const { snapshot, warnings } = compileFlags(document);
+    expect(warnings).toStrictEqual([]);
+    for (const definitions of [snapshot, snapshot.slice().buffer]) {
+      const flags = createSnapshotFlags({ definitions, env: { FEATURE_LIMIT: "many" } });
+      const staff = flags.for({ targetingKey: "ada", email: "ada@acme.com" });
+      expect([staff.boolean("new-checkout"), staff.number("limit"), flags.revision]).toStrictEqual([true, 50, 7]);
+      expect(flags.snapshot()).toStrictEqual(snapshot);
+    }
+    const flags = createSnapshotFlags({ definitions: snapshot, env: {} });
+    expect(() => flags.update(document as never)).toThrow(/snapshots alone/);
+    expect(flags.revision).toBe(7);
+    // What was given is the caller's again.
+    snapshot.fill(0);
+    expect(flags.snapshot()).toStrictEqual(compileFlags(document).snapshot);
+    expect(() => createSnapshotFlags({ env: {} }).snapshot()).toThrow(/No definitions/);
+  });
+
+  test("a document is checked without being taken", () => {
+    expect(validateFlags(document)).toStrictEqual({ problems: [], warnings: [] });
+    const { problems } = validateFlags({ version: 1, flags: { a: { default: "nothing" }, b: { rollout: 1 } } });
+    expect(problems.length).toBe(2);
+    const newer = { version: 1, flags: { a: { rules: [{ if: [{ attr: "x", newer: 1 }], serve: "on" }] } } };
+    expect(validateFlags(newer).warnings.join()).toContain("flags.a.rules[0].if[0]");
+  });
+
+  test("documents come from elsewhere with their warnings, and go out in one form", () => {
+    const unleash = { version: 2, features: [{ name: "x", enabled: true, strategies: [{ name: "default" }] }] };
+    const { document: mine } = importFlags("unleash", JSON.stringify(unleash));
+    expect(createFlags({ definitions: mine, env: {} }).for({}).boolean("x")).toBe(true);
+    const flagd = { flags: { x: { state: "ENABLED", variants: { on: true, off: false }, defaultVariant: "on" } } };
+    const { document: theirs, warnings } = importFlags("flagd", JSON.stringify(flagd));
+    expect(createFlags({ definitions: theirs, env: {} }).for({}).boolean("x")).toBe(true);
+    expect(warnings).toBeInstanceOf(Array);
+    expect(() => importFlags("unleash", "{")).toThrow(FlagsRefusedError);
+    expect(() => importFlags("other" as never, "{}")).toThrow(/unleash, flagd, growthbook or launchdarkly/);
+    const exported = exportFlags(document);
+    expect(exportFlags(exported)).toStrictEqual(exported);
+    expect(compileFlags(exported).snapshot).toStrictEqual(compileFlags(document).snapshot);
+  });
+
+  test("the snapshot that an order brings is loaded, and its document where another release made that", () => {
+    const compiled = Buffer.from(compileFlags({ ...document, revision: 9 }).snapshot).toString("base64");
+    let listener: Parameters<FlagOrders["on"]>[1] = () => {};
+    const monitor = (order: object): FlagOrders => ({
+      orders: { flags: { version: 1, value: document, ...order } },
+      on: (_, heard) => {
+        listener = heard;
+        return () => {};
+      },
+    });
+    expect(createSnapshotFlags({ monitor: monitor({ compiled }), env: {} }).revision).toBe(9);
+    expect(createFlags({ monitor: monitor({ compiled }), env: {} }).revision).toBe(9);
+    expect(createFlags({ monitor: monitor({ compiled: "AAAA" }), env: {} }).revision).toBe(7);
+    const alone = createSnapshotFlags({ monitor: monitor({ compiled }), env: {} });
+    const refused = vi.fn();
+    alone.on("refused", refused);
+    listener("flags", { version: 2, value: document });
+    expect(refused).toHaveBeenCalledTimes(1);
+    expect(alone.revision).toBe(9);
+  });
+});
+
+describe("exposures", () => {
+  const countsOf = (flags: { exposures(): readonly { flag: string; variant: string; count: number }[] }) =>
+    Object.fromEntries(flags.exposures().map(({ flag, variant, count }) => [`${flag} ${variant}`, count]));
+
+  test("each answer that serves a variant is counted, by flag and variant, and by nothing else", () => {
+    const flags = flagsOf({ env: { FEATURE_THEME: '{"forced":true}' } });
+    expect(flags.exposures()).toStrictEqual([]);
+    const staff = flags.for({ targetingKey: "ada", email: "a@acme.com", seats: 12 });
+    for (let turn = 0; turn < 3; turn += 1) staff.boolean("new-checkout");
+    staff.numberDetails("limit");
+    staff.json("theme", {});
+    staff.boolean("nope");
+    staff.all();
+    flags.explain("limit", { seats: 12 });
+    flags.whoMoves(document, [{ targetingKey: "ada" }]);
+    expect(countsOf(flags)).toStrictEqual({ "new-checkout on": 3, "limit many": 1 });
+    const first = Array.from({ length: 1_000 }, (_, at) => flags.for({ targetingKey: `u${at}` }).string("banner"));
+    const short = first.filter((text) => text === "Hi").length;
+    expect(countsOf(flags)).toMatchObject({ "banner short": short, "banner long": 1_000 - short });
+  });
+
+  test("a split as it was meant is no mismatch, and users who are lost on the way are found", () => {
+    const flags = flagsOf();
+    expect(flags.sampleRatio("new-checkout")).toBeUndefined();
+    expect(flags.sampleRatio("nope")).toBeUndefined();
+    expect(flags.sampleRatio("banner")).toMatchObject({ verdict: "notEnough", observed: { long: 0, short: 0 } });
+    for (let at = 0; at < 3_000; at += 1) flags.for({ targetingKey: `u${at % 1_500}` }).string("banner");
+    const ratio = flags.sampleRatio("banner");
+    expect(ratio).toMatchObject({ verdict: "match", degrees: 1, expected: { long: 512, short: 512 } });
+    expect((ratio?.observed.long ?? 0) + (ratio?.observed.short ?? 0)).toBe(1_024);
+    expect(flags.explain("banner", { targetingKey: "u1" })?.sampleRatio).toStrictEqual(ratio);
+    expect(flags.explain("limit", {})).not.toHaveProperty("sampleRatio");
+    // The units outlive an edition in which the flag splits as before.
+    flags.update({ ...document, revision: 8, flags: { a: {}, ...document.flags } });
+    expect(flags.sampleRatio("banner")).toStrictEqual(ratio);
+    // Half of those who get one variant never come.
+    const lossy = flagsOf();
+    const short = Array.from({ length: 3_000 }, (_, at) => `u${at}`).filter(
+      (id, at) => at % 2 === 0 || flags.for({ targetingKey: id }).string("banner") === "Hi",
+    );
+    for (const id of short) lossy.for({ targetingKey: id }).string("banner");
+    expect(lossy.sampleRatio("banner")).toMatchObject({ verdict: "mismatch" });
+    expect(lossy.sampleRatio("banner")?.pValue).toBeLessThan(1e-6);
+  });
+
+  test("they never fall: not when definitions change, nor when the core has trapped", async () => {
+    const flags = flagsOf();
+    const staff = flags.for({ email: "a@acme.com", seats: 12 });
+    staff.boolean("new-checkout");
+    // Other flags, so that places are others.
+    flags.update({ version: 1, flags: { a: {}, "new-checkout": document.flags["new-checkout"] } });
+    staff.boolean("new-checkout");
+    flags.kill(["a"]);
+    staff.boolean("a");
+    expect(countsOf(flags)).toStrictEqual({ "new-checkout on": 2, "a off": 1 });
+    const { FlagCore } = await import("../src/flags/generated/flags.js");
+    const evaluate = vi.spyOn(FlagCore.prototype, "evaluate").mockImplementationOnce(() => {
+      throw new WebAssembly.RuntimeError("unreachable");
+    });
+    staff.boolean("new-checkout");
+    evaluate.mockRestore();
+    expect(countsOf(flags)).toStrictEqual({ "new-checkout on": 3, "a off": 1 });
+  });
 });

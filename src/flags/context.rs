@@ -2,6 +2,7 @@
 
 use super::decision::ErrorCode;
 use super::model::ATTRIBUTES_MAX;
+use super::packed::Attributes;
 
 /// Longest text of an attribute, in bytes.
 pub const TEXT_MAX: usize = 4_096;
@@ -23,14 +24,34 @@ pub enum Val<'c> {
 }
 
 /// Values by slot, checked: see `Table::attributes` for what stands where. What lies behind the last one is missing.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct Context<'c> {
-    values: &'c [Val<'c>],
+    values: Values<'c>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Values<'c> {
+    Given(&'c [Val<'c>]),
+    Kept(&'c Attributes),
+}
+
+impl Default for Context<'_> {
+    fn default() -> Self {
+        Self::EMPTY
+    }
+}
+
+/// Attributes were checked when they were read.
+impl<'c> From<&'c Attributes> for Context<'c> {
+    #[inline]
+    fn from(kept: &'c Attributes) -> Self {
+        Self { values: Values::Kept(kept) }
+    }
 }
 
 impl<'c> Context<'c> {
     /// Nothing is known.
-    pub const EMPTY: Self = Self { values: &[] };
+    pub const EMPTY: Self = Self { values: Values::Given(&[]) };
 
     /// Takes values once for as many evaluations as one likes.
     ///
@@ -42,13 +63,16 @@ impl<'c> Context<'c> {
         if values.len() > ATTRIBUTES_MAX || values.iter().any(is_long) {
             return Err(ErrorCode::InvalidContext);
         }
-        Ok(Self { values })
+        Ok(Self { values: Values::Given(values) })
     }
 
     /// What is known of the attribute in that slot.
     #[inline]
     pub(super) fn at(self, slot: u16) -> Val<'c> {
-        self.values.get(usize::from(slot)).copied().unwrap_or_default()
+        match self.values {
+            Values::Given(values) => values.get(usize::from(slot)).copied().unwrap_or_default(),
+            Values::Kept(kept) => kept.at(usize::from(slot)),
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::context::{Context, Val};
-use super::decision::Decision;
+use super::decision::{Decision, ErrorCode, Reason};
 use super::evaluate::{Flags, Moment, RuleEnd, Watch};
 use super::table::{FlagIndex, Found, NOW_SLOT, Node, Op, Range, Table, node_bits};
 
@@ -169,6 +169,22 @@ impl Flags {
             error_code: decision.error.map(|code| code.text()),
             by: decision.by.map(|by| by.text()),
             steps: log.steps,
+        }
+    }
+
+    /// The same where a flag could not be asked about: what went wrong.
+    #[must_use]
+    pub fn unexplained(&self, flag: FlagIndex, error: ErrorCode) -> Explanation {
+        Explanation {
+            flag: self.table().key(flag).to_owned(),
+            revision: self.table().revision(),
+            variant: None,
+            value: None,
+            reason: Reason::Error.text(),
+            underlying: None,
+            error_code: Some(error.text()),
+            by: None,
+            steps: Vec::new(),
         }
     }
 }

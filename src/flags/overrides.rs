@@ -3,22 +3,21 @@
 //! `FEATURE_X=false` turns a flag off, whatever else is said. `FEATURE_X=true`, `=<variant>` and `=<json>` say what it is for
 //! everybody; `ROLLOUT_X=25` how many have it. A variable for a flag that is not there makes one that is known by it alone.
 
-use std::collections::BTreeMap;
-
 use serde_json::Value;
 
 use super::bucket::{ENROL_SEED, Prefix, Share, enrol_bucket};
 use super::context::{Context, Digits};
 use super::decision::{Decision, Reason, Served, Source};
-use super::fault::{Fault, Finder, quoted};
+use super::fault::{FAULTS_MAX, Fault, quoted};
 use super::layers;
 use super::model::{Kill, VALUE_MAX};
 use super::table::{FlagIndex, FlagRow, Found, Kind, NONE, Table, flag_bits};
-use super::variables::{FEATURE, ROLLOUT, suffix};
+use super::variables::{FEATURE, ROLLOUT, is_suffix, suffix};
 use crate::orders::json;
 
 /// Most flags that variables alone make.
 pub const EXTRAS_MAX: usize = 1_000;
+const TOO_MANY: &str = "this names no flag; at most 1000 come from variables alone";
 
 /// What a variable says a flag is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -40,8 +39,9 @@ pub(super) struct Override {
     pub(super) share: Option<u32>,
 }
 
+/// A value that a variable says.
 #[derive(Clone, Debug, PartialEq)]
-enum Held {
+pub(super) enum Held {
     Bool(bool),
     Number(f64),
     Text(String),
@@ -54,13 +54,13 @@ pub struct Overrides {
     /// By flag; empty if nothing is said about any.
     rows: Vec<Override>,
     values: Vec<Held>,
-    /// Flags that are not in the table, by what is behind the prefix.
-    extras: BTreeMap<String, Override>,
+    /// Flags that are not in the table, in the order of what is behind the prefix.
+    extras: Vec<(String, Override)>,
 }
 
 impl Overrides {
     /// Nothing is said.
-    pub const NONE: Self = Self { rows: Vec::new(), values: Vec::new(), extras: BTreeMap::new() };
+    pub const NONE: Self = Self { rows: Vec::new(), values: Vec::new(), extras: Vec::new() };
 
     /// Reads variables, those that do not begin with `FEATURE_` or `ROLLOUT_` and settings of layers aside, and joins them with
     /// what is turned off.
@@ -73,86 +73,118 @@ impl Overrides {
         variables: impl IntoIterator<Item = (&'v str, &'v str)>,
         kill: &Kill,
     ) -> Result<Self, Vec<Fault>> {
+        let held = |value: &'v str| move || json::read(value).ok().map(|value| held(&value));
+        let variables = variables.into_iter().map(|(name, value)| (name, value, held(value)));
+        match kill {
+            Kill::All => Self::read_with(table, variables, None),
+            Kill::These(keys) => Self::read_with(table, variables, Some(&mut keys.iter().map(String::as_str))),
+        }
+    }
+
+    /// The same, where a variable brings what its value is as JSON, if it is any. Without a list of keys all flags are killed.
+    pub(super) fn read_with<'v, J: FnOnce() -> Option<Held>>(
+        table: &Table,
+        variables: impl Iterator<Item = (&'v str, &'v str, J)>,
+        kill: Option<&mut dyn Iterator<Item = &'v str>>,
+    ) -> Result<Self, Vec<Fault>> {
         let mut found = Self::NONE;
-        let mut at = Finder::default();
-        let flags: BTreeMap<String, FlagIndex> = table.all().map(|flag| (suffix(table.key(flag)), flag)).collect();
-        let mut rows = vec![Override::default(); table.flags.len()];
-        for (name, value) in variables {
+        let mut faults = Vec::new();
+        for (name, value, json) in variables {
             let (is_rollout, suffix) = match (name.strip_prefix(FEATURE), name.strip_prefix(ROLLOUT)) {
                 (Some(suffix), _) => (false, suffix),
                 (_, Some(suffix)) => (true, suffix),
                 (None, None) => continue,
             };
-            let flag = flags.get(suffix).copied();
+            let known = table.flags.iter().zip(table.all()).find(|(row, _)| is_suffix(table.part(row.name), suffix));
+            let known = known.map(|(row, flag)| (flag, row));
             // A layer's variables are its defaults: what a document says is better, and `false` leaves it to the share.
-            if layers::is_setting(name) && (flag.is_some() || !is_rollout && matches!(value, "false" | "0")) {
+            if layers::is_setting(name) && (known.is_some() || !is_rollout && matches!(value, "false" | "0")) {
                 continue;
             }
-            let known = flag.and_then(|flag| Some((flag, table.row(flag)?, rows.get(flag.0 as usize).copied()?)));
-            let before = known.map_or_else(|| found.extras.get(suffix).copied().unwrap_or_default(), |(_, _, row)| row);
-            let known = known.map(|(flag, row, _)| (flag, row));
-            let after = at.member(name, |at| {
-                if is_rollout {
-                    rollout(value, before, known, at)
-                } else {
-                    found.feature(value, before, table, known, at)
+            let before = match known {
+                Some((flag, _)) => found.of(flag),
+                None => found.extra(suffix).unwrap_or_default(),
+            };
+            let after = match is_rollout {
+                true => rollout(value, before, known),
+                false => found.feature((value, json), before, table, known),
+            };
+            let after = match known {
+                None if suffix.is_empty() || found.extras.len() >= EXTRAS_MAX => Err(TOO_MANY.to_owned()),
+                _ => after,
+            };
+            match (after, known) {
+                (Ok(after), Some((flag, _))) => _ = found.row(table, flag).map(|row| *row = after),
+                (Ok(after), None) => found.add_extra(suffix, after),
+                (Err(problem), _) if faults.len() < FAULTS_MAX => {
+                    faults.push(Fault { path: quoted(name).to_owned(), problem })
                 }
-            });
-            match flag.and_then(|flag| rows.get_mut(flag.0 as usize)) {
-                Some(row) => *row = after,
-                None if suffix.is_empty() || found.extras.len() >= EXTRAS_MAX => {
-                    at.member(name, |at| {
-                        at.fault(format!("this names no flag; at most {EXTRAS_MAX} come from variables alone"))
-                    });
-                }
-                None => _ = found.extras.insert(suffix.to_owned(), after),
+                (Err(_), _) => {}
             }
         }
-        for (row, flag) in rows.iter_mut().zip(table.all()) {
-            row.is_killed = kill.has(table.key(flag));
-        }
-        let killed: Vec<String> = match kill {
-            Kill::All => found.extras.keys().cloned().collect(),
-            Kill::These(flags) => flags.iter().map(|flag| suffix(flag)).collect(),
+        let Some(kill) = kill else {
+            table.all().for_each(|flag| _ = found.row(table, flag).map(|row| row.is_killed = true));
+            found.extras.iter_mut().for_each(|(_, extra)| extra.is_killed = true);
+            return if faults.is_empty() { Ok(found) } else { Err(faults) };
         };
-        for name in killed {
-            if let Some(extra) = found.extras.get_mut(&name) {
+        for key in kill {
+            if let Some(row) = table.find(key).and_then(|flag| found.row(table, flag)) {
+                row.is_killed = true;
+            }
+            if let Ok(place) = found.place_of_extra(&suffix(key))
+                && let Some((_, extra)) = found.extras.get_mut(place)
+            {
                 extra.is_killed = true;
             }
         }
-        if rows.iter().any(|row| *row != Override::default()) {
-            found.rows = rows;
+        if faults.is_empty() { Ok(found) } else { Err(faults) }
+    }
+
+    /// What is said about a flag, to change it.
+    fn row(&mut self, table: &Table, flag: FlagIndex) -> Option<&mut Override> {
+        if self.rows.is_empty() {
+            self.rows.resize(table.flags.len(), Override::default());
         }
-        if at.faults.is_empty() { Ok(found) } else { Err(at.faults) }
+        self.rows.get_mut(flag.0 as usize)
+    }
+
+    fn place_of_extra(&self, suffix: &str) -> Result<usize, usize> {
+        self.extras.binary_search_by(|(name, _)| name.as_str().cmp(suffix))
+    }
+
+    fn extra(&self, suffix: &str) -> Option<Override> {
+        self.extras.get(self.place_of_extra(suffix).ok()?).map(|(_, extra)| *extra)
+    }
+
+    fn add_extra(&mut self, suffix: &str, after: Override) {
+        match self.place_of_extra(suffix) {
+            Ok(place) => _ = self.extras.get_mut(place).map(|(_, extra)| *extra = after),
+            Err(place) => self.extras.insert(place, (suffix.to_owned(), after)),
+        }
     }
 
     fn feature(
         &mut self,
-        value: &str,
+        (value, json): (&str, impl FnOnce() -> Option<Held>),
         before: Override,
         table: &Table,
         known: Option<(FlagIndex, &FlagRow)>,
-        at: &mut Finder,
-    ) -> Override {
-        let with = |force| Override { force, ..before };
+    ) -> Result<Override, String> {
+        let with = |force| Ok(Override { force, ..before });
         let is_boolean = known.is_none_or(|(_, row)| row.bits & flag_bits::BOOLEAN != 0);
         match value {
             "false" => return with(Force::Off),
             "0" if is_boolean => return with(Force::Off),
             "true" | "1" if is_boolean => {
                 let on = known.map_or(NONE, |(_, row)| row.on);
-                return if on == NONE { self.held(Held::Bool(true), before, at) } else { with(Force::Variant(on)) };
+                return if on == NONE { self.held(Held::Bool(true), before) } else { with(Force::Variant(on)) };
             }
             _ => {}
         }
         let Some((flag, row)) = known else {
-            let held = json::read(value).ok().map(|value| held(&value)).filter(|_| value.len() <= VALUE_MAX);
-            return match held {
-                Some(value) => self.held(value, before, at),
-                None => {
-                    at.fault("there is no such flag, so this is true, false or JSON");
-                    before
-                }
+            return match json().filter(|_| value.len() <= VALUE_MAX) {
+                Some(value) => self.held(value, before),
+                None => Err("there is no such flag, so this is true, false or JSON".to_owned()),
             };
         };
         if let Some(place) = table.variants(flag).position(|name| name == value) {
@@ -162,29 +194,27 @@ impl Overrides {
             return with(if is_false { Force::Off } else { Force::Variant(variant) });
         }
         let is_kind = |kind| row.variants.of(&table.variants).iter().any(|variant| variant.kind == kind);
-        match json::read(value) {
-            Ok(json) if value.len() <= VALUE_MAX && is_kind(Kind::of(&json)) => self.held(held(&json), before, at),
+        match json() {
+            Some(held) if value.len() <= VALUE_MAX && is_kind(held.kind()) => self.held(held, before),
             _ => {
-                let names: Vec<&str> = table.variants(flag).map(quoted).collect();
-                at.fault(format!(
-                    "this is true, false, one of the variants {}, or JSON like their values",
-                    names.join(", ")
-                ));
-                before
+                let mut problem = "this is true, false, one of the variants ".to_owned();
+                for (place, name) in table.variants(flag).enumerate() {
+                    problem.push_str(if place == 0 { "" } else { ", " });
+                    problem.push_str(quoted(name));
+                }
+                problem.push_str(", or JSON like their values");
+                Err(problem)
             }
         }
     }
 
-    fn held(&mut self, value: Held, before: Override, at: &mut Finder) -> Override {
+    fn held(&mut self, value: Held, before: Override) -> Result<Override, String> {
         match u16::try_from(self.values.len()) {
             Ok(place) if place < NONE => {
                 self.values.push(value);
-                Override { force: Force::Value(place), ..before }
+                Ok(Override { force: Force::Value(place), ..before })
             }
-            _ => {
-                at.fault("there are too many variables");
-                before
-            }
+            _ => Err("there are too many variables".to_owned()),
         }
     }
 
@@ -209,7 +239,7 @@ impl Overrides {
         if self.extras.is_empty() {
             return None;
         }
-        let found = self.extras.get(&suffix(key))?;
+        let found = self.extra(&suffix(key))?;
         Some(match (found.is_killed, found.force, found.share) {
             (true, ..) => Some(false),
             (_, Force::Value(place), _) => match self.value(place) {
@@ -229,7 +259,7 @@ impl Overrides {
             return None;
         }
         let name = suffix(key);
-        let found = self.extras.get(&name)?;
+        let found = self.extra(&name)?;
         let (no, yes) = (Some(Found::Boolean(false)), Some(Found::Boolean(true)));
         let decided = |by, reason, bucket| Decision { bucket, ..Decision::of(Served::False, reason, Some(by)) };
         if found.is_killed {
@@ -253,6 +283,17 @@ impl Overrides {
     }
 }
 
+impl Held {
+    const fn kind(&self) -> Kind {
+        match self {
+            Self::Bool(_) => Kind::Boolean,
+            Self::Number(_) => Kind::Number,
+            Self::Text(_) => Kind::Text,
+            Self::Json(_) => Kind::Json,
+        }
+    }
+}
+
 fn held(value: &Value) -> Held {
     match value {
         Value::Bool(value) => Held::Bool(*value),
@@ -263,15 +304,14 @@ fn held(value: &Value) -> Held {
 }
 
 /// Whole percent from 0 to 100, in digits alone.
-fn rollout(value: &str, before: Override, known: Option<(FlagIndex, &FlagRow)>, at: &mut Finder) -> Override {
+fn rollout(value: &str, before: Override, known: Option<(FlagIndex, &FlagRow)>) -> Result<Override, String> {
     let is_number = (1..=3).contains(&value.len()) && value.bytes().all(|byte| byte.is_ascii_digit());
-    let share = if is_number { value.parse().ok().and_then(Share::of_percent) } else { None };
-    match share {
-        None => at.fault("this is a whole number from 0 to 100, in percent"),
+    let percent = value.bytes().fold(0, |sum: u32, digit| sum.wrapping_mul(10).wrapping_add(u32::from(digit & 15)));
+    match Share::of_percent(percent).filter(|_| is_number) {
+        None => Err("this is a whole number from 0 to 100, in percent".to_owned()),
         Some(_) if known.is_some_and(|(_, row)| row.rollout_rule == NONE && row.on == NONE) => {
-            at.fault("this flag has no rule with a rollout, and is not boolean: there is no share to change");
+            Err("this flag has no rule with a rollout, and is not boolean: there is no share to change".to_owned())
         }
-        Some(share) => return Override { share: Some(share.millionths()), ..before },
+        Some(share) => Ok(Override { share: Some(share.millionths()), ..before }),
     }
-    before
 }

@@ -304,6 +304,18 @@ impl Table {
         self.revision
     }
 
+    /// Whether any flag asks for the time: by `maxAge`, or in a condition.
+    #[must_use]
+    pub fn asks_time(&self) -> bool {
+        self.flags.iter().any(|row| row.age_max_ms != 0) || self.nodes.iter().any(|node| node.slot == NOW_SLOT)
+    }
+
+    /// Whether any flag asks for chance.
+    #[must_use]
+    pub fn asks_chance(&self) -> bool {
+        self.shorts.contains(&RANDOM_SLOT)
+    }
+
     /// The flag of that key.
     #[must_use]
     pub fn find(&self, key: &str) -> Option<FlagIndex> {

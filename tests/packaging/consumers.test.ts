@@ -228,6 +228,8 @@ it.each(["mts", "cts"])("TypeScript checks a .%s consumer, declarations included
   const source = write(
     `consumer.${extension}`,
     `import { createClient, memoryStore, type ResultSet, ResilienceError, type SeawallClient } from "seawall";
+    import { compileFlags, createFlags, type FlagExposure } from "seawall/flags";
+    import { createFlags as createSnapshotFlags } from "seawall/flags/snapshot";
     import { createMonitor } from "seawall/monitor";
     import { durableObjectStore } from "seawall/stores/durable-object";
     import { libsqlStore, strongLibsqlStore } from "seawall/stores/libsql";
@@ -237,6 +239,11 @@ it.each(["mts", "cts"])("TypeScript checks a .%s consumer, declarations included
     createClient({ url: "http://127.0.0.1:1", seawall: { state: { store: alone() } } });
     createClient({ url: "http://127.0.0.1:1", seawall: { state: { store: libsqlStore({ client }) } } });
     createMonitor({ databases: { client }, store: strongLibsqlStore({ client }), cache: alone(), adminToken: "" });
+    const exposures: readonly FlagExposure[] = createFlags({ definitions: { version: 1 } }).exposures();
+    createSnapshotFlags({ definitions: compileFlags({ version: 1 }).snapshot }).for({}).boolean("x");
+    // @ts-expect-error: documents are for seawall/flags.
+    createSnapshotFlags({ definitions: { version: 1 } });
+    export { exposures };
     // @ts-expect-error: a store of hints may forget.
     createMonitor({ databases: { client }, store: alone() });
     export const bound = (namespace: Parameters<typeof durableObjectStore>[0]) => durableObjectStore(namespace, { name: "x" });
@@ -281,6 +288,32 @@ it("Node imports and requires flags", async () => {
     const path = write(name, `${load}${flags}${FLAGS_ASKED}console.log(JSON.stringify(answer));`);
     expect(JSON.parse(await run(process.execPath, [path], consumer.folder)), name).toEqual(FLAGS_ANSWER);
   }
+});
+
+it("flags of snapshots alone are imported, required, and run in workerd without what reads documents", async () => {
+  const path = write(
+    "flag-snapshots.mjs",
+    `import { createRequire } from "node:module";
+     import { compileFlags } from "seawall/flags";
+     import { createFlags } from "seawall/flags/snapshot";
+     const { snapshot } = compileFlags(${JSON.stringify(FLAGS)});
+     const required = createRequire(import.meta.url)("seawall/flags/snapshot");
+     const flags = createFlags({ definitions: snapshot });${FLAGS_ASKED}
+     const isSame = required.createFlags === createFlags;
+     console.log(JSON.stringify({ answer, isSame, snapshot: Buffer.from(snapshot).toString("base64") }));`,
+  );
+  const { answer, isSame, snapshot } = JSON.parse(await run(process.execPath, [path], consumer.folder));
+  expect([answer, isSame]).toEqual([FLAGS_ANSWER, true]);
+  const entry = write(
+    "flag-snapshots-worker.mjs",
+    `import { createFlags } from "seawall/flags/snapshot";
+     const definitions = Uint8Array.from(atob("${snapshot}"), (letter) => letter.charCodeAt(0));
+     const flags = createFlags({ definitions });
+     export default { fetch() { ${FLAGS_ASKED} return Response.json(answer); } };`,
+  );
+  const modules = await bundleWorker(entry);
+  expect(modules.filter(({ type }) => type === "CompiledWasm")).toHaveLength(1);
+  expect(await askWorkerd(modules)).toEqual(FLAGS_ANSWER);
 });
 
 it("workerd evaluates flags that were made before its first request, from a document or a snapshot", async () => {

@@ -63,7 +63,7 @@ it("H182: holds no secret, no environment and nothing that runs when it is insta
 
 it("H182: paths in the wasm are those that every build has", () => {
   const wasm = consumer.files.filter((path) => path.endsWith(".wasm"));
-  expect(wasm).toEqual(["dist/core.wasm", "dist/flags.wasm", "dist/monitor.wasm"]);
+  expect(wasm).toEqual(["dist/core.wasm", "dist/flag-tools.wasm", "dist/flags.wasm", "dist/monitor.wasm"]);
   for (const file of wasm) {
     const text = readFileSync(join(consumer.installed, file), "latin1");
     const paths = text.match(/\/[\w./@+-]+\.rs/g) ?? [];

@@ -1,6 +1,7 @@
 // Which flags another edition makes different: by what the two documents say, so rather one too many than one too few.
 
 import type { Edition } from "./engine.ts";
+import type { FlagDocument } from "./flags.ts";
 
 /** What is told of a change beside the edition. */
 export interface Changed {
@@ -11,18 +12,22 @@ export interface Changed {
 }
 
 type Json = Record<string, unknown>;
-type Overruled = Pick<Edition, "definitions" | "kill" | "variables">;
 
-export function changed(before: Edition, after: Edition): Changed {
+/** What holds, and the document that it is of, where that is known. */
+export interface Stand extends Edition {
+  readonly document: FlagDocument | string | undefined;
+}
+
+export function changed(before: Stand, after: Stand): Changed {
   // The same definitions, given once more, are confirmed by that.
-  const hasNewDefinitions = before.definitions !== after.definitions || before.confirmedAt !== after.confirmedAt;
+  const hasNewDefinitions = before.snapshot !== after.snapshot || before.confirmedAt !== after.confirmedAt;
   const flags = before.variables === after.variables ? keysOf(before, after) : undefined;
   return flags === undefined ? { hasNewDefinitions } : { hasNewDefinitions, flags: [...flags].sort() };
 }
 
-function keysOf(before: Overruled, after: Overruled): Set<string> | undefined {
-  if (typeof before.definitions !== "string" || typeof after.definitions !== "string") return undefined;
-  const [old, now] = [JSON.parse(before.definitions), JSON.parse(after.definitions)] as [Json, Json];
+function keysOf(before: Stand, after: Stand): Set<string> | undefined {
+  if (before.document === undefined || after.document === undefined) return undefined;
+  const [old, now] = [jsonOf(before.document), jsonOf(after.document)];
   const [oldFlags, nowFlags] = [membersOf(old, "flags"), membersOf(now, "flags")];
   const keys = new Set([...oldFlags.keys(), ...nowFlags.keys()]);
   const different = new Set<string>();
@@ -33,7 +38,7 @@ function keysOf(before: Overruled, after: Overruled): Set<string> | undefined {
     for (const key of list) if (!others.has(key)) different.add(key);
   };
   for (const [list, other] of [
-    [JSON.parse(before.kill), JSON.parse(after.kill)],
+    [before.kill, after.kill],
     [old.kill, now.kill],
   ]) {
     killed(list, other);
@@ -51,6 +56,9 @@ function keysOf(before: Overruled, after: Overruled): Set<string> | undefined {
   }
   return different;
 }
+
+const jsonOf = (document: FlagDocument | string): Json =>
+  typeof document === "string" ? (JSON.parse(document) as Json) : document;
 
 /** The members of a member, as JSON. */
 function membersOf(document: Json, name: string): Map<string, string> {

@@ -1,4 +1,5 @@
-// A decision of the core: one number, and what it says in the words of OpenFeature. `src/flag_bindings.rs` has the same order.
+// A decision of the core: one number, and what it says in the words of OpenFeature. `src/flags/packed.rs` has the same
+// order.
 
 export const REASONS = [
   "STATIC",

@@ -2,8 +2,8 @@
 
 import type { JsonValue } from "./context.ts";
 import { Engine } from "./engine.ts";
-import type { FlagDefinitions } from "./flags.ts";
-import { FlagsRefusedError } from "./reports.ts";
+import { type FlagDefinitions, isSnapshot, refusing, textOf } from "./flags.ts";
+import { tools } from "./tools.ts";
 
 export interface FlagTypesOptions {
   /** What the type is called. Default: `AppFlags`. */
@@ -27,13 +27,13 @@ const DEPTH_MAX = 6;
 export function flagTypes(definitions: FlagDefinitions, options: FlagTypesOptions = {}): string {
   const { name = "AppFlags", isWide = false } = options;
   if (!/^[A-Za-z_$][\w$]*$/.test(name)) throw new RangeError(`name: ${quoted(name.slice(0, 64))} is no name of a type`);
-  const isPacked = typeof definitions === "string" || definitions instanceof Uint8Array;
   const engine = new Engine();
-  try {
-    engine.take({ ...engine.edition, definitions: isPacked ? definitions : JSON.stringify(definitions) });
-  } catch (error) {
-    throw new FlagsRefusedError(error);
-  }
+  refusing(() => {
+    const snapshot = isSnapshot(definitions)
+      ? new Uint8Array(definitions.slice(0))
+      : tools.compile(textOf(definitions)).snapshot;
+    engine.take({ ...engine.edition, snapshot });
+  });
   const lines = engine.keys().map((key) => {
     const { names = [], values = [] } = engine.flag(key) ?? {};
     const value = union(

@@ -2,8 +2,12 @@
 
 import type { FlagContext, JsonValue } from "./context.ts";
 import { placeOf, Served, servedOf } from "./decision.ts";
+import { ExposureTotals } from "./exposures.ts";
 import { type Core, LiveCore } from "./live-core.ts";
-import { RoomWriter } from "./room.ts";
+import { PackedReader, packSaid, textsIn } from "./packed.ts";
+import type { Explanation, SampleRatio } from "./reports.ts";
+import { packAttributes, RoomWriter } from "./room.ts";
+import type { FlagTools } from "./tools.ts";
 
 /** A flag, as it is remembered by its key. */
 export interface KnownFlag {
@@ -15,25 +19,35 @@ export interface KnownFlag {
 
 /** What holds: definitions, what variables say, what is killed. */
 export interface Edition {
-  /** A document as JSON, or a snapshot; nothing before the first. */
-  readonly definitions: string | Uint8Array | undefined;
-  readonly variables: string;
-  readonly kill: string;
+  /** A snapshot; nothing before the first. */
+  readonly snapshot: Uint8Array | undefined;
+  readonly variables: Readonly<Record<string, string>>;
+  /** `true` is all flags. */
+  readonly kill: readonly string[] | true;
   readonly confirmedAt: number;
 }
 
+/** The same as {@link SampleRatio}, as the tools tell it. */
+type ToldRatio = Omit<SampleRatio, "observed" | "expected"> &
+  Record<"observed" | "expected", readonly { readonly variant: string; readonly units: number }[]>;
+
 /** What a core that cannot be replaced answers: nothing is served, for reasons that are nobody's. */
 const FAILED = (3 << 16) | (7 << 18) | (7 << 21) | (8 << 24);
+/** What the core adds to a decision on a flag that only a variable knows, where that serves `true`. */
+const SERVES_TRUE = 2 ** 32;
 
 /** Flags of one isolate. */
 export class Engine {
-  #edition: Edition = { definitions: undefined, variables: "{}", kill: "[]", confirmedAt: 0 };
+  #edition: Edition = { snapshot: undefined, variables: {}, kill: [], confirmedAt: 0 };
+  #hasVariables = false;
   readonly #core: LiveCore;
   #writer = this.#newWriter();
   #known = new Map<string, KnownFlag>();
   #every: readonly [string, KnownFlag][] | undefined;
   #attributes: readonly string[] = [];
   #revision = 0;
+  #asksTime = false;
+  readonly #totals = new ExposureTotals();
   /** Who was entered, into which instance, with what was known then. */
   #entered: FlagContext | undefined;
   #generation = -1;
@@ -43,7 +57,7 @@ export class Engine {
   }
 
   get isReady(): boolean {
-    return this.#edition.definitions !== undefined;
+    return this.#edition.snapshot !== undefined;
   }
 
   get revision(): number {
@@ -57,27 +71,25 @@ export class Engine {
   /**
    * Takes an edition, all of it or nothing.
    *
-   * @returns Warnings about it.
    * @throws Error that names all that is wrong. What held before holds on.
    */
-  take(edition: Edition): string[] {
+  take(edition: Edition): void {
+    this.#collect();
     const core = this.#core.get();
-    const isSame = edition.definitions === this.#edition.definitions;
-    let warnings: string[] = [];
     try {
-      if (isSame) {
-        core.overrideBy(edition.variables, edition.kill);
+      if (edition.snapshot === this.#edition.snapshot) {
+        core.overrideBy(packSaid(edition.kill, edition.variables));
         core.confirmedAt(edition.confirmedAt);
       } else {
-        warnings = this.#fill(core, edition);
+        this.#fill(core, edition);
       }
     } catch (error) {
       this.#core.failed(error);
       throw error;
     }
     this.#edition = edition;
+    this.#hasVariables = Object.keys(edition.variables).length > 0;
     this.#forget();
-    return warnings;
   }
 
   /** The flag of a key, if there is one. */
@@ -88,8 +100,9 @@ export class Engine {
   /** What a flag is for somebody, as a number. */
   decide(context: FlagContext, flag: KnownFlag): number {
     try {
+      const core = this.#core.get();
       if (this.#entered !== context || this.#generation !== this.#core.generation) this.#enter(context);
-      return this.#core.get().evaluate(flag.place);
+      return core.evaluate(flag.place);
     } catch (error) {
       const ask = () => {
         this.#enter(context);
@@ -101,15 +114,16 @@ export class Engine {
 
   /** What a variable says of a flag that no document has. */
   alone(context: FlagContext, key: string): { decision: number; value: JsonValue | undefined } | undefined {
-    if (this.#edition.variables === "{}") return undefined;
+    if (!this.#hasVariables) return undefined;
     const ask = () => {
       this.#enter(context);
       return this.#core.get().alone(key);
     };
-    const told = this.#ask(ask, "");
-    if (told === "") return undefined;
-    const [decision, value] = JSON.parse(told) as [number, JsonValue];
-    return { decision, value: frozen(value) };
+    const told = this.#ask(ask, -1);
+    if (told < 0) return undefined;
+    const decision = told % SERVES_TRUE;
+    const isForced = servedOf(decision) === Served.Forced;
+    return { decision, value: isForced ? this.forced(placeOf(decision)) : told >= SERVES_TRUE };
   }
 
   all(context: FlagContext): Record<string, JsonValue> {
@@ -133,12 +147,21 @@ export class Engine {
   }
 
   forced(place: number): JsonValue | undefined {
-    return frozen(JSON.parse(this.#ask(() => this.#core.get().forced(place), "null")) as JsonValue);
+    return this.#ask(() => new PackedReader(this.#core.get().forced(place)).value(), undefined);
   }
 
   /** More of the last decision. */
   detail(): { rule?: string | number; bucket?: number; prerequisite?: string } {
-    return JSON.parse(this.#ask(() => this.#core.get().detail(), "{}"));
+    const ask = () => {
+      const core = this.#core.get();
+      const [rule, bucket, prerequisite] = [core.rule(), core.bucket(), core.prerequisite()];
+      return {
+        ...(rule >= 0 && { rule: core.ruleName() || rule }),
+        ...(bucket >= 0 && { bucket }),
+        ...(prerequisite >= 0 && { prerequisite: core.key(prerequisite) }),
+      };
+    };
+    return this.#ask(ask, {});
   }
 
   /** 0 or 1 for everybody, -1 if that differs, -2 if there is no such flag. */
@@ -151,43 +174,71 @@ export class Engine {
   }
 
   keys(): string[] {
-    return JSON.parse(this.#core.get().keys()) as string[];
+    return textsIn(this.#core.get().keys());
   }
 
-  snapshot(): Uint8Array {
-    return this.#core.get().snapshot();
+  /** How often variants were served, since the beginning. */
+  exposures(): ReturnType<ExposureTotals["list"]> {
+    this.#collect();
+    return this.#totals.list();
   }
 
-  explain(context: FlagContext, flag: KnownFlag): unknown {
-    this.#enter(context);
-    return JSON.parse(this.#core.get().explain(flag.place));
+  explain(tools: FlagTools, context: FlagContext, key: string): Explanation | undefined {
+    const { snapshot, kill, variables, confirmedAt } = this.#edition;
+    if (snapshot === undefined) return undefined;
+    const attributes = packAttributes(this.#attributes, context.known);
+    const said = packSaid(kill, variables);
+    const told = tools.explain(snapshot, said, attributes, key, Date.now(), confirmedAt) as Explanation | null;
+    const sampleRatio = told === null ? undefined : this.sampleRatio(tools, key);
+    return told === null ? undefined : { ...told, ...(sampleRatio !== undefined && { sampleRatio }) };
   }
 
-  whoMoves(document: string, sample: string): unknown {
-    return JSON.parse(this.#core.get().whoMoves(document, sample));
+  sampleRatio(tools: FlagTools, key: string): SampleRatio | undefined {
+    const flag = this.flag(key);
+    const { snapshot } = this.#edition;
+    if (flag === undefined || snapshot === undefined) return undefined;
+    const units = this.#ask(() => this.#core.get().observed(flag.place), new Uint32Array());
+    const told = tools.sampleRatio(snapshot, key, units) as ToldRatio | null;
+    if (told === null) return undefined;
+    const byVariant = (portions: ToldRatio["observed"]) =>
+      Object.fromEntries(portions.map(({ variant, units }) => [variant, units]));
+    return { ...told, observed: byVariant(told.observed), expected: byVariant(told.expected) };
   }
 
   /** What no platform has before its first request: chance, and on Workers the time. */
-  #begin(core: Core, now: number): void {
+  #begin(core: Core): void {
     const [seed = 0] = crypto.getRandomValues(new Uint32Array(1));
     core.seed(seed);
     if (this.#edition.confirmedAt === 0) {
-      this.#edition = { ...this.#edition, confirmedAt: now };
-      core.confirmedAt(now);
+      const confirmedAt = Date.now();
+      this.#edition = { ...this.#edition, confirmedAt };
+      core.confirmedAt(confirmedAt);
     }
   }
 
-  #fill(core: Core, { definitions, variables, kill, confirmedAt }: Edition): string[] {
-    let warnings: string[] = [];
-    if (typeof definitions === "string") warnings = JSON.parse(core.load(definitions, variables, kill)) as string[];
-    else if (definitions !== undefined) core.loadSnapshot(definitions, variables, kill);
+  #fill(core: Core, { snapshot, variables, kill, confirmedAt }: Edition): void {
+    const said = packSaid(kill, variables);
+    if (snapshot === undefined) core.overrideBy(said);
+    else core.load(snapshot, said);
     core.confirmedAt(confirmedAt);
     // Another instance has another memory.
     this.#writer = this.#newWriter();
-    this.#attributes = JSON.parse(core.attributes()) as string[];
+    this.#attributes = textsIn(core.attributes());
     this.#revision = core.revision();
+    this.#asksTime = core.asksTime();
     this.#forget();
-    return warnings;
+  }
+
+  /** Adds what the core has counted to what is known by name: places change with every edition. */
+  #collect(): void {
+    const nameOf = (place: number, variant: number) => {
+      const key = this.#core.get().key(place);
+      return [key, this.flag(key)?.names[variant] ?? ""] as const;
+    };
+    this.#totals.add(
+      this.#ask(() => this.#core.get().exposures(), new Uint32Array()),
+      nameOf,
+    );
   }
 
   #newWriter(): RoomWriter {
@@ -211,18 +262,21 @@ export class Engine {
     const place = core.find(key);
     // Names that nobody has are not remembered: whoever asks for millions of them would fill the memory.
     if (place < 0) return undefined;
-    const variants = JSON.parse(core.variants(place)) as [string, JsonValue][];
-    const names = variants.map(([name]) => name);
-    const known = { place, names, values: variants.map(([, value]) => frozen(value)) };
+    const reader = new PackedReader(core.variants(place));
+    const [names, values]: [string[], JsonValue[]] = [[], []];
+    while (!reader.isAtEnd) {
+      names.push(reader.text());
+      values.push(reader.value() ?? null);
+    }
+    const known = { place, names, values };
     this.#known.set(key, known);
     return known;
   }
 
   #enter(context: FlagContext): void {
     const core = this.#core.get();
-    const now = Date.now();
-    if (this.#generation !== this.#core.generation) this.#begin(core, now);
-    core.enter(this.#writer.write(this.#attributes, context.known), now);
+    if (this.#generation !== this.#core.generation) this.#begin(core);
+    core.enter(this.#writer.write(this.#attributes, context.known), this.#asksTime ? Date.now() : 0);
     this.#entered = context;
     this.#generation = this.#core.generation;
   }
@@ -245,13 +299,4 @@ export class Engine {
       return otherwise;
     }
   }
-}
-
-/** The same, and nobody changes it for others. */
-function frozen<T extends JsonValue>(value: T): T {
-  if (value !== null && typeof value === "object") {
-    for (const part of Object.values(value)) frozen(part);
-    Object.freeze(value);
-  }
-  return value;
 }

@@ -1,22 +1,29 @@
 // `createFlags`: where definitions come from, what holds, and who hears of a change.
 
+import { decode } from "../entrypoints/decode.ts";
 import { variables } from "../platform/platform.ts";
-import { type Changed, changed } from "./changed.ts";
+import { type Changed, changed, type Stand } from "./changed.ts";
 import { type EvaluationContext, FlagContext } from "./context.ts";
 import { type Edition, Engine } from "./engine.ts";
-import { type Explanation, FlagsRefusedError, type Moved } from "./reports.ts";
-import type { FlagTypes, TypedFlags } from "./typed.ts";
+import type { FlagExposure } from "./exposures.ts";
+import { type Explanation, FlagsRefusedError, type Moved, type SampleRatio } from "./reports.ts";
+import type { FlagTools } from "./tools.ts";
 
 /** A document of flags: see docs/flags.md, and docs/flags.schema.json for editors. */
 export type FlagDocument = { readonly [member: string]: unknown };
 
+/** Flags as bytes, as `compileFlags`, `flags.snapshot()` and the monitor make them. */
+export type FlagSnapshot = Uint8Array | ArrayBuffer;
+
 /** A document, the same as JSON, or a snapshot that was made of one. */
-export type FlagDefinitions = FlagDocument | string | Uint8Array;
+export type FlagDefinitions = FlagDocument | string | FlagSnapshot;
 
 /** An order as a monitor has seen it. */
 interface SeenOrder {
   version: number;
   value: Record<string, unknown>;
+  /** Of flags: their snapshot, in base64. */
+  compiled?: string;
 }
 
 /** What flags need of a monitor that follows what operators order. */
@@ -52,23 +59,29 @@ interface FlagEvents {
   refused: FlagsRefused;
 }
 
+/** A document that has none. */
+const NO_FLAGS = '{"version":1}';
+
 /** Most listeners of one event. */
 const LISTENERS_MAX = 100;
 
 /** Flags of an isolate. Make them once, outside of requests. */
 export class Flags {
   readonly #engine = new Engine();
+  readonly #tools: FlagTools | undefined;
+  /** The document of what holds, where it is known. */
+  #document: FlagDocument | string | undefined;
   readonly #listeners = { change: new Set<(told: never) => unknown>(), refused: new Set<(told: never) => unknown>() };
   readonly #stop: (() => void) | undefined;
 
-  /** @throws FlagsRefusedError that names all that is wrong with `definitions` or with variables. */
-  constructor({ definitions, monitor, env = variables() }: FlagsOptions = {}) {
-    const said = JSON.stringify(variablesIn(env));
-    this.#take({
-      ...this.#engine.edition,
-      variables: said,
-      ...(definitions !== undefined && this.#definitionsOf(definitions)),
-    });
+  /**
+   * @internal
+   * @param tools Without them, snapshots alone are taken.
+   * @throws FlagsRefusedError that names all that is wrong with `definitions` or with variables.
+   */
+  constructor({ definitions, monitor, env = variables() }: FlagsOptions = {}, tools?: FlagTools) {
+    this.#tools = tools;
+    this.#take({ variables: variablesIn(env) }, definitions);
     if (monitor === undefined) return;
     this.#stop = monitor.on("order", (name, order) => this.#ordered(name, order));
     const { flags, kill } = monitor.orders;
@@ -109,29 +122,49 @@ export class Flags {
    * @throws FlagsRefusedError that names all that is wrong. What held before holds on.
    */
   update(definitions: FlagDefinitions): readonly string[] {
-    return this.#take({ ...this.#engine.edition, ...this.#definitionsOf(definitions) });
+    return this.#take({}, definitions);
   }
 
   /** Says that the definitions are current: `maxAge` counts from now. */
   confirm(): void {
-    this.#take({ ...this.#engine.edition, confirmedAt: Date.now() }, false);
+    this.#take({ confirmedAt: Date.now() }, undefined, false);
   }
 
   /** Turns these flags off in this isolate at once, whatever else is said; `true` is all of them, none takes it back. */
   kill(keys: readonly string[] | true): void {
-    this.#take({ ...this.#engine.edition, kill: JSON.stringify(keys) });
+    this.#take({ kill: keys === true || [...keys] });
   }
 
-  /** The definitions as bytes, which load faster than a document. */
+  /**
+   * The definitions as bytes, which load faster than a document.
+   *
+   * @throws Error if none were ever loaded.
+   */
   snapshot(): Uint8Array {
-    return this.#engine.snapshot();
+    const { snapshot } = this.#engine.edition;
+    if (snapshot === undefined) throw new Error("No definitions of flags were loaded: there is no snapshot of them");
+    return snapshot.slice();
+  }
+
+  /**
+   * How often each variant of each flag was served by these flags, since they were made. Numbers only rise, and go on when
+   * definitions change. `explain`, `whoMoves` and `all()` of a context count nothing.
+   */
+  exposures(): readonly FlagExposure[] {
+    return this.#engine.exposures();
   }
 
   /** Why a flag is what it is for somebody, rule by rule. It holds the values of attributes. Nothing if there is no such flag. */
   explain(key: string, context: EvaluationContext): Explanation | undefined {
-    const flag = this.#engine.flag(key);
-    if (flag === undefined) return undefined;
-    return this.#engine.explain(this.for(context), flag) as Explanation;
+    return this.#engine.explain(this.#needed("explain"), this.for(context), key);
+  }
+
+  /**
+   * Whether users were split between the variants of a flag as its rules say: a chi-square test over at most 1,024 different
+   * users of each rule that splits, whom these flags have served. Nothing for a flag that does not split, or is not there.
+   */
+  sampleRatio(key: string): SampleRatio | undefined {
+    return this.#engine.sampleRatio(this.#needed("sampleRatio"), key);
   }
 
   /**
@@ -140,12 +173,11 @@ export class Flags {
    * @throws FlagsRefusedError that names all that is wrong with the document.
    */
   whoMoves(document: FlagDocument | string, sample: readonly EvaluationContext[]): readonly Moved[] {
-    const text = typeof document === "string" ? document : JSON.stringify(document);
-    try {
-      return this.#engine.whoMoves(text, JSON.stringify(sample)) as Moved[];
-    } catch (error) {
-      throw new FlagsRefusedError(error);
-    }
+    const tools = this.#needed("whoMoves");
+    return refusing(() => {
+      const before = this.#engine.edition.snapshot ?? tools.compile(NO_FLAGS).snapshot;
+      return tools.whoMoves(before, textOf(document), JSON.stringify(sample), Date.now()) as Moved[];
+    });
   }
 
   /**
@@ -170,14 +202,9 @@ export class Flags {
     this.#stop?.();
   }
 
-  #definitionsOf(definitions: FlagDefinitions): Pick<Edition, "definitions" | "confirmedAt"> {
-    const isPacked = typeof definitions === "string" || definitions instanceof Uint8Array;
-    return { definitions: isPacked ? definitions : JSON.stringify(definitions), confirmedAt: Date.now() };
-  }
-
-  #ordered(name: string, { value }: SeenOrder): void {
+  #ordered(name: string, { value, compiled }: SeenOrder): void {
     try {
-      if (name === "flags") this.update(value);
+      if (name === "flags") this.#published(value, compiled);
       if (name === "kill") this.kill(value.all === true ? true : ((value.flags ?? []) as string[]));
     } catch (error) {
       if (!(error instanceof FlagsRefusedError)) throw error;
@@ -185,18 +212,56 @@ export class Flags {
     }
   }
 
-  #take(edition: Edition, isTold = true): readonly string[] {
-    const before = this.#engine.edition;
-    let warnings: readonly string[];
+  /** Takes the snapshot that an order brings; its document, if another release made that. */
+  #published(document: FlagDocument, compiled: string | undefined): void {
     try {
-      warnings = this.#engine.take(edition);
+      if (compiled === undefined) this.update(document);
+      else this.#take({}, decode(compiled), true, document);
     } catch (error) {
-      throw new FlagsRefusedError(error);
+      if (this.#tools === undefined || compiled === undefined) throw error;
+      this.update(document);
     }
+  }
+
+  /** What is said now, to be compared with what is said next. */
+  #stand(): Stand {
+    return { ...this.#engine.edition, document: this.#document };
+  }
+
+  /** `document` is that of a snapshot, where it is known. */
+  #take(
+    change: Partial<Edition>,
+    definitions?: FlagDefinitions,
+    isTold = true,
+    document: FlagDocument | string | undefined = isSnapshot(definitions) ? undefined : definitions,
+  ): readonly string[] {
+    const before = this.#stand();
+    const warnings = refusing(() => {
+      const compiled = definitions === undefined ? undefined : this.#compiled(definitions);
+      const { snapshot } = compiled ?? {};
+      const fresh = snapshot === undefined ? {} : { snapshot, confirmedAt: Date.now() };
+      this.#engine.take({ ...this.#engine.edition, ...fresh, ...change });
+      return compiled?.warnings ?? [];
+    });
+    if (definitions !== undefined) this.#document = document;
     if (isTold && this.#listeners.change.size > 0) {
-      this.#tell("change", { revision: this.revision, warnings, ...changed(before, edition) });
+      this.#tell("change", { revision: this.revision, warnings, ...changed(before, this.#stand()) });
     }
     return warnings;
+  }
+
+  #compiled(definitions: FlagDefinitions): { snapshot: Uint8Array; warnings: readonly string[] } {
+    // A copy: what holds is loaded again when the core has trapped, and is the caller's to change otherwise.
+    if (isSnapshot(definitions)) return { snapshot: new Uint8Array(definitions.slice(0)), warnings: [] };
+    if (this.#tools === undefined)
+      throw new Error("seawall/flags/snapshot takes snapshots alone; seawall/flags, documents");
+    return this.#tools.compile(textOf(definitions));
+  }
+
+  #needed(what: string): FlagTools {
+    if (this.#tools === undefined)
+      throw new Error(`${what} is for flags of seawall/flags: seawall/flags/snapshot lacks it`);
+    return this.#tools;
   }
 
   #tell<E extends keyof FlagEvents>(event: E, told: FlagEvents[E]): void {
@@ -210,11 +275,23 @@ export class Flags {
   }
 }
 
-/** Makes flags. See {@link FlagsOptions}. With a type that `flagTypes` has written, the compiler knows keys, kinds and values. */
-export function createFlags(options?: FlagsOptions): Flags;
-export function createFlags<T extends FlagTypes<T>>(options?: FlagsOptions): TypedFlags<T>;
-export function createFlags(options?: FlagsOptions): Flags {
-  return new Flags(options);
+/** Whether definitions are bytes. */
+export function isSnapshot(definitions: FlagDefinitions | undefined): definitions is FlagSnapshot {
+  return definitions instanceof Uint8Array || definitions instanceof ArrayBuffer;
+}
+
+/** The text of a document. */
+export function textOf(document: FlagDocument | string): string {
+  return typeof document === "string" ? document : JSON.stringify(document);
+}
+
+/** Whatever it throws says that flags were refused. */
+export function refusing<T>(work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    throw new FlagsRefusedError(error);
+  }
 }
 
 function variablesIn(env: Readonly<Record<string, unknown>>): Record<string, string> {

@@ -1,12 +1,9 @@
-// The flags' core in this isolate: a wasm instance of its own, which is replaced when it has trapped.
+// The flags' core in this isolate, which is made anew when its wasm instance has trapped.
 
-import { isTrap } from "../trap.ts";
+import { WasmInstance } from "../wasm-instance.ts";
 import { FlagCore as Core, __wbg_reset_state as reset, wasmMemory } from "./generated/flags.js";
 
-/** How often the instance was replaced. A core made before the latest time is dead. */
-let generation = 0;
-/** Whether the instance could not be replaced when it should have been: where the stack has ended there is no room for it. */
-let isOverdue = false;
+const instance = new WasmInstance(reset);
 
 export type { Core };
 
@@ -21,7 +18,7 @@ export class LiveCore {
   constructor(fill: (core: Core) => void) {
     this.#fill = fill;
     this.#core = made();
-    this.#generation = generation;
+    this.#generation = instance.generation;
   }
 
   /** Changes with every instance. */
@@ -31,9 +28,9 @@ export class LiveCore {
 
   /** The core, made anew and filled if its instance is dead. */
   get(): Core {
-    if (this.#generation !== generation) {
+    if (this.#generation !== instance.generation) {
       this.#core = made();
-      this.#generation = generation;
+      this.#generation = instance.generation;
       this.#fill(this.#core);
     }
     return this.#core;
@@ -41,12 +38,7 @@ export class LiveCore {
 
   /** Replaces the instance if what a call has thrown says that it is dead. Returns whether it was. */
   failed(error: unknown): boolean {
-    if (!isTrap(error)) return false;
-    if (this.#generation === generation) {
-      generation += 1;
-      isOverdue = true;
-    }
-    return true;
+    return instance.failed(error, this.#generation);
   }
 
   /** The instance's memory, as it is now: it moves when it grows. */
@@ -62,9 +54,6 @@ export class LiveCore {
 }
 
 function made(): Core {
-  if (isOverdue) {
-    reset();
-    isOverdue = false;
-  }
+  instance.ready();
   return new Core();
 }

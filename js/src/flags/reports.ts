@@ -32,6 +32,22 @@ export interface Explanation {
   readonly by?: Source;
   /** What was looked at, in order. */
   readonly steps: readonly ({ readonly step: string } & { readonly [fact: string]: JsonValue })[];
+  /** Whether users were split as the rules say; of a flag that splits. */
+  readonly sampleRatio?: SampleRatio;
+}
+
+/** Whether users were split between variants as the rules of a flag say. */
+export interface SampleRatio {
+  /** `mismatch` where chance would do that, or worse, in less than one of a thousand; `notEnough` below five users for a variant. */
+  readonly verdict: "match" | "mismatch" | "notEnough";
+  /** How likely chance is to do that, or worse. */
+  readonly pValue: number;
+  readonly chiSquare: number;
+  /** Degrees of freedom. */
+  readonly degrees: number;
+  /** Users of the sample, by variant: those that there are, and those that there should be. */
+  readonly observed: Readonly<Record<string, number>>;
+  readonly expected: Readonly<Record<string, number>>;
 }
 
 /** What a change does to one flag. */

@@ -15,6 +15,17 @@ const encoder = new TextEncoder();
 /** Room in the core's memory: where it begins, for so many bytes. */
 export type Room = (length: number) => { readonly address: number; readonly memory: ArrayBuffer };
 
+/** What is known, in bytes of its own. */
+export function packAttributes(names: readonly string[], known: Readonly<Record<string, unknown>>): Uint8Array {
+  let memory = new ArrayBuffer(0);
+  const writer = new RoomWriter((length) => {
+    memory = new ArrayBuffer(length);
+    return { address: 0, memory };
+  });
+  const length = writer.write(names, known);
+  return new Uint8Array(memory, 0, length);
+}
+
 /** Writes attributes into the core's memory. */
 export class RoomWriter {
   readonly #room: Room;
@@ -62,11 +73,12 @@ export class RoomWriter {
       bytes[at] = Tag.Unusable;
       return at + 1;
     }
-    const start = at + 5;
+    const start = at + 3;
     let length = ascii(text, bytes, start);
     if (length < 0) length = encoder.encodeInto(text, bytes.subarray(start)).written;
     bytes[at] = Tag.Text;
-    this.#view.setUint32(at + 1, length, true);
+    bytes[at + 1] = length & 255;
+    bytes[at + 2] = length >>> 8;
     return start + length;
   }
 

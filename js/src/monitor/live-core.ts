@@ -1,13 +1,10 @@
 // The monitor's core in this isolate: a wasm instance of its own, which is replaced when it has trapped.
 
-import { isTrap } from "../trap.ts";
+import { WasmInstance } from "../wasm-instance.ts";
 import { Monitor as Core, __wbg_reset_state as reset } from "./generated/monitor.js";
 import { MonitorRestartedError } from "./restarted.ts";
 
-/** How often the instance was replaced. A core made before the latest time is dead. */
-let generation = 0;
-/** Whether the instance could not be replaced when it should have been: where the stack has ended there is no room for it. */
-let isOverdue = false;
+const instance = new WasmInstance(reset);
 
 /** The core of one monitor. What it had learnt is forgotten when it is replaced. */
 export class LiveCore {
@@ -21,7 +18,7 @@ export class LiveCore {
   constructor(settings: string) {
     this.#settings = settings;
     this.#core = this.#made();
-    this.#generation = generation;
+    this.#generation = instance.generation;
   }
 
   /** How often this core was replaced. */
@@ -31,9 +28,9 @@ export class LiveCore {
 
   /** The core. What it throws is {@link MonitorRestartedError} if it traps, or had trapped meanwhile. */
   get(): Core {
-    if (this.#generation !== generation) {
+    if (this.#generation !== instance.generation) {
       this.#core = this.#made();
-      this.#generation = generation;
+      this.#generation = instance.generation;
       this.#restarts += 1;
       this.#core.resume();
       if (this.#checkIntervalMs !== undefined) this.#core.checkEvery(this.#checkIntervalMs);
@@ -58,11 +55,8 @@ export class LiveCore {
   }
 
   #made(): Core {
-    if (isOverdue) {
-      reset();
-      isOverdue = false;
-    }
-    return guarded(new Core(this.#settings), generation);
+    instance.ready();
+    return guarded(new Core(this.#settings), instance.generation);
   }
 }
 
@@ -76,19 +70,9 @@ function guarded(core: Core, bornIn: number): Core {
         try {
           return Reflect.apply(value, target, args);
         } catch (error) {
-          throw failed(error, bornIn);
+          throw instance.failed(error, bornIn) ? new MonitorRestartedError(error) : error;
         }
       };
     },
   });
-}
-
-/** Looks at what was thrown: a trap costs the instance. */
-function failed(error: unknown, bornIn: number): unknown {
-  if (bornIn === generation) {
-    if (!isTrap(error)) return error;
-    generation += 1;
-    isOverdue = true;
-  }
-  return new MonitorRestartedError(error);
 }

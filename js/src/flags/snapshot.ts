@@ -1,0 +1,29 @@
+// What `seawall/flags/snapshot` exports: flags of snapshots alone, without what reads documents.
+
+import { type Flags as AllFlags, type FlagSnapshot, Flags, type FlagsOptions } from "./flags.ts";
+
+export type { EvaluationContext, FlagContext, FlagDetails, FlagMetadata, JsonValue } from "./context.ts";
+export type { ErrorCode, Reason, Source } from "./decision.ts";
+export type { FlagExposure } from "./exposures.ts";
+export type { FlagOrders, FlagSnapshot, FlagsChanged, FlagsRefused } from "./flags.ts";
+export { FlagsRefusedError } from "./reports.ts";
+
+/** As those of `seawall/flags`; definitions are a snapshot. */
+export interface SnapshotFlagsOptions extends Omit<FlagsOptions, "definitions"> {
+  readonly definitions?: FlagSnapshot;
+}
+
+/** Flags that are loaded from snapshots: those of `seawall/flags` but for what reads documents. */
+export interface SnapshotFlags extends Omit<AllFlags, "update" | "explain" | "sampleRatio" | "whoMoves"> {
+  /** Replaces the definitions, all of them or none. See {@link AllFlags.update}. */
+  update(definitions: FlagSnapshot): readonly string[];
+}
+
+/**
+ * Makes flags of a snapshot, as `compileFlags` of `seawall/flags` or the monitor makes it.
+ *
+ * @throws FlagsRefusedError that names what is wrong with `definitions` or with variables.
+ */
+export function createFlags(options?: SnapshotFlagsOptions): SnapshotFlags {
+  return new Flags(options);
+}
