@@ -15,6 +15,7 @@ mod control;
 mod dashboard;
 pub mod exchange;
 mod flag_context;
+mod flags;
 pub mod health;
 pub mod idempotency;
 mod logs;

@@ -12,6 +12,7 @@ use crate::flags::model::{ATTRIBUTES_MAX, Kill};
 use crate::flags::{Context, Fault, FlagIndex, FlagSet, Flags, Moment, Overrides, Reason, Table, Val, explain};
 use crate::orders::Name;
 use crate::orders::order::Order;
+use crate::orders::published;
 use crate::orders::seen::Seen;
 use crate::policy::rate::{Rate, RateConfig};
 
@@ -28,7 +29,7 @@ pub struct FlagState {
     /// The versions of the orders that were looked at last: `flags`, `kill`.
     looked_at: (u64, u64),
     version: u64,
-    warnings: usize,
+    warnings: Option<usize>,
     refused: Option<Refused>,
     failing: Vec<String>,
     since: Option<Instant>,
@@ -60,15 +61,26 @@ pub struct Texts {
 pub(super) struct Edition {
     table: Table,
     overrides: Overrides,
-    warnings: usize,
+    warnings: Option<usize>,
 }
 
-/// Reads a document: the one place where the value of an order becomes flags.
+/// Reads an order: its snapshot, and where that is another release's, its document.
+fn ordered(order: &Order, settings: &Settings) -> Result<Edition, Vec<Fault>> {
+    match order.compiled.as_deref().and_then(published::table) {
+        Some(table) => {
+            let overrides = overrides(&table, settings, &Kill::default())?;
+            Ok(Edition { table, overrides, warnings: None })
+        }
+        None => edition_of(&order.value, settings),
+    }
+}
+
+/// Reads a document.
 pub(super) fn edition_of(document: &Value, settings: &Settings) -> Result<Edition, Vec<Fault>> {
     let (set, warnings) = FlagSet::from_value(document)?;
     let table = set.compile()?;
     let overrides = overrides(&table, settings, &Kill::default())?;
-    Ok(Edition { table, overrides, warnings: warnings.len() })
+    Ok(Edition { table, overrides, warnings: Some(warnings.len()) })
 }
 
 fn overrides(table: &Table, settings: &Settings, kill: &Kill) -> Result<Overrides, Vec<Fault>> {
@@ -93,7 +105,7 @@ impl FlagState {
         let is_edition_new = versions.0 != self.looked_at.0;
         self.looked_at = versions;
         if let Some(order) = order(Name::Flags).filter(|_| is_edition_new) {
-            match edition_of(&order.value, settings) {
+            match ordered(order, settings) {
                 Ok(edition) => self.take(edition, order.version, now),
                 Err(faults) => self.refused = Some(Refused { version: order.version, faults }),
             }
@@ -161,9 +173,9 @@ impl FlagState {
         self.looked_at.1
     }
 
-    /// How many warnings there are about the edition that holds.
+    /// How many warnings there are about the edition that holds; none of a snapshot, which says nothing about them.
     #[must_use]
-    pub const fn warnings(&self) -> usize {
+    pub const fn warnings(&self) -> Option<usize> {
         self.warnings
     }
 
@@ -239,7 +251,7 @@ mod tests {
 
     fn order(version: u64, value: Value) -> Order {
         let (by, reason) = ("ada".to_owned(), "a test".to_owned());
-        Order { version, id: version, updated_at: NOW, by, reason, previous: None, value }
+        Order { version, id: version, updated_at: NOW, by, reason, previous: None, value, compiled: None }
     }
 
     struct World {

@@ -76,7 +76,13 @@ export class Flags {
       ...(definitions !== undefined && this.#definitionsOf(definitions)),
     });
     if (monitor === undefined) return;
-    this.#stop = monitor.on("order", (name, order) => this.#ordered(name, order));
+    const unheard = monitor.on("order", (name, order) => this.#ordered(name, order));
+    const { exposures } = this as Partial<FlagExposures>;
+    const unwatched = exposures && monitor.watchFlags?.({ exposures: () => exposures.call(this) });
+    this.#stop = () => {
+      unheard();
+      unwatched?.();
+    };
     const { flags, kill } = monitor.orders;
     if (flags !== undefined) this.#ordered("flags", flags);
     if (kill !== undefined) this.#ordered("kill", kill);

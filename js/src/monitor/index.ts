@@ -15,8 +15,15 @@ export {
   type BurnRateRule,
   type MonitorAlerts,
 } from "./alerts.ts";
+export type {
+  DatabaseOverview,
+  FlagsOverview,
+  HealthAlert,
+  HealthDocument,
+  MonitorMetrics,
+  Overview,
+} from "./documents.ts";
 export type { Exposure, ExposureSource } from "./exposures.ts";
-export type { DatabaseOverview, FlagsOverview, HealthAlert, HealthDocument, MonitorMetrics, Overview } from "./documents.ts";
 export type {
   BusinessMetrics,
   Counter,
