@@ -1,5 +1,12 @@
 // Evaluation as OpenFeature specifies it (its sections 1 and 2), of each kind, by its own SDK.
-import { createEvaluationEvent, type Hook, OpenFeature } from "@openfeature/server-sdk";
+import {
+  ComparisonStrategy,
+  createEvaluationEvent,
+  type Hook,
+  InMemoryProvider,
+  MultiProvider,
+  OpenFeature,
+} from "@openfeature/server-sdk";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { createFlags } from "../src/flags/index.ts";
 import { type FlagSource, openFeatureProvider } from "../src/openfeature/index.ts";
@@ -208,6 +215,33 @@ describe.each(KINDS)("%s", (kind) => {
     const found = await details(OpenFeature.getClient(), kind, "any");
     expect(found).toMatchObject({ value: fallback, reason: "ERROR", errorCode: "GENERAL" });
     expect(JSON.stringify(found)).not.toContain("hunter2");
+  });
+});
+
+describe("beside others", () => {
+  const elsewhere = () =>
+    new InMemoryProvider({
+      "boolean.static": { variants: { on: true, off: false }, defaultVariant: "off", disabled: false },
+      "only.there": { variants: { on: true, off: false }, defaultVariant: "on", disabled: false },
+    });
+
+  test("the first provider that has a flag serves it, as when a vendor is left flag by flag", async () => {
+    const providers = [{ provider: openFeatureProvider(flagsOf()) }, { provider: elsewhere() }];
+    await OpenFeature.setProviderAndWait(new MultiProvider(providers));
+    const client = OpenFeature.getClient();
+    expect(await client.getBooleanValue("boolean.static", false)).toBe(true);
+    expect(await client.getBooleanValue("only.there", false)).toBe(true);
+    expect(await client.getBooleanDetails("nowhere", true)).toMatchObject({ value: true, reason: "ERROR" });
+  });
+
+  test("two that do not agree are compared, and the difference is told", async () => {
+    const told: unknown[] = [];
+    const ours = openFeatureProvider(flagsOf());
+    const strategy = new ComparisonStrategy(ours, (found) => void told.push(found.length));
+    const providers = [{ provider: ours }, { provider: elsewhere() }];
+    await OpenFeature.setProviderAndWait(new MultiProvider(providers, strategy));
+    expect(await OpenFeature.getClient().getBooleanValue("boolean.static", false)).toBe(true);
+    expect(told).toEqual([2]);
   });
 });
 

@@ -214,6 +214,22 @@ describe("exposures", () => {
     expect(told.every((id) => /^t\d+$/.test(id))).toBe(true);
   });
 
+  test("flags that are asked directly are told by hand, without the SDK", async () => {
+    const { exposures, flags, onExposure, onTrack } = await tracked({ attributes: ["plan"] });
+    const user = flags.for({ targetingKey: "ada", plan: "pro", token: "hunter2" });
+    for (let at = 0; at < 3; at += 1) exposures.served("button", user.known, user.stringDetails("button"));
+    exposures.served("static", user.known, user.booleanDetails("static"));
+    exposures.track("bought", user.known, { value: 3 });
+    const { variant } = user.stringDetails("button");
+    expect(onExposure.mock.calls).toEqual([
+      [{ flag: "button", variant, subject: "ada", atMs: NOW, revision: 3, rule: "ab", attributes: { plan: "pro" } }],
+    ]);
+    expect(onTrack.mock.calls[0]?.[0]).toMatchObject({ event: "bought", value: 3, exposures: [{ variant }] });
+    expect(exposures.report().variants).toEqual([
+      { flag: "button", variant, exposed: 1, converted: [{ event: "bought", count: 1, value: 3 }] },
+    ]);
+  });
+
   test("the hook alone serves another provider's clients, or one client", async () => {
     const exposures = createExposures();
     const client = await clientOf(flagsOf({ definitions }));

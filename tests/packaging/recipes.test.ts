@@ -257,42 +257,38 @@ test("FLG-06 to FLG-08: the recipe for Hono", async () => {
 test.each([
   { name: "middleware", isEdge: true },
   { name: "proxy", isEdge: false },
-])(
-  "FLG-06 to FLG-08 and FLG-10: the recipe for Next.js, as $name.ts",
-  { timeout: 240_000 },
-  async ({ name, isEdge }) => {
-    const project = copyOf("flags-next", `flags-next-${name}`);
-    await expectTypes(project, "app-flags.ts");
-    if (name !== "middleware") {
-      const text = readFileSync(join(project, "middleware.ts"), "utf8");
-      writeFileSync(join(project, `${name}.ts`), text.replace("function middleware(", `function ${name}(`));
-      rmSync(join(project, "middleware.ts"));
-    }
-    const next = join(ROOT, "node_modules/next/dist/bin/next");
-    const built = startedIn(project, [next, "build"]);
-    try {
-      await built.wrote(/\(Static\)\s+prerendered/);
-    } finally {
-      await stopped(built.child);
-    }
-    const compiled = readdirSync(join(project, ".next/server"), { recursive: true, encoding: "utf8" });
-    // The edge runtime compiles no wasm by itself: it is given the file.
-    expect(compiled.some((path) => path.endsWith(".wasm"))).toBe(isEdge);
+])("FLG-06 to FLG-08 and FLG-10: the recipe for Next.js, as $name", { timeout: 240_000 }, async ({ name, isEdge }) => {
+  const project = copyOf("flags-next", `flags-next-${name}`);
+  await expectTypes(project, "app-flags.ts");
+  if (name !== "middleware") {
+    const text = readFileSync(join(project, "middleware.ts"), "utf8");
+    writeFileSync(join(project, `${name}.ts`), text.replace("function middleware(", `function ${name}(`));
+    rmSync(join(project, "middleware.ts"));
+  }
+  const next = join(ROOT, "node_modules/next/dist/bin/next");
+  const built = startedIn(project, [next, "build"]);
+  try {
+    await built.wrote(/\(Static\)\s+prerendered/);
+  } finally {
+    await stopped(built.child);
+  }
+  const compiled = readdirSync(join(project, ".next/server"), { recursive: true, encoding: "utf8" });
+  // The edge runtime compiles no wasm by itself: it is given the file.
+  expect(compiled.some((path) => path.endsWith(".wasm"))).toBe(isEdge);
 
-    const within = async <T>(env: Record<string, string>, work: (ask: Ask) => Promise<T>): Promise<T> => {
-      const started = startedIn(project, [next, "start", "-p", "0", "-H", "127.0.0.1"], env);
-      try {
-        const [url] = await started.wrote(/http:\/\/127\.0\.0\.1:\d+/);
-        await started.wrote(/Ready in/);
-        return await work(askPage(url));
-      } finally {
-        await started.stop();
-      }
-    };
-    const before = await within({}, (ask) => expectPromises("flags-next", ask));
-    expectKilled(await within({ FEATURE_NEW_CHECKOUT: "false" }, (ask) => answersOf(ask)), before);
-  },
-);
+  const within = async <T>(env: Record<string, string>, work: (ask: Ask) => Promise<T>): Promise<T> => {
+    const started = startedIn(project, [next, "start", "-p", "0", "-H", "127.0.0.1"], env);
+    try {
+      const [url] = await started.wrote(/http:\/\/127\.0\.0\.1:\d+/);
+      await started.wrote(/Ready in/);
+      return await work(askPage(url));
+    } finally {
+      await started.stop();
+    }
+  };
+  const before = await within({}, (ask) => expectPromises("flags-next", ask));
+  expectKilled(await within({ FEATURE_NEW_CHECKOUT: "false" }, (ask) => answersOf(ask)), before);
+});
 
 /** Asks a recipe that answers with a page. */
 function askPage(url: string): Ask {

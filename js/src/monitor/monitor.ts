@@ -15,7 +15,7 @@ import { LogReader } from "./logs.ts";
 import { BusinessMetrics, type MetricsTextOptions } from "./metrics.ts";
 import { metricsRequest, textOf } from "./metrics-text.ts";
 import { obeyed } from "./obey.ts";
-import { type OrderListener, OrderWatch, type SeenOrders } from "./orders.ts";
+import { type OrderListener, OrderWatch, type SeenOrders, type VerifiedListener } from "./orders.ts";
 import { fetched } from "./outgoing.ts";
 import { MonitorRestartedError } from "./restarted.ts";
 import { StrongHost } from "./strong-host.ts";
@@ -176,6 +176,8 @@ export interface Monitor {
    * @throws RangeError for another event, and at the hundred-and-first listener; TypeError when it is no function.
    */
   on(event: "order", listener: OrderListener): () => void;
+  /** Tells `listener` each time that the strong store was asked and what was seen of the orders is all that there is. */
+  on(event: "verified", listener: VerifiedListener): () => void;
   /**
    * Counts what these flags serve among the metrics: `createFlags({ monitor })` asks for it.
    *
@@ -250,7 +252,10 @@ class IsolateMonitor implements Monitor, Host {
     this.#startedAtMs = this.now();
     this.metrics = new BusinessMetrics(() => this.#core.get());
     this.alerts = alertsOf(this.#core, this);
-    this.#orders = new OrderWatch(() => this.#core.ask((core) => core.orders()));
+    this.#orders = new OrderWatch(
+      () => this.#core.ask((core) => core.orders()),
+      () => this.#core.ask((core) => core.ordersConfirmedAt()),
+    );
     if (settings.checkIntervalMs !== undefined) this.startMonitoring(settings.checkIntervalMs);
   }
 
@@ -311,9 +316,10 @@ class IsolateMonitor implements Monitor, Host {
     return this.#orders.seen();
   }
 
-  on(event: "order", listener: OrderListener): () => void {
-    if (event !== "order") throw new RangeError('monitor.on: the one event is "order"');
-    return this.#orders.listen(listener);
+  on(event: "order" | "verified", listener: OrderListener | VerifiedListener): () => void {
+    if (event === "verified") return this.#orders.listenVerified(listener as VerifiedListener);
+    if (event !== "order") throw new RangeError('monitor.on: the events are "order" and "verified"');
+    return this.#orders.listen(listener as OrderListener);
   }
 
   watchFlags(source: ExposureSource): () => void {

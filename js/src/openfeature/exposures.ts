@@ -1,13 +1,7 @@
 // Who was exposed to which variant, and what became of it: joined here, counted here, handed to the application's analytics.
 
-import type {
-  EvaluationContext,
-  EvaluationDetails,
-  FlagValue,
-  Hook,
-  HookContext,
-  TrackingEventDetails,
-} from "@openfeature/server-sdk";
+import type { EvaluationContext, FlagMetadata, Hook } from "@openfeature/server-sdk";
+import type { FlagDetails } from "../flags/index.ts";
 import type { Attributes } from "./attributes.ts";
 import { attributesOf, ContextError } from "./attributes.ts";
 
@@ -92,6 +86,19 @@ interface Subject {
   readonly converted: Set<string>;
 }
 
+/** What is tracked, beside its name. */
+export interface Tracked {
+  readonly value?: number;
+  readonly [detail: string]: unknown;
+}
+
+/** An answer, whoever gave it. */
+interface Served {
+  readonly variant: string | undefined;
+  readonly reason: string | undefined;
+  readonly metadata: FlagMetadata;
+}
+
 interface Count {
   count: number;
   value: number;
@@ -121,11 +128,23 @@ export class Exposures {
     }
     this.#options = options;
     this.#subjectsMax = subjectsMax;
-    this.hook = { after: (context, details) => this.#served(context, details) };
+    this.hook = {
+      after: ({ context }, { flagKey, variant, reason, flagMetadata }) =>
+        this.#served(flagKey, context, { variant, reason, metadata: flagMetadata }),
+    };
+  }
+
+  /**
+   * Takes what {@link hook} would see, of flags that were asked directly: `exposures.served("button", user.known, user.stringDetails("button"))`.
+   * Never throws.
+   */
+  served(flag: string, context: Readonly<Record<string, unknown>>, details: FlagDetails<unknown>): void {
+    const { variant, reason, metadata } = details;
+    this.#served(flag, context, { variant, reason, metadata: { ...metadata } });
   }
 
   /** Takes an event, counts it, and tells `onTrack` of it with what its subject was exposed to. Never throws. */
-  track(event: string, context: EvaluationContext, { value, ...details }: TrackingEventDetails = {}): void {
+  track(event: string, context: Readonly<Record<string, unknown>>, { value, ...details }: Tracked = {}): void {
     const number = typeof value === "number" && Number.isFinite(value) ? value : undefined;
     this.#count(this.#events, event, number);
     const id = this.#idOf(context);
@@ -159,12 +178,9 @@ export class Exposures {
     };
   }
 
-  #served(
-    { context }: Readonly<HookContext>,
-    { flagKey: flag, variant, reason, flagMetadata }: EvaluationDetails<FlagValue>,
-  ): void {
+  #served(flag: string, context: Readonly<Record<string, unknown>>, { variant, reason, metadata }: Served): void {
     if (variant === undefined || reason === "DISABLED") return;
-    const decided = reason === "STALE" ? flagMetadata.reason : reason;
+    const decided = reason === "STALE" ? metadata.reason : reason;
     if (decided !== "SPLIT" && this.#options.of !== "all") return;
     const id = this.#idOf(context);
     if (id === undefined) return;
@@ -175,7 +191,7 @@ export class Exposures {
       this.#uncounted += 1;
       return;
     }
-    const { revision, rule } = flagMetadata;
+    const { revision, rule } = metadata;
     const exposure: Exposure = {
       flag,
       variant,
@@ -242,10 +258,10 @@ export class Exposures {
     count.value += value;
   }
 
-  #idOf(context: Readonly<EvaluationContext>): string | undefined {
+  #idOf(context: Readonly<Record<string, unknown>>): string | undefined {
     const { subject } = this.#options;
     try {
-      const id: unknown = subject === undefined ? context.targetingKey : subject(context);
+      const id: unknown = subject === undefined ? context.targetingKey : subject(context as EvaluationContext);
       if (typeof id === "number") return String(id);
       return typeof id === "string" && id !== "" && id.length <= ID_MAX ? id : undefined;
     } catch {
@@ -254,7 +270,7 @@ export class Exposures {
     }
   }
 
-  #attributesOf(context: Readonly<EvaluationContext>): Attributes {
+  #attributesOf(context: Readonly<Record<string, unknown>>): Attributes {
     const { attributes: names = [] } = this.#options;
     if (names.length === 0) return {};
     try {

@@ -7,6 +7,7 @@ export {
   type ExposureReport,
   type Exposures,
   type ExposuresOptions,
+  type Tracked,
 } from "./exposures.ts";
 export {
   type AskedFlags,
