@@ -153,8 +153,6 @@ pub(super) fn overview(_: &Call, _: &mut Cx<'_>) -> Next {
 /// FLG-12: whether flags are there, how old they are, and whether each of them evaluates.
 fn flags_of(cx: &mut Cx<'_>) -> FlagsSeen {
     let now = cx.now;
-    cx.monitor.flags(now);
-    let warnings = cx.monitor.flag_warnings();
     let state = cx.monitor.flags(now);
     let table = state.flags().table();
     FlagsSeen {
@@ -164,7 +162,7 @@ fn flags_of(cx: &mut Cx<'_>) -> FlagsSeen {
         kill_version: state.kill_version(),
         age_ms: state.age_ms(now),
         count: table.all().len(),
-        warnings,
+        warnings: state.warnings(),
         failing: state.failing().iter().take(FAILING_MAX).cloned().collect(),
         refused: state.refused().map(|refused| RefusedSeen { version: refused.version, faults: refused.faults.len() }),
     }

@@ -16,6 +16,7 @@ mod dashboard;
 pub mod exchange;
 mod flag_context;
 pub mod flag_guards;
+mod flags;
 pub mod health;
 pub mod idempotency;
 mod logs;

@@ -87,10 +87,10 @@ fn answered(call: &Call, cx: &mut Cx<'_>, answer: fn(&Call, &mut Cx<'_>) -> Resp
     after(next, cx, Box::new(last))
 }
 
-type Last = Box<dyn FnOnce(&mut Cx<'_>) -> Next>;
+pub(super) type Last = Box<dyn FnOnce(&mut Cx<'_>) -> Next>;
 
 /// Goes on with `last` when work that has no response is done.
-fn after(next: Next, cx: &mut Cx<'_>, last: Last) -> Next {
+pub(super) fn after(next: Next, cx: &mut Cx<'_>, last: Last) -> Next {
     match next {
         Next::Done => last(cx),
         Next::Ask(question, then) => Next::ask(question, move |answer, cx| {
@@ -176,7 +176,7 @@ fn has_tag(request: &Request, tag: &str) -> bool {
 }
 
 /// The key that a path names: percent-decoded, and what is no UTF-8 as the sign for that.
-fn key_of(part: &str) -> String {
+pub(super) fn key_of(part: &str) -> String {
     let key = percent_encoding::percent_decode_str(part).decode_utf8_lossy().into_owned();
     let end = key.floor_char_boundary(NAME_MAX + 1);
     key.get(..end).unwrap_or_default().to_owned()

@@ -110,7 +110,7 @@ fn in_braces(path: &str) -> Option<&str> {
 fn told(said: &Said, route: &Route, operation: &Operation) -> Value {
     let nothing = Shape::default();
     let shape = said.operations.get(operation.id).unwrap_or(&nothing);
-    let is_write = operation.method != Method::Get && route.root == Root::Admin;
+    let is_write = operation.method != Method::Get && !operation.is_question && route.root == Root::Admin;
     let mut told = json!({ "operationId": operation.id, "summary": operation.summary });
     told["responses"] = responses(shape, route, operation).into();
     let mut parameters: Vec<Value> = shape.parameters.iter().map(|name| refer("parameters", name)).collect();

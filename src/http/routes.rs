@@ -118,7 +118,7 @@ fn admitted(request: &Request, principal: Principal, id: u64, cx: &mut Cx<'_>) -
             let rest = rest.to_owned();
             let request = request.clone();
             let mut call = Call { request, rest, principal, idempotency: None, id, address };
-            if operation.method == Method::Get {
+            if operation.method == Method::Get || operation.is_question {
                 return (operation.begin)(&call, cx);
             }
             match idempotency::key_of(&call) {

@@ -29,7 +29,6 @@ pub struct FlagState {
     /// The versions of the orders that were looked at last: `flags`, `kill`.
     looked_at: (u64, u64),
     version: u64,
-    /// Nothing until somebody asks for those of a snapshot's document.
     warnings: Option<usize>,
     refused: Option<Refused>,
     failing: Vec<String>,
@@ -65,21 +64,23 @@ pub(super) struct Edition {
     warnings: Option<usize>,
 }
 
-/// Reads a document: the one place where the value of an order becomes flags.
+/// Reads an order: its snapshot, and where that is another release's, its document.
+fn ordered(order: &Order, settings: &Settings) -> Result<Edition, Vec<Fault>> {
+    match order.compiled.as_deref().and_then(published::table) {
+        Some(table) => {
+            let overrides = overrides(&table, settings, &Kill::default())?;
+            Ok(Edition { table, overrides, warnings: None })
+        }
+        None => edition_of(&order.value, settings),
+    }
+}
+
+/// Reads a document.
 pub(super) fn edition_of(document: &Value, settings: &Settings) -> Result<Edition, Vec<Fault>> {
     let (set, warnings) = FlagSet::from_value(document)?;
     let table = set.compile()?;
     let overrides = overrides(&table, settings, &Kill::default())?;
     Ok(Edition { table, overrides, warnings: Some(warnings.len()) })
-}
-
-/// The same of an order: by the snapshot that was published with it, which is no reading of a document.
-fn published(order: &Order, settings: &Settings) -> Result<Edition, Vec<Fault>> {
-    let Some(table) = order.compiled.as_deref().and_then(published::table) else {
-        return edition_of(&order.value, settings);
-    };
-    let overrides = overrides(&table, settings, &Kill::default())?;
-    Ok(Edition { table, overrides, warnings: None })
 }
 
 fn overrides(table: &Table, settings: &Settings, kill: &Kill) -> Result<Overrides, Vec<Fault>> {
@@ -104,7 +105,7 @@ impl FlagState {
         let is_edition_new = versions.0 != self.looked_at.0;
         self.looked_at = versions;
         if let Some(order) = order(Name::Flags).filter(|_| is_edition_new) {
-            match published(order, settings) {
+            match ordered(order, settings) {
                 Ok(edition) => self.take(edition, order.version, now),
                 Err(faults) => self.refused = Some(Refused { version: order.version, faults }),
             }
@@ -172,12 +173,10 @@ impl FlagState {
         self.looked_at.1
     }
 
-    /// How many warnings there are about the edition that holds; `order` is that of which it is.
-    pub(super) fn warnings(&mut self, order: Option<&Order>) -> usize {
-        let document = || order.filter(|order| order.version == self.version).map(|order| &order.value);
-        let count =
-            || document().and_then(|document| FlagSet::from_value(document).ok()).map_or(0, |(_, found)| found.len());
-        *self.warnings.get_or_insert_with(count)
+    /// How many warnings there are about the edition that holds; none of a snapshot, which says nothing about them.
+    #[must_use]
+    pub const fn warnings(&self) -> Option<usize> {
+        self.warnings
     }
 
     /// The newest edition, if it was refused.

@@ -188,11 +188,6 @@ impl Monitor {
         &mut self.flags
     }
 
-    /// How many warnings there are about the flags that hold.
-    pub fn flag_warnings(&mut self) -> usize {
-        self.flags.warnings(self.orders.newest(Name::Flags))
-    }
-
     /// The probes of the databases, for a host that does not keep them itself.
     pub const fn probes(&mut self) -> &mut Probes {
         &mut self.probes

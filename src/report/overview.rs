@@ -56,8 +56,9 @@ pub struct FlagsSeen {
     pub age_ms: Millis,
     /// How many there are.
     pub count: usize,
-    /// How many warnings there are about their document.
-    pub warnings: usize,
+    /// How many warnings there are about their document, where it was read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub warnings: Option<usize>,
     /// Those that do not evaluate, whoever asks; at most [`FAILING_MAX`].
     pub failing: Vec<String>,
     /// The newest edition, if it was not taken.

@@ -98,7 +98,8 @@ export interface FlagsOverview {
   /** How long ago they were last known to be current. */
   age_ms: number;
   count: number;
-  warnings: number;
+  /** About their document, where it was read: a snapshot says nothing about them. */
+  warnings?: number;
   /** Those that do not evaluate, whoever asks; the first twenty. */
   failing: string[];
   /** The newest edition, if it was not taken, and the one before holds on. */

@@ -475,10 +475,13 @@ fn the_status_tells_of_flags() {
     };
     let count = document()["flags"].as_object().unwrap().len();
     let sound = json!({
-        "ready": true, "revision": 42, "version": 1, "kill_version": 0, "age_ms": 70, "count": count, "warnings": 0, "failing": [],
+        "ready": true, "revision": 42, "version": 1, "kill_version": 0, "age_ms": 70, "count": count, "failing": [],
     });
     assert_eq!(status(&mut host), sound);
-    host.order("flags", &json!({ "flags": 7, "version": 1 }));
+    // What is there is no kind that the flag can have.
+    host.monitor = world(json!({ "definitions": document(), "variables": { "FEATURE_NEW": "7" } })).monitor;
+    host.order("flags", &json!({ "version": 1, "flags": { "new": {} } }));
     let refused = status(&mut host);
-    assert_eq!((&refused["version"], &refused["refused"]), (&json!(1), &json!({ "version": 2, "faults": 1 })));
+    assert_eq!((&refused["version"], &refused["count"], &refused["warnings"]), (&json!(0), &json!(count), &json!(0)));
+    assert_eq!(refused["refused"], json!({ "version": 2, "faults": 1 }));
 }
