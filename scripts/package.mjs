@@ -26,7 +26,13 @@ const ENTRIES = [
   { source: "monitor/index", name: "monitor/workerd", wasm: "../monitor.wasm", external: ["cloudflare:workers"] },
   { source: "monitor/index", name: "monitor/edge-light", wasm: "../monitor.wasm?module", external: [] },
   { source: "monitor/index", name: "monitor/index", wasm: undefined, external: [] },
-  { source: "flags/index", name: "flags/workerd", wasm: "../flags.wasm", tools: "../flag-tools.wasm", external: [] },
+  {
+    source: "flags/workerd",
+    name: "flags/workerd",
+    wasm: "../flags.wasm",
+    tools: "../flag-tools.wasm",
+    external: ["cloudflare:workers"],
+  },
   {
     source: "flags/index",
     name: "flags/edge-light",
@@ -105,6 +111,14 @@ export async function buildPackage() {
   await buildDeclarations();
 }
 
+/** Flags lie beside the command line, which loads them when it needs them. @type {import("esbuild").Plugin} */
+const FLAGS_BESIDE = {
+  name: "flags-beside",
+  setup(build) {
+    build.onResolve({ filter: /\/flags\/index\.ts$/ }, () => ({ path: "./flags/index.js", external: true }));
+  },
+};
+
 /** `seawall`, with its packages: who installs ours gets no others. @param {typeof import("esbuild").build} build */
 async function buildCommandLine(build) {
   const { version } = JSON.parse(readFileSync(join(ROOT, "js/package.json"), "utf8"));
@@ -117,20 +131,11 @@ async function buildCommandLine(build) {
     target: "node20",
     minify: true,
     banner: { js: REQUIRE },
-    plugins: [importFlags],
     define: { __VERSION__: JSON.stringify(version) },
+    plugins: [FLAGS_BESIDE],
   });
   chmodSync(outfile, 0o755);
 }
-
-/** Leaves the flags outside of the command line: they are in the package anyway, and few commands load them. */
-const importFlags = {
-  name: "import-flags",
-  /** @param {import("esbuild").PluginBuild} build */
-  setup(build) {
-    build.onResolve({ filter: /\/flags\/index\.ts$/ }, () => ({ path: "./flags/index.js", external: true }));
-  },
-};
 
 /**
  * Leaves the wasm outside of the bundle, under `path`; that of the tools of flags under `tools`.

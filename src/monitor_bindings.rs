@@ -99,6 +99,13 @@ impl MonitorHandle {
         follow::document(self.monitor.orders()).to_string()
     }
 
+    /// When what was seen of the orders was last known to be all that there is, in milliseconds since the epoch; 0 if it never was.
+    #[must_use]
+    #[wasm_bindgen(js_name = ordersConfirmedAt)]
+    pub fn orders_confirmed_at(&self) -> f64 {
+        self.monitor.follow().confirmed_at().map_or(0.0, |at| at.0 as f64)
+    }
+
     /// This instance replaces one that trapped: what the host counts was told to the others.
     pub fn resume(&mut self) {
         self.monitor.metrics.resume();

@@ -8,6 +8,7 @@ import { performance } from "node:perf_hooks";
 import { startRedis } from "../../tests/support/redis.mjs";
 import { startRig } from "../../tests/support/rig.mjs";
 import { median } from "../rounds.mjs";
+import { flagsInDatabase, flagsInWorkers, flagsOn } from "./kill-flags.mjs";
 
 /** @import { Plan } from "../run.mjs" */
 /** @import { Row } from "../report.mjs" */
@@ -21,16 +22,34 @@ const PAUSE_MS = 10;
 /**
  * One who writes orders, and one who sees them.
  *
- * @typedef {{ write: (path: string, init: RequestInit) => Promise<Response>, read: () => Promise<Response>, stop: () => Promise<unknown> }} Pair
+ * @typedef {(path: string, init: RequestInit) => Promise<Response>} Write
+ *
+ * @typedef {{ write: Write, read: () => Promise<Response>, stop: () => Promise<unknown> }} Pair
  */
 
-const PLACES = /** @type {const} */ ({
+/** @type {Record<string, { title: string, start: (plan: Plan) => Promise<Pair> }>} */
+const PLACES = {
   "kill.durable-object": { title: "kill seen, Durable Object", start: () => workers(false) },
   "kill.kv": { title: "kill seen, followers of KV", start: () => workers(true) },
   "kill.redis": { title: "kill seen, Redis", start: redis },
   "kill.libsql": { title: "kill seen, libSQL", start: libsql },
   "kill.file": { title: "kill seen, a folder", start: folder },
-});
+  "kill.flags.database": {
+    title: "kill off in flags, next round trip to libSQL",
+    start: (plan) => libsql(plan, "database"),
+  },
+  "kill.flags.durable-object": {
+    title: "kill off in flags, Durable Object",
+    start: () => flagsInWorkers(TOKEN, "durable-object"),
+  },
+  "kill.flags.redis": { title: "kill off in flags, Redis", start: () => redis(true) },
+  "kill.flags.libsql": { title: "kill off in flags, libSQL looked into", start: (plan) => libsql(plan, "store") },
+  "kill.flags.file": { title: "kill off in flags, a folder", start: () => folder(true) },
+  "kill.flags.kv": {
+    title: "kill off in flags, a local KV without its delay, a look a second",
+    start: () => flagsInWorkers(TOKEN, "kv"),
+  },
+};
 
 /** @param {Plan} plan @returns {Promise<Row[]>} */
 export async function measureKill(plan) {
@@ -134,7 +153,7 @@ async function monitors(storeOf, stop) {
   };
 }
 
-async function redis() {
+async function redis(isFlags = false) {
   const [{ Redis }, { strongRedisStore }] = [await import("ioredis"), await import("../../js/dist/store/redis.js")];
   const server = await startRedis();
   /** @type {import("ioredis").Redis[]} */
@@ -144,28 +163,34 @@ async function redis() {
     clients.push(client);
     return strongRedisStore(client);
   };
-  return monitors(storeOf, async () => {
+  const stop = async () => {
     for (const client of clients) client.disconnect();
     await server.stop();
-  });
+  };
+  return isFlags ? besides(storeOf, stop) : monitors(storeOf, stop);
 }
 
-/** @param {Plan} plan */
-async function libsql(plan) {
+/** Flags beside a monitor that writes. @param {() => any} storeOf @param {() => Promise<unknown>} stop @returns {Promise<Pair>} */
+async function besides(storeOf, stop) {
+  const { write, stop: end } = await monitors(storeOf, stop);
+  return flagsOn(storeOf(), write, end);
+}
+
+/** @param {Plan} plan @param {"database" | "store"} [flags] */
+async function libsql(plan, flags) {
   const { createClient } = await import("@libsql/client");
   const { strongLibsqlStore } = await import("../../js/dist/store/libsql.js");
   const url = await plan.database();
-  return monitors(
-    () => strongLibsqlStore({ client: createClient({ url }) }),
-    async () => {},
-  );
+  const storeOf = () => strongLibsqlStore({ client: createClient({ url }) });
+  const stop = async () => {};
+  if (flags === "store") return besides(storeOf, stop);
+  const pair = await monitors(storeOf, stop);
+  return flags === "database" ? flagsInDatabase(url, pair.write) : pair;
 }
 
-async function folder() {
+async function folder(isFlags = false) {
   const { strongFileStore } = await import("../../js/dist/store/file.js");
   const texts = await mkdtemp(join(tmpdir(), "seawall-bench-"));
-  return monitors(
-    () => strongFileStore(texts),
-    () => rm(texts, { recursive: true, force: true }),
-  );
+  const stop = () => rm(texts, { recursive: true, force: true });
+  return (isFlags ? besides : monitors)(() => strongFileStore(texts), stop);
 }

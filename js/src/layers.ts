@@ -15,7 +15,8 @@ export interface LayerFlags {
 
 /** Layers that are on for a share of the traffic: `ENABLE_CONNECTION_POOL` and its like are flags then. */
 export interface LayersOptions {
-  readonly flags: LayerFlags;
+  /** A function where flags live in the database of this client, and so are made after it. */
+  readonly flags: LayerFlags | (() => LayerFlags);
   /**
    * Whom an operation is for where it does not say itself by `rolloutKey`: a tenant, a user. The same one always has the
    * same layers. Without it each operation is drawn by itself.
@@ -50,33 +51,46 @@ const KEY_MAX = 1_024;
 
 /** The layers of one client. */
 export class Layers {
-  readonly #flags: LayerFlags;
+  readonly #given: LayersOptions["flags"];
+  #flags: LayerFlags | undefined;
   readonly #key: LayersOptions["key"];
   /** The bits of everybody's operations; -1 where they differ. A field, because every operation asks. */
   fixed = VARIES;
 
   /** @throws TypeError that names what cannot be used. */
   constructor({ flags, key }: LayersOptions) {
-    if (typeof flags?.for !== "function" || typeof flags.constant !== "function") {
-      throw new TypeError("invalid configuration: layers.flags must be what createFlags of seawall/flags gives");
-    }
     if (key !== undefined && typeof key !== "string" && typeof key !== "function") {
       throw new TypeError("invalid configuration: layers.key must be a text, or a function that gives one");
     }
-    this.#flags = flags;
+    this.#given = flags;
     this.#key = key;
-    flags.on("change", () => this.#settle());
-    this.#settle();
+    if (typeof flags !== "function") this.#take(flags);
   }
 
   /** The bits of an operation: which layers it goes without. */
   bitsOf(operation: Operation): number {
     if (this.fixed !== VARIES) return this.fixed;
-    return this.#bitsFor(operation.rolloutKey ?? this.#givenKey());
+    if (this.#flags === undefined) return this.#first(operation);
+    return this.#bitsFor(this.#flags, operation.rolloutKey ?? this.#givenKey());
   }
 
-  #bitsFor(key: string | undefined): number {
-    const who = this.#flags.for({ targetingKey: key === undefined ? drawn() : key.slice(0, KEY_MAX) });
+  /** Takes flags that were made after the client. */
+  #first(operation: Operation): number {
+    if (typeof this.#given === "function") this.#take(this.#given());
+    return this.bitsOf(operation);
+  }
+
+  #take(flags: LayerFlags): void {
+    if (typeof flags?.for !== "function" || typeof flags.constant !== "function") {
+      throw new TypeError("invalid configuration: layers.flags must be what createFlags of seawall/flags gives");
+    }
+    this.#flags = flags;
+    flags.on("change", () => this.#settle(flags));
+    this.#settle(flags);
+  }
+
+  #bitsFor(flags: LayerFlags, key: string | undefined): number {
+    const who = flags.for({ targetingKey: key === undefined ? drawn() : key.slice(0, KEY_MAX) });
     return bitsOf((layer, fallback) => who.boolean(layer, fallback));
   }
 
@@ -92,10 +106,10 @@ export class Layers {
     }
   }
 
-  #settle(): void {
+  #settle(flags: LayerFlags): void {
     let varies = false;
     const bits = bitsOf((layer, fallback) => {
-      const is = this.#flags.constant(layer, fallback);
+      const is = flags.constant(layer, fallback);
       varies ||= is === undefined;
       return is ?? fallback;
     });

@@ -24,6 +24,7 @@ import {
   sequenceRequest,
   sqlOf,
 } from "./hrana/encode.ts";
+import type { Piggyback } from "./hrana/piggyback.ts";
 import { Pipeline, type RequestBuilder } from "./hrana/pipeline.ts";
 import type { PipelineResponse, StreamResult } from "./hrana/proto.ts";
 import type { Connections } from "./operation.ts";
@@ -68,6 +69,7 @@ export class RemoteClient implements Client {
   #latest: Access | undefined;
   #transactions = new Set<StreamTransaction>();
   readonly #cost: QueryCost | undefined;
+  readonly #piggyback: Piggyback | undefined;
   #isClosed = false;
 
   /**
@@ -81,7 +83,9 @@ export class RemoteClient implements Client {
     openGuard: (connections: Connections) => Guard,
     cacheFor?: CacheFor,
     cost?: QueryCost,
+    piggyback?: Piggyback,
   ) {
+    this.#piggyback = piggyback;
     this.#cacheFor = cacheFor;
     this.#cost = cost;
     this.#consistency = consistency;
@@ -359,7 +363,8 @@ export class RemoteClient implements Client {
 
   #openPipeline(): Pipeline {
     const { baseUrl, remoteEncryptionKey, intMode } = this.#config;
-    return new Pipeline(baseUrl, this.#transport, this.#credentials.authorize, remoteEncryptionKey, intMode);
+    const { authorize } = this.#credentials;
+    return new Pipeline(baseUrl, this.#transport, authorize, remoteEncryptionKey, intMode, this.#piggyback);
   }
 }
 

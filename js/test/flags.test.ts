@@ -220,15 +220,18 @@ describe("what holds", () => {
   });
 
   test("what operators order holds; what they order wrongly is told, and what held before holds on", () => {
-    let listener: Parameters<FlagOrders["on"]>[1] = () => {};
+    let listener: (name: string, order: { version: number; value: Record<string, unknown> }) => unknown = () => {};
+    let verified: (atMs: number) => unknown = () => {};
     const monitor: FlagOrders = {
       orders: { flags: { version: 1, value: document }, kill: { version: 1, value: { flags: ["limit"] } } },
-      on: (_, heard) => {
-        listener = heard;
+      on: (event: string, heard: never) => {
+        if (event === "verified") verified = heard;
+        else listener = heard;
         return () => {};
       },
     };
     const flags = createFlags({ monitor, env: {} });
+    expect(flags.propagation).toMatchObject({ store: "monitor", by: "monitor", withinMs: null });
     const refused = vi.fn();
     flags.on("refused", refused);
     const staff = flags.for({ email: "a@acme.com", seats: 99 });
@@ -241,6 +244,18 @@ describe("what holds", () => {
     expect(refused).toHaveBeenCalledTimes(1);
     expect(staff.boolean("new-checkout")).toBe(true);
     listener("config", { version: 1, value: {} });
+    // `maxAge` counts from when the monitor has found that there is nothing else.
+    listener("kill", { version: 4, value: {} });
+    listener("flags", {
+      version: 3,
+      value: { version: 1, flags: { aged: { maxAge: "5m", rules: [{ serve: "on" }] } } },
+    });
+    const reason = () => flags.for({}).booleanDetails("aged").reason;
+    expect(reason()).toBe("STATIC");
+    verified(Date.now() - 300_001);
+    expect(reason()).toBe("STALE");
+    verified(Date.now());
+    expect(reason()).toBe("STATIC");
   });
 });
 
@@ -363,11 +378,12 @@ describe("documents", () => {
 
   test("the snapshot that an order brings is loaded, and its document where another release made that", () => {
     const compiled = Buffer.from(compileFlags({ ...document, revision: 9 }).snapshot).toString("base64");
-    let listener: Parameters<FlagOrders["on"]>[1] = () => {};
+    type Ordered = (name: string, order: { version: number; value: Record<string, unknown> }) => unknown;
+    let listener: Ordered = () => {};
     const monitor = (order: object): FlagOrders => ({
       orders: { flags: { version: 1, value: document, ...order } },
-      on: (_, heard) => {
-        listener = heard;
+      on: (event: string, heard: unknown) => {
+        if (event === "order") listener = heard as Ordered;
         return () => {};
       },
     });

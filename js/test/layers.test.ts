@@ -195,6 +195,17 @@ test("FLG-08: the kill switch takes all layers away at once", async () => {
   expect(await guard.call(async () => "through")).toBe("through");
 });
 
+test("flags that are made after the client are taken when they are first asked for", async () => {
+  let flags: Flags | undefined;
+  const guard = guardOf({ layers: { flags: () => flags as Flags } });
+  flags = flagsOf({ ...ALL, ENABLE_ENTERPRISE_MONITORING: "off" });
+  await guard.call(async () => "done");
+  expect(guard.status().totals.successful).toBe(0);
+  flags.update(documentOf(ALL));
+  await guard.call(async () => "done");
+  expect(guard.status().totals.successful).toBe(1);
+});
+
 test("what are no flags is named", () => {
   for (const layers of [{}, { flags: {} }, { flags: flagsOf({}), key: 7 }]) {
     expect(() => guardOf({ layers: layers as never })).toThrow(/^invalid configuration: layers\.(flags|key) must be/);

@@ -1,6 +1,8 @@
 // Orders through the monitor of the package: what it is given, and what an operator is told.
 import { expect, test } from "vitest";
-import { createMonitor } from "../src/monitor/monitor.ts";
+import { createFlags } from "../src/flags/index.ts";
+import { createMonitor, monitorOn } from "../src/monitor/monitor.ts";
+import { platform } from "../src/platform/platform.ts";
 import { memoryStore, strongMemoryStore } from "../src/store/memory.ts";
 import type { Store } from "../src/store/store.ts";
 import type { StrongStore } from "../src/store/strong.ts";
@@ -159,8 +161,10 @@ test("what an operator says of a tenant holds in another isolate that follows", 
 
 test("CFG-10: a backup that is longer than other bodies may be is put back, and what is too long even for that is not", async () => {
   const ask = operator(strongMemoryStore());
-  const put = (name: string) => ask("PUT", { "if-match": "*" }, order({ a: "x".repeat(60_000) }), `/orders/${name}`);
-  expect([(await put("flags")).status, (await put("phase")).status]).toEqual([200, 200]);
+  const put = (name: string, value: unknown) => ask("PUT", { "if-match": "*" }, order(value), `/orders/${name}`);
+  const many = Object.fromEntries(Array.from({ length: 1_000 }, (_, at) => [`${"f".repeat(50)}${at}`, {}]));
+  expect((await put("flags", { version: 1, flags: many })).status).toBe(200);
+  expect((await put("phase", { a: "x".repeat(60_000) })).status).toBe(200);
   const backup = await (await ask("GET", {}, undefined, "/backup")).json();
   expect(JSON.stringify(backup).length).toBeGreaterThan(100_000);
   await ask("PUT", { "if-match": "*" }, order({ version: 1, revision: 1 }));
@@ -171,4 +175,39 @@ test("CFG-10: a backup that is longer than other bodies may be is put back, and 
   ]);
   expect((await ask("POST", {}, " ".repeat(1_048_577), "/restore")).status).toBe(413);
   expect((await ask("POST", {}, " ".repeat(65_537), "/kill")).status).toBe(413);
+});
+
+test("the application, and flags, hear each time that what was seen is all that there is", async () => {
+  const real = strongMemoryStore();
+  let isGone = false;
+  const store = { ...real, read: (key: string) => (isGone ? Promise.reject(new Error("gone")) : real.read(key)) };
+  const clock = { nowMs: 1_704_067_200_000 };
+  const monitor = monitorOn({ databases, store, adminToken: TOKEN }, { ...platform, now: () => clock.nowMs });
+  const flags = createFlags({ monitor, env: {} });
+  const heard: number[] = [];
+  const end = monitor.on("verified", (atMs) => heard.push(atMs - 1_704_067_200_000));
+  monitor.on("verified", () => {
+    throw new Error("the application's own");
+  });
+  const value = { version: 1, flags: { aged: { maxAge: "5m", rules: [{ serve: "on" }] } } };
+  expect((await operator(real)("PUT", { "if-match": "*" }, order(value))).status).toBe(200);
+  const tickAt = async (ms: number) => {
+    clock.nowMs = 1_704_067_200_000 + ms;
+    await monitor.tick();
+  };
+  await tickAt(1_000);
+  await tickAt(1_001);
+  await tickAt(2_000);
+  isGone = true;
+  await tickAt(3_000);
+  expect(heard).toStrictEqual([1_000, 2_000]);
+  // By the clock of this test the look was years ago.
+  expect(flags.for({}).booleanDetails("aged")).toMatchObject({ value: true, reason: "STALE" });
+  isGone = false;
+  end();
+  await tickAt(4_000);
+  expect(heard.length).toBe(2);
+  expect(() => monitor.on("verified", 5 as never)).toThrow(TypeError);
+  expect(() => monitor.on("nothing" as never, () => {})).toThrow(RangeError);
+  flags.close();
 });

@@ -76,11 +76,12 @@ export function value(client: Client, kind: Kind, key: string, context = {}, fal
 
 /** A monitor that passes on what a test orders. */
 export function orders() {
-  let listener: Parameters<FlagOrders["on"]>[1] = () => {};
+  type Ordered = (name: string, order: { version: number; value: Record<string, unknown> }) => unknown;
+  let listener: Ordered = () => {};
   const monitor: FlagOrders = {
     orders: {},
-    on: (_, heard) => {
-      listener = heard;
+    on: (event: string, heard: unknown) => {
+      if (event === "order") listener = heard as Ordered;
       return () => {};
     },
   };

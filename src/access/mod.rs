@@ -3,11 +3,13 @@
 //! A room of values: `http::auth` finds out who sends a request, the table of routes says which role a line wants.
 //!
 //! `tokens` are secrets that were given out, of which digests are kept; `assertion` is what Cloudflare Access says of a
-//! person, and `keys` what its word is checked by; `guard` bounds what guessing costs.
+//! person, and `keys` what its word is checked by; `known_tokens` are tokens as they were read a short time ago; `guard` bounds
+//! what guessing costs.
 
 pub mod assertion;
 pub mod guard;
 pub mod keys;
+pub mod known_tokens;
 pub mod settings;
 pub mod tokens;
 
@@ -21,6 +23,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
+    /// Ask what flags are, by OFREP, and see nothing else.
+    Evaluator,
     /// Look at everything but secrets.
     #[default]
     Viewer,
@@ -32,7 +36,7 @@ pub enum Role {
 
 impl Role {
     /// All of them, the least first.
-    pub const ALL: [Self; 3] = [Self::Viewer, Self::Operator, Self::Admin];
+    pub const ALL: [Self; 4] = [Self::Evaluator, Self::Viewer, Self::Operator, Self::Admin];
 
     /// The role of that name.
     #[must_use]
@@ -44,6 +48,7 @@ impl Role {
     #[must_use]
     pub const fn text(self) -> &'static str {
         match self {
+            Self::Evaluator => "evaluator",
             Self::Viewer => "viewer",
             Self::Operator => "operator",
             Self::Admin => "admin",
@@ -89,7 +94,7 @@ mod tests {
 
     #[test]
     fn each_role_may_do_what_those_before_it_may() {
-        assert!(Role::Viewer < Role::Operator && Role::Operator < Role::Admin);
+        assert!(Role::Evaluator < Role::Viewer && Role::Viewer < Role::Operator && Role::Operator < Role::Admin);
         for role in Role::ALL {
             assert_eq!(Role::of(role.text()), Some(role));
             assert_eq!(serde_json::to_string(&role).unwrap(), format!("\"{role}\""));

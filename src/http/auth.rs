@@ -199,7 +199,7 @@ fn with_key(
 }
 
 /// Takes for a credential that is to be looked at; the response that says later if there is nothing left.
-fn take(digest: Option<&[u8; 32]>, cx: &mut Cx<'_>) -> Result<Taken, Response> {
+pub(super) fn take(digest: Option<&[u8; 32]>, cx: &mut Cx<'_>) -> Result<Taken, Response> {
     let (now, per_minute) = (cx.now, cx.monitor.settings().admin.failures_per_minute);
     cx.monitor.guard_mut().take(digest, per_minute, now).map_err(|wait_ms| {
         let detail = "There were too many requests with something that does not let in. See Retry-After.";
@@ -209,7 +209,7 @@ fn take(digest: Option<&[u8; 32]>, cx: &mut Cx<'_>) -> Result<Taken, Response> {
     })
 }
 
-fn give_back((digest, taken): ([u8; 32], Taken), cx: &mut Cx<'_>) {
+pub(super) fn give_back((digest, taken): ([u8; 32], Taken), cx: &mut Cx<'_>) {
     let (now, per_minute) = (cx.now, cx.monitor.settings().admin.failures_per_minute);
     cx.monitor.guard_mut().give_back(&digest, taken, per_minute, now);
 }
@@ -260,7 +260,7 @@ impl Access {
     }
 
     /// Whether `sent` is the token.
-    fn admits(&self, sent: &str) -> bool {
+    pub(super) fn admits(&self, sent: &str) -> bool {
         // Digests have one length, so nothing is told of the token's.
         matches!(self, Self::Token(expected) if bool::from(digest(sent).ct_eq(expected)))
     }
@@ -288,7 +288,7 @@ fn digest(token: &str) -> [u8; 32] {
 }
 
 /// The token of `Bearer <token>`. The scheme's case does not matter, everything else does.
-fn bearer_token(header: &str) -> Option<&str> {
+pub(super) fn bearer_token(header: &str) -> Option<&str> {
     let (scheme, token) = header.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then_some(token)
 }

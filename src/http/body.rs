@@ -6,6 +6,56 @@ use serde_json::Value;
 use super::{BODY_MAX, QUOTED_MAX, Request, Response};
 use crate::orders::json::{self, Problem};
 
+/// Why a body is not taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unread {
+    /// It is encoded.
+    Encoded,
+    /// There is more than may be.
+    TooLong,
+    /// It is not UTF-8.
+    NotText,
+    /// It ended early.
+    Early,
+    /// It is said to be something else than JSON in UTF-8.
+    MediaType,
+    /// It is no JSON.
+    Malformed(String),
+    /// It is JSON that readers would not agree on.
+    Unusable(String),
+}
+
+impl Unread {
+    /// What is wrong, and what to do, where at most `max` bytes are taken.
+    #[must_use]
+    pub fn detail(&self, max: usize) -> String {
+        match self {
+            Self::Encoded => "Encoded bodies are not taken. Send it without content-encoding.".to_owned(),
+            Self::TooLong => format!("A body has at most {max} bytes."),
+            Self::NotText => "The body is not UTF-8.".to_owned(),
+            Self::Early => "The body ended early.".to_owned(),
+            Self::MediaType => "The body must be JSON in UTF-8. Send `Content-Type: application/json`.".to_owned(),
+            Self::Malformed(problem) => format!("The body is no JSON: {problem}."),
+            Self::Unusable(problem) => format!("The body cannot be taken: {problem}."),
+        }
+    }
+
+    fn response(&self, max: usize) -> Response {
+        let (status, code, title) = match self {
+            Self::Encoded => (415, "UNSUPPORTED_ENCODING", "Unsupported encoding"),
+            Self::TooLong => (413, "BODY_TOO_LONG", "Body too long"),
+            Self::NotText | Self::Early | Self::Malformed(_) => (400, "BODY_MALFORMED", "Malformed body"),
+            Self::MediaType => (415, "UNSUPPORTED_MEDIA_TYPE", "Unsupported media type"),
+            Self::Unusable(_) => (422, "BODY_UNUSABLE", "Unusable body"),
+        };
+        let mut response = Response::problem(status, code, title, &self.detail(max));
+        if *self == Self::Encoded {
+            response.headers.push(("accept-encoding", "identity".to_owned()));
+        }
+        response
+    }
+}
+
 /// Reads a request's body.
 ///
 /// # Errors
@@ -22,33 +72,33 @@ pub fn json(request: &Request) -> Result<Value, Response> {
 ///
 /// As [`json`].
 pub fn json_up_to(request: &Request, max: usize) -> Result<Value, Response> {
-    use super::BodyProblem::{NotText, TooLong, Unread};
+    read(request, max).map_err(|unread| unread.response(max))
+}
+
+/// The same, for who answers in another way.
+///
+/// # Errors
+///
+/// Why it is not taken.
+pub fn read(request: &Request, max: usize) -> Result<Value, Unread> {
+    use super::BodyProblem;
     if request.header("content-encoding").is_some_and(|encoding| !encoding.eq_ignore_ascii_case("identity")) {
-        let detail = "Encoded bodies are not taken. Send it without content-encoding.";
-        let mut response = Response::problem(415, "UNSUPPORTED_ENCODING", "Unsupported encoding", detail);
-        response.headers.push(("accept-encoding", "identity".to_owned()));
-        return Err(response);
+        return Err(Unread::Encoded);
     }
     match request.body_problem {
         None if request.body.len() <= max => {}
-        None | Some(TooLong) => {
-            let detail = format!("A body has at most {max} bytes.");
-            return Err(Response::problem(413, "BODY_TOO_LONG", "Body too long", &detail));
-        }
-        Some(NotText) => return Err(malformed("The body is not UTF-8.")),
-        Some(Unread) => return Err(malformed("The body ended early.")),
+        None | Some(BodyProblem::TooLong) => return Err(Unread::TooLong),
+        Some(BodyProblem::NotText) => return Err(Unread::NotText),
+        Some(BodyProblem::Unread) => return Err(Unread::Early),
     }
     let mut media_type = request.header("content-type").unwrap_or_default().split(';').map(str::trim);
     let is_json = media_type.next().is_some_and(|name| name.eq_ignore_ascii_case("application/json"));
     if !is_json || !media_type.all(is_utf8) {
-        let detail = "The body must be JSON in UTF-8. Send `Content-Type: application/json`.";
-        return Err(Response::problem(415, "UNSUPPORTED_MEDIA_TYPE", "Unsupported media type", detail));
+        return Err(Unread::MediaType);
     }
     json::read(&request.body).map_err(|problem| match problem {
-        Problem::Malformed(problem) => malformed(&format!("The body is no JSON: {problem}.")),
-        Problem::Unusable(problem) => {
-            Response::problem(422, "BODY_UNUSABLE", "Unusable body", &format!("The body cannot be taken: {problem}."))
-        }
+        Problem::Malformed(problem) => Unread::Malformed(problem),
+        Problem::Unusable(problem) => Unread::Unusable(problem),
     })
 }
 
@@ -87,10 +137,6 @@ fn is_utf8(parameter: &str) -> bool {
 fn null_in(value: &Value) -> Option<&str> {
     let Value::Object(members) = value else { return None };
     members.iter().find_map(|(name, value)| if value.is_null() { Some(name.as_str()) } else { null_in(value) })
-}
-
-fn malformed(detail: &str) -> Response {
-    Response::problem(400, "BODY_MALFORMED", "Malformed body", detail)
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use crate::monitor::Settings;
 use crate::report::facts::Facts;
 use crate::report::health::{Health, HealthFacts};
 use crate::report::health_json::{HealthJson, Word};
-use crate::report::overview::Overview;
+use crate::report::overview::{FAILING_MAX, FlagsSeen, Overview, RefusedSeen};
 use crate::report::probe::INTERVAL_MS;
 use crate::report::score::{Gates, Score};
 use crate::report::short_number;
@@ -143,10 +143,29 @@ pub(super) fn overview(_: &Call, _: &mut Cx<'_>) -> Next {
             let overview = Overview::of(&facts, monitor.is_metered());
             let (is_cached, interval_ms) = (admin.follow_cache, admin.follow_interval_ms);
             let overview = overview.with_orders(monitor.orders(), monitor.follow(), is_cached, interval_ms);
+            let overview = overview.with_flags(flags_of(cx));
             Response::json(200, JSON, &overview)
         }
         Err(error) => error.response(),
     })
+}
+
+/// FLG-12: whether flags are there, how old they are, and whether each of them evaluates.
+fn flags_of(cx: &mut Cx<'_>) -> FlagsSeen {
+    let now = cx.now;
+    let state = cx.monitor.flags(now);
+    let table = state.flags().table();
+    FlagsSeen {
+        ready: state.is_ready(),
+        revision: table.revision(),
+        version: state.version(),
+        kill_version: state.kill_version(),
+        age_ms: state.age_ms(now),
+        count: table.all().len(),
+        warnings: state.warnings(),
+        failing: state.failing().iter().take(FAILING_MAX).cloned().collect(),
+        refused: state.refused().map(|refused| RefusedSeen { version: refused.version, faults: refused.faults.len() }),
+    }
 }
 
 const JSON: &str = "application/json";
@@ -156,7 +175,7 @@ const FIRST: Question = Question::Facts { probe_age_max_ms: Some(INTERVAL_MS) };
 const ALL: Question = Question::AllFacts { probe_age_max_ms: INTERVAL_MS };
 
 /// Asks how the databases are; there is one at least.
-fn ask(question: Question, answer: impl FnOnce(Result<Facts, Problem<'_>>, &Cx<'_>) -> Response + 'static) -> Next {
+fn ask(question: Question, answer: impl FnOnce(Result<Facts, Problem<'_>>, &mut Cx<'_>) -> Response + 'static) -> Next {
     Next::ask(question, |found, cx| {
         let unknown = |detail| Problem {
             code: "CONFIGURATION_INVALID",

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::call::Call;
 use super::exchange::{Cx, Next};
-use super::routes::ADMIN_PATH;
+use super::routes::{ADMIN_PATH, OFREP_PATH};
 use super::table::{Method, Operation, ROUTES, Root, Route};
 use super::{PROBLEM_JSON, Response};
 
@@ -63,7 +63,11 @@ pub fn made(base_path: &str) -> Value {
     let said: Said = serde_json::from_str(SCHEMAS).unwrap_or_default();
     let mut paths = Map::new();
     for route in ROUTES {
-        let root = if route.root == Root::Admin { ADMIN_PATH } else { base_path };
+        let root = match route.root {
+            Root::Base => base_path,
+            Root::Ofrep => OFREP_PATH,
+            Root::Admin => ADMIN_PATH,
+        };
         let mut item: Map<String, Value> = route
             .operations
             .iter()
@@ -90,6 +94,7 @@ pub fn made(base_path: &str) -> Value {
         "components": {
             "securitySchemes": {
                 "token": { "type": "http", "scheme": "bearer" },
+                "apiKey": { "type": "apiKey", "in": "header", "name": "X-API-Key" },
                 "access": { "type": "apiKey", "in": "header", "name": "Cf-Access-Jwt-Assertion" },
             },
             "parameters": said.parameters,
@@ -105,7 +110,7 @@ fn in_braces(path: &str) -> Option<&str> {
 fn told(said: &Said, route: &Route, operation: &Operation) -> Value {
     let nothing = Shape::default();
     let shape = said.operations.get(operation.id).unwrap_or(&nothing);
-    let is_write = operation.method != Method::Get;
+    let is_write = operation.method != Method::Get && !operation.is_question && route.root == Root::Admin;
     let mut told = json!({ "operationId": operation.id, "summary": operation.summary });
     told["responses"] = responses(shape, route, operation).into();
     let mut parameters: Vec<Value> = shape.parameters.iter().map(|name| refer("parameters", name)).collect();
@@ -122,6 +127,10 @@ fn told(said: &Said, route: &Route, operation: &Operation) -> Value {
         });
         told["x-body-bytes-max"] = operation.body_max.into();
     }
+    if route.root == Root::Ofrep {
+        told["security"] = json!([{ "token": [] }, { "apiKey": [] }, {}]);
+        told["x-role"] = operation.role.text().into();
+    }
     if route.root == Root::Admin {
         told["security"] = json!([{ "token": [] }, { "access": [] }]);
         told["x-for-tenants"] = operation.is_for_tenants.into();
@@ -135,21 +144,31 @@ fn responses(shape: &Shape, route: &Route, operation: &Operation) -> Map<String,
     let json_of = |schema| content([("application/json", schema)]);
     let done = shape.response.iter().map(|schema| ("application/json", schema.as_str())).chain(types);
     let mut done = json!({ "description": operation.summary, "content": content(done) });
+    if operation.id == "evaluateFlags" {
+        let schema = json!({ "type": "string", "pattern": "^\"[0-9a-f-]+\"$" });
+        done["headers"] =
+            json!({ "ETag": { "description": "For If-None-Match.", "required": true, "schema": schema } });
+    }
     let is_versioned = matches!(shape.response.as_deref(), Some("Order" | "Tenant" | "TenantPage" | "Backup"));
     if is_versioned {
         let schema = json!({ "type": "string", "pattern": "^\"[0-9a-f]+\"$" });
         done["headers"] = json!({ "ETag": { "description": "For If-Match.", "required": true, "schema": schema } });
     }
     let mut responses = Map::from_iter([(shape.status.to_string(), done)]);
+    if operation.id == "evaluateFlags" {
+        responses.insert("304".to_owned(), json!({ "description": "It says what If-None-Match names." }));
+    }
     if operation.method == Method::Get && shape.response.as_deref() == Some("Order") {
         let description = "It is the version that If-None-Match names.";
         responses.insert("304".to_owned(), json!({ "description": description }));
     }
     for (status, schema) in &shape.others {
-        responses.insert(status.clone(), json!({ "description": "Not well", "content": json_of(schema.as_str()) }));
+        let description = if route.root == Root::Ofrep { status.parse().map_or("", meaning) } else { "Not well" };
+        responses.insert(status.clone(), json!({ "description": description, "content": json_of(schema.as_str()) }));
     }
     let of_admin: &[u16] = if route.root == Root::Admin { &[401, 403, 404, 429, 503] } else { &[] };
-    let of_writes: &[u16] = if operation.method == Method::Get { &[] } else { &[400, 409, 413, 415, 422] };
+    let of_writes: &[u16] =
+        if operation.method == Method::Get || route.root == Root::Ofrep { &[] } else { &[400, 409, 413, 415, 422] };
     for status in shape.problems.iter().chain(of_admin).chain(of_writes) {
         let content = content([(PROBLEM_JSON, "Problem")]);
         responses

@@ -4,12 +4,15 @@ use super::auth;
 use super::call::Call;
 use super::exchange::{Cx, Next};
 use super::table::{Method, Operation, ROUTES, Root, Route};
-use super::{BODY_MAX, Problem, QUOTED_MAX, Request, Response, idempotency, secure};
+use super::{BODY_MAX, Problem, QUOTED_MAX, Request, Response, idempotency, ofrep, secure};
 use crate::access::Principal;
 use crate::alerts::delivery::LOOP_HEADER;
 
 /// The admin routes lie below this path, wherever the others do.
 pub const ADMIN_PATH: &str = "/admin/api";
+
+/// The routes of OFREP lie below this path, wherever the others do.
+pub const OFREP_PATH: &str = "/ofrep/v1";
 
 /// Most of a request's body, in bytes: a host stops reading there, and says that it is too long.
 #[must_use]
@@ -37,6 +40,7 @@ pub fn begin(request: &Request, cx: &mut Cx<'_>) -> Next {
             Err(response) => Next::Respond(response),
         },
         (None, Some(_)) => begin_admin(request, cx),
+        (None, None) if below(OFREP_PATH, &request.path).is_some() => begin_ofrep(request, cx),
         (None, None) => Next::Respond(not_found(&request.path)),
     };
     if request.method == "HEAD" { without_body(next) } else { next }
@@ -63,6 +67,36 @@ fn begin_admin(request: &Request, cx: &mut Cx<'_>) -> Next {
     finished(next, path, is_write, id, cx)
 }
 
+/// The same below [`OFREP_PATH`], which pages of other origins may ask if they are listed.
+fn begin_ofrep(request: &Request, cx: &mut Cx<'_>) -> Next {
+    let next = match found(Root::Ofrep, OFREP_PATH, request) {
+        None => Next::Respond(not_found(&request.path)),
+        Some((route, _)) if request.method == "OPTIONS" => {
+            Next::Respond(ofrep::preflight(request, &[&route.allowed(), ", OPTIONS"].concat(), cx))
+        }
+        Some((route, rest)) => match answering(route, request) {
+            Ok(operation) => (operation.begin)(&Call::open(request, rest), cx),
+            Err(response) => Next::Respond(response),
+        },
+    };
+    if request.method == "OPTIONS" { next } else { readable(request.clone(), next, cx) }
+}
+
+/// The same, with a response that a page may read if it is listed.
+fn readable(request: Request, next: Next, cx: &mut Cx<'_>) -> Next {
+    match next {
+        Next::Respond(mut response) => {
+            ofrep::shared(&request, &mut response, cx);
+            Next::Respond(response)
+        }
+        Next::Ask(question, then) => Next::ask(question, move |answer, cx| {
+            let next = then(answer, cx);
+            readable(request, next, cx)
+        }),
+        Next::Done => Next::Done,
+    }
+}
+
 /// Answers somebody who was let in.
 fn admitted(request: &Request, principal: Principal, id: u64, cx: &mut Cx<'_>) -> Next {
     let Some((route, rest)) = found(Root::Admin, ADMIN_PATH, request) else {
@@ -84,7 +118,7 @@ fn admitted(request: &Request, principal: Principal, id: u64, cx: &mut Cx<'_>) -
             let rest = rest.to_owned();
             let request = request.clone();
             let mut call = Call { request, rest, principal, idempotency: None, id, address };
-            if operation.method == Method::Get {
+            if operation.method == Method::Get || operation.is_question {
                 return (operation.begin)(&call, cx);
             }
             match idempotency::key_of(&call) {

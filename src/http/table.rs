@@ -2,8 +2,8 @@
 
 use super::call::Call;
 use super::exchange::{Cx, Next};
-use super::{BODY_MAX, alerts, audit, backup, control, dashboard, health, logs, metrics, openapi};
-use super::{order_history, orders, tenants, tokens};
+use super::{BODY_MAX, alerts, audit, backup, control, dashboard, flags, health, logs, metrics, openapi};
+use super::{ofrep, order_history, orders, tenants, tokens};
 use crate::access::Role;
 use crate::orders::Name;
 
@@ -21,6 +21,8 @@ pub(super) struct Route {
 pub(super) enum Root {
     /// Below the base path, for everybody.
     Base,
+    /// Below [`OFREP_PATH`](super::routes::OFREP_PATH), for those whom [`ofrep`](super::ofrep) lets in.
+    Ofrep,
     /// Below [`ADMIN_PATH`](super::routes::ADMIN_PATH), for those whom [`auth`](super::auth) lets in.
     Admin,
 }
@@ -39,6 +41,8 @@ pub(super) struct Operation {
     /// Whether somebody who is bound to one tenant may do it, if their role allows; its handler then asks
     /// [`Principal::sees`](crate::access::Principal::sees). To them everything else is not there.
     pub is_for_tenants: bool,
+    /// Whether it changes nothing although it has a body: it is neither recorded nor done once.
+    pub is_question: bool,
     pub begin: fn(call: &Call, cx: &mut Cx<'_>) -> Next,
 }
 
@@ -54,19 +58,60 @@ pub(super) enum Method {
 type Begin = fn(call: &Call, cx: &mut Cx<'_>) -> Next;
 
 const fn get(id: &'static str, summary: &'static str, begin: Begin) -> Operation {
-    Operation { method: Method::Get, id, summary, body_max: BODY_MAX, role: Role::Viewer, is_for_tenants: false, begin }
+    Operation {
+        method: Method::Get,
+        id,
+        summary,
+        body_max: BODY_MAX,
+        role: Role::Viewer,
+        is_for_tenants: false,
+        is_question: false,
+        begin,
+    }
 }
 
 const fn put(role: Role, id: &'static str, summary: &'static str, begin: Begin) -> Operation {
-    Operation { method: Method::Put, id, summary, body_max: BODY_MAX, role, is_for_tenants: false, begin }
+    Operation {
+        method: Method::Put,
+        id,
+        summary,
+        body_max: BODY_MAX,
+        role,
+        is_for_tenants: false,
+        is_question: false,
+        begin,
+    }
 }
 
 const fn post(role: Role, id: &'static str, summary: &'static str, begin: Begin) -> Operation {
-    Operation { method: Method::Post, id, summary, body_max: BODY_MAX, role, is_for_tenants: false, begin }
+    Operation {
+        method: Method::Post,
+        id,
+        summary,
+        body_max: BODY_MAX,
+        role,
+        is_for_tenants: false,
+        is_question: false,
+        begin,
+    }
+}
+
+/// Something that is asked with a body, because it is too long or too private for a query.
+const fn question(id: &'static str, summary: &'static str, begin: Begin) -> Operation {
+    Operation { is_question: true, ..post(Role::Viewer, id, summary, begin) }
 }
 
 const fn delete(role: Role, id: &'static str, summary: &'static str, begin: Begin) -> Operation {
-    Operation { method: Method::Delete, id, summary, body_max: BODY_MAX, role, is_for_tenants: false, begin }
+    Operation {
+        method: Method::Delete,
+        id,
+        summary,
+        body_max: BODY_MAX,
+        role,
+        is_for_tenants: false,
+        is_question: false,
+        begin,
+    }
 }
 
 const fn for_tenants(operation: Operation) -> Operation {
@@ -116,6 +161,16 @@ pub(super) const ROUTES: &[Route] = &[
         operations: &[get("platformMetrics", "Metrics as text, under another path", metrics::text)],
     },
     Route {
+        root: Root::Ofrep,
+        path: "/evaluate/flags",
+        operations: &[post(Role::Evaluator, "evaluateFlags", "What all flags are for somebody", ofrep::all)],
+    },
+    Route {
+        root: Root::Ofrep,
+        path: "/evaluate/flags/{key}",
+        operations: &[post(Role::Evaluator, "evaluateFlag", "What a flag is for somebody", ofrep::one)],
+    },
+    Route {
         root: Root::Admin,
         path: "/orders/config",
         operations: &[
@@ -157,6 +212,19 @@ pub(super) const ROUTES: &[Route] = &[
                 orders::replace(call, Name::Phase, cx)
             }),
         ],
+    },
+    Route {
+        root: Root::Admin,
+        path: "/flags/{key}/explain",
+        operations: &[question("explainFlag", "Why somebody gets what it gets of a flag", flags::explain)],
+    },
+    Route {
+        root: Root::Admin,
+        path: "/flags/plan",
+        operations: &[Operation {
+            body_max: orders::FLAGS_BODY_MAX,
+            ..question("planFlags", "Whom another document of flags would move", flags::plan)
+        }],
     },
     Route {
         root: Root::Admin,

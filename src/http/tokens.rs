@@ -73,7 +73,7 @@ pub(super) fn create(call: &Call, _: &mut Cx<'_>) -> Next {
             let role = text(&members, "role")?.and_then(|role| Role::of(&role));
             let wanted = Wanted {
                 label: text(&members, "label")?.ok_or_else(|| unusable("\"label\" must say what the token is for"))?,
-                role: role.ok_or_else(|| unusable("\"role\" must be viewer, operator or admin"))?,
+                role: role.ok_or_else(|| unusable("\"role\" must be evaluator, viewer, operator or admin"))?,
                 tenant: text(&members, "tenant")?,
                 not_before: number(&members, "notBeforeMs")?.map(Instant),
                 expires_at: number(&members, "expiresAtMs")?.map(Instant),

@@ -113,7 +113,9 @@ fn body_of(id: &str) -> Value {
 fn writes() -> Vec<Write> {
     let (alert, token) = (&alerts().book.alerts[0].id, &token_id(&mut world()));
     let all = ROUTES.iter().flat_map(|route| route.operations.iter().map(move |operation| (route, operation)));
-    let writes = all.filter(|(route, operation)| route.root == Root::Admin && operation.method != Method::Get);
+    let writes = all.filter(|(route, operation)| {
+        route.root == Root::Admin && operation.method != Method::Get && !operation.is_question
+    });
     writes
         .map(|(route, operation)| {
             let in_braces = match route.path.split('/').nth(1) {

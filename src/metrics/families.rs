@@ -124,6 +124,8 @@ families! {
         ["sink", "outcome"], "Alerts sent to a receiver, by what became of the attempt.";
     DROPPED: Counter, "seawall_dropped_observations_total", "seawall.dropped_observations", "{observation}",
         ["reason"], "What was not counted: values that cannot be measured, names beyond the bound, deltas that nobody would take.";
+    FLAG_EXPOSURES: Counter, "seawall_flag_exposures_total", "seawall.flag.exposures", "{exposure}",
+        ["flag", "variant"], "How often somebody got a variant of a flag; without a variant where what was served has no name.";
     ISOLATES: Gauge, "seawall_isolates", "seawall.isolates", "{isolate}",
         [], "Isolates whose levels are in these numbers.";
     SCOPE: Gauge, "seawall_metrics_scope", "seawall.metrics.scope", "1",

@@ -32,7 +32,8 @@ use serde::Deserialize;
 use crate::alerts::Alerts;
 use crate::clock::{Instant, Millis};
 use crate::monitor::admin_requests::{AdminCount, AdminRequests};
-use crate::report::facts::{Facts, RestartsFacts};
+use crate::monitor::exposures::Exposures;
+use crate::report::facts::{ExposureFacts, Facts, RestartsFacts};
 use crate::report::score::Score;
 use business::Business;
 use delta::Sender;
@@ -96,7 +97,7 @@ pub struct Metrics {
 
 impl Metrics {
     /// Everything that this isolate has counted since its start, and its levels. Counters that began anew go on.
-    pub fn all(&mut self, facts: &Facts, requests: &AdminRequests, alerts: &Alerts) -> Samples {
+    pub fn all(&mut self, facts: &Facts, requests: &AdminRequests, alerts: &Alerts, exposures: &Exposures) -> Samples {
         let mut all = Samples::default();
         for database in facts.databases.iter().take(DATABASES_MAX) {
             let samples = collect::collect(database);
@@ -110,6 +111,10 @@ impl Metrics {
         }
         all.merge(&self.ended);
         all.merge(&restarts(facts));
+        all.merge(&exposed(facts));
+        for (flag, variant, count) in exposures.iter() {
+            all.add(by::FLAG_EXPOSURES, &[flag, variant], &Value::Count(count as f64));
+        }
         for AdminCount { route, status_class, count, .. } in requests.iter() {
             let route = if route.is_empty() { "none" } else { route };
             let status = format!("{status_class}xx");
@@ -143,9 +148,15 @@ impl Metrics {
     }
 
     /// What is known of one isolate.
-    pub fn alone(&mut self, facts: &Facts, requests: &AdminRequests, alerts: &Alerts) -> Picture {
+    pub fn alone(
+        &mut self,
+        facts: &Facts,
+        requests: &AdminRequests,
+        alerts: &Alerts,
+        exposures: &Exposures,
+    ) -> Picture {
         Picture {
-            samples: self.all(facts, requests, alerts),
+            samples: self.all(facts, requests, alerts, exposures),
             declared: self.business.declared().to_vec(),
             scope: Scope::Isolate,
             primary: facts.databases.first().map(|database| database.name.clone()).unwrap_or_default(),
@@ -188,6 +199,15 @@ impl Metrics {
     }
 }
 
+/// What was served by flags of the host's own.
+fn exposed(facts: &Facts) -> Samples {
+    let mut samples = Samples::default();
+    for ExposureFacts { flag, variant, count } in &facts.flag_exposures {
+        samples.add(by::FLAG_EXPOSURES, &[flag, variant], &Value::Count(*count as f64));
+    }
+    samples
+}
+
 fn restarts(facts: &Facts) -> Samples {
     let mut samples = Samples::default();
     for RestartsFacts { module, count } in &facts.wasm_restarts {
@@ -203,6 +223,7 @@ fn before_restart(facts: &Facts) -> Samples {
     for database in facts.databases.iter().take(DATABASES_MAX) {
         before.merge(&collect::collect(database).counts());
     }
+    before.merge(&exposed(facts));
     let mut facts = Facts { wasm_restarts: facts.wasm_restarts.clone(), ..Facts::default() };
     for own in facts.wasm_restarts.iter_mut().filter(|restarts| restarts.module == MONITOR_MODULE) {
         own.count = own.count.saturating_sub(1);

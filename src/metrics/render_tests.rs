@@ -7,6 +7,7 @@ use crate::metrics::business::{Declared, Measured};
 use crate::metrics::document::DURATIONS;
 use crate::metrics::names::Names;
 use crate::monitor::admin_requests::AdminRequests;
+use crate::monitor::exposures::Exposures;
 use crate::note::times::{Row, Times};
 use crate::report::facts::{CacheFacts, DatabaseFacts, Facts, NamedFacts, TimesFacts};
 use crate::report::status::{BreakerStatus, PoolStatus, Recent, Status, Totals};
@@ -46,7 +47,12 @@ fn facts() -> Facts {
 
 fn text_of(facts: &Facts, names: &str, format: Format) -> String {
     let names = Names::read(names).unwrap_or(Names::ALL);
-    render(&Metrics::default().alone(facts, &AdminRequests::default(), &Alerts::default()).shown(names), format)
+    render(
+        &Metrics::default()
+            .alone(facts, &AdminRequests::default(), &Alerts::default(), &Exposures::default())
+            .shown(names),
+        format,
+    )
 }
 
 /// Series and their values, as written.
@@ -232,7 +238,9 @@ fn labels_have_at_most_a_hundred_values() {
         metrics.business.measure(&Measured { name: "visits_total".to_owned(), labels, value: Some(1.0) });
     }
     let text = render(
-        &metrics.alone(&facts(), &AdminRequests::default(), &Alerts::default()).shown(Names::ALL),
+        &metrics
+            .alone(&facts(), &AdminRequests::default(), &Alerts::default(), &Exposures::default())
+            .shown(Names::ALL),
         Format::Prometheus,
     );
     let visits: BTreeMap<String, f64> =

@@ -6,15 +6,20 @@
 pub mod admin_requests;
 mod checks;
 pub mod chores;
+pub mod exposures;
+pub mod flag_settings;
+pub mod flag_state;
 pub mod settings;
 
 pub use settings::Settings;
 
 use crate::access::guard::Guard;
 use crate::access::keys::Keys;
+use crate::access::known_tokens::KnownTokens;
 use admin_requests::AdminRequests;
 use checks::Checks;
 use chores::UnderWay;
+use flag_state::FlagState;
 
 use crate::alerts::{self, Alerts};
 use crate::audit;
@@ -45,9 +50,11 @@ pub struct Monitor {
     admin_requests: AdminRequests,
     guard: Guard,
     access_keys: Keys,
+    known_tokens: KnownTokens,
     orders: Seen,
     shown: Seen,
     follow: Follow,
+    flags: FlagState,
     forgetting: Forgetting,
     audit: audit::forget::Forgetting,
     order_history: order_history::Forgetting,
@@ -80,12 +87,12 @@ impl Monitor {
 
     /// Everything that was measured: what this isolate has counted since its start, and its levels.
     pub fn measured(&mut self, facts: &Facts) -> Samples {
-        self.metrics.all(facts, &self.admin_requests, &self.alerts)
+        self.metrics.all(facts, &self.admin_requests, &self.alerts, &self.flags.exposures)
     }
 
     /// The same, to be shown.
     pub fn picture(&mut self, facts: &Facts) -> Picture {
-        self.metrics.alone(facts, &self.admin_requests, &self.alerts)
+        self.metrics.alone(facts, &self.admin_requests, &self.alerts, &self.flags.exposures)
     }
 
     /// How the admin routes answered, to be counted.
@@ -107,6 +114,17 @@ impl Monitor {
     /// The same, to be changed.
     pub(crate) const fn access_keys_mut(&mut self) -> &mut Keys {
         &mut self.access_keys
+    }
+
+    /// Tokens as they were read a short time ago.
+    #[must_use]
+    pub const fn known_tokens(&self) -> &KnownTokens {
+        &self.known_tokens
+    }
+
+    /// The same, to be changed.
+    pub(crate) const fn known_tokens_mut(&mut self) -> &mut KnownTokens {
+        &mut self.known_tokens
     }
 
     /// Takes an order that this isolate has written.
@@ -162,6 +180,12 @@ impl Monitor {
     /// The same, to be changed.
     pub(crate) const fn follow_mut(&mut self) -> &mut Follow {
         &mut self.follow
+    }
+
+    /// What is known of flags, with what was seen of the orders so far.
+    pub fn flags(&mut self, now: Instant) -> &mut FlagState {
+        self.flags.sync(&self.orders, &self.settings.flags, self.follow.confirmed_at(), now);
+        &mut self.flags
     }
 
     /// The probes of the databases, for a host that does not keep them itself.

@@ -2,9 +2,12 @@
 //!
 //! To add an option: a field, its check, and, if the Worker is to have it, a line in [`VARIABLES`].
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use super::flag_settings;
 use crate::access;
 use crate::alerts;
 use crate::clock::Millis;
@@ -41,6 +44,8 @@ pub struct Settings {
     pub alerts: alerts::Settings,
     /// Where logs, metrics and spans are sent.
     pub telemetry: telemetry::Settings,
+    /// Flags, and who may ask for them.
+    pub flags: flag_settings::Settings,
 }
 
 impl Default for Settings {
@@ -54,6 +59,7 @@ impl Default for Settings {
             admin: access::Settings::default(),
             alerts: alerts::Settings::default(),
             telemetry: telemetry::Settings::default(),
+            flags: flag_settings::Settings::default(),
         }
     }
 }
@@ -103,6 +109,11 @@ const VARIABLES: &[Variable] = &[
     Variable { name: "TRACING_SAMPLE_RATIO", option: "telemetry.traces.sampleRatio", kind: Kind::Json },
     Variable { name: "TRACING_PROPAGATE", option: "telemetry.traces.propagate", kind: Kind::Json },
     Variable { name: "HEALTH_SCORE_CUSTOM_MIN", option: "healthScore.custom", kind: Kind::Json },
+    Variable { name: "SEAWALL_FLAGS", option: "flags.definitions", kind: Kind::Json },
+    Variable { name: "SEAWALL_OFREP_PUBLIC", option: "flags.ofrep.public", kind: Kind::Json },
+    Variable { name: "SEAWALL_OFREP_ORIGINS", option: "flags.ofrep.origins", kind: Kind::Json },
+    Variable { name: "SEAWALL_OFREP_PER_MINUTE", option: "flags.ofrep.requestsPerMinute", kind: Kind::Json },
+    Variable { name: "SEAWALL_OFREP_STRICT", option: "flags.ofrep.strict", kind: Kind::Json },
     // All of it at once; what the others say goes before it.
     Variable { name: "SEAWALL_ALERTS", option: "alerts", kind: Kind::Json },
     Variable { name: "CUSTOM_WEBHOOK_URL", option: "alerts.webhookUrl", kind: Kind::Text },
@@ -127,12 +138,15 @@ impl Settings {
         serde_json::from_str(text).map_err(|error| error.to_string()).and_then(Self::checked)
     }
 
-    /// Settings from the variables that `variable` knows.
+    /// Settings from the variables that `variable` knows, and those of `flags`, which say what flags are.
     ///
     /// # Errors
     ///
     /// What is wrong with them, in words that name the variable, or the option that it sets; never its text.
-    pub fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Result<Self, String> {
+    pub fn from_variables(
+        variable: impl Fn(&str) -> Option<String>,
+        flags: BTreeMap<String, String>,
+    ) -> Result<Self, String> {
         let mut options = Map::new();
         for Variable { name, option, kind } in VARIABLES {
             let Some(text) = variable(name).filter(|text| !text.is_empty()) else { continue };
@@ -145,6 +159,9 @@ impl Settings {
         // Where nobody says what it is, a deployed Worker is production.
         if let Some(environment) = detect(&variable) {
             put(&mut options, "admin.environment", environment.into());
+        }
+        if !flags.is_empty() {
+            put(&mut options, "flags.variables", Value::from_iter(flags));
         }
         serde_json::from_value(Value::Object(options)).map_err(|error| error.to_string()).and_then(Self::checked)
     }
@@ -173,6 +190,9 @@ impl Settings {
         if let Some(problem) = self.admin.problem() {
             return Err(problem);
         }
+        if let Some(problem) = self.flags.problem() {
+            return Err(problem);
+        }
         self.alerts.receivers()?;
         self.telemetry.problem().map_or(Ok(self), Err)
     }
@@ -198,17 +218,20 @@ mod tests {
     #[test]
     fn options_and_variables_say_the_same() {
         let json = Settings::from_json(r#"{"basePath":"/internal/db","checkIntervalMs":15000}"#);
-        let variables = Settings::from_variables(|name| {
-            let text = match name {
-                "MONITOR_BASE_PATH" => "/internal/db",
-                "MONITOR_CHECK_INTERVAL_MS" => "15000",
-                _ => "",
-            };
-            Some(text.to_owned())
-        });
+        let variables = Settings::from_variables(
+            |name| {
+                let text = match name {
+                    "MONITOR_BASE_PATH" => "/internal/db",
+                    "MONITOR_CHECK_INTERVAL_MS" => "15000",
+                    _ => "",
+                };
+                Some(text.to_owned())
+            },
+            BTreeMap::new(),
+        );
         assert!(json.is_ok());
         assert_eq!(json, variables);
-        assert_eq!(Settings::from_variables(|_| None), Ok(Settings::default()));
+        assert_eq!(Settings::from_variables(|_| None, BTreeMap::new()), Ok(Settings::default()));
     }
 
     #[test]
@@ -222,7 +245,10 @@ mod tests {
         assert!(error(r#"{"healthScore":{"deploy":101}}"#).contains("healthScore.deploy"));
         assert!(error(r#"{"basepath":""}"#).contains("unknown field `basepath`"));
         let secret = |name: &str| (name == "MONITOR_CHECK_INTERVAL_MS").then(|| "hunter2".to_owned());
-        assert_eq!(Settings::from_variables(secret), Err("MONITOR_CHECK_INTERVAL_MS is not JSON.".to_owned()));
+        assert_eq!(
+            Settings::from_variables(secret, BTreeMap::new()),
+            Err("MONITOR_CHECK_INTERVAL_MS is not JSON.".to_owned())
+        );
     }
 
     #[test]

@@ -21,7 +21,8 @@ use serde_json::{Value, json};
 use super::Name;
 use super::cached_head;
 use super::control::{Control, Hold};
-use super::order::{Order, checksum};
+use super::named::{NotTaken, UNNAMED, named};
+use super::order::Order;
 use super::seen::{Seen, VERIFY_AFTER_MS};
 use super::tenants::Tenants;
 use crate::audit::HEAD_KEY;
@@ -96,6 +97,8 @@ pub struct Follow {
     looked_at: Option<Instant>,
     /// When the strong store was asked itself.
     asked_at: Option<Instant>,
+    /// When the strong store was last asked and what was seen was all that there was.
+    confirmed_at: Option<Instant>,
     /// When all orders were read without a head.
     recovered_at: Option<Instant>,
     /// The read cache may not have the head that this isolate has written, and when it was last told.
@@ -114,6 +117,12 @@ impl Follow {
     #[must_use]
     pub const fn problem(&self) -> Option<&'static str> {
         self.problem
+    }
+
+    /// When the strong store was last asked and what was seen here was the newest of each order; `None` if that never was.
+    #[must_use]
+    pub const fn confirmed_at(&self) -> Option<Instant> {
+        self.confirmed_at
     }
 
     /// This isolate has written an order: who follows by way of the read cache is to be told.
@@ -163,9 +172,18 @@ fn look(cx: &mut Cx<'_>) -> Next {
     let question = if is_cached { Question::ReadCached { key } } else { Question::Read { key } };
     Next::ask(question, move |answer, cx| match answer {
         Answer::Text(text) => match text.as_deref().and_then(Head::read) {
-            Some(head) => read_newer(head, cx),
+            Some(head) => read_newer(head, !is_cached, cx),
             // The next write mends it.
-            None if !is_cached => read_all(text.is_some(), cx),
+            None if !is_cached => {
+                // Nobody has ordered anything: that is all that there is.
+                let is_empty =
+                    text.is_none() && Name::ALL.into_iter().all(|name| cx.monitor.orders().newest(name).is_none());
+                if is_empty {
+                    let follow = cx.monitor.follow_mut();
+                    follow.confirmed_at = follow.asked_at;
+                }
+                read_all(text.is_some(), cx)
+            }
             None => Next::Done,
         },
         Answer::NoStore(_) => {
@@ -198,8 +216,12 @@ fn read_all(is_damaged: bool, cx: &mut Cx<'_>) -> Next {
 }
 
 /// Reads the orders that the head has in newer versions than were seen here.
-fn read_newer(head: Head, cx: &mut Cx<'_>) -> Next {
+fn read_newer(head: Head, is_strong: bool, cx: &mut Cx<'_>) -> Next {
     let seen = cx.monitor.orders_mut();
+    let named = |name: Name| head.orders.get(name.text()).map_or(0, |mark| mark.version);
+    // A head that names less than was seen is an old one.
+    let is_old = Name::ALL.into_iter().any(|name| seen.newest(name).is_some_and(|order| order.version > named(name)));
+    let is_telling = is_strong && !is_old;
     let newer: Vec<(Name, Mark)> = Name::ALL
         .into_iter()
         .filter_map(|name| Some((name, head.orders.get(name.text())?.clone())))
@@ -208,6 +230,9 @@ fn read_newer(head: Head, cx: &mut Cx<'_>) -> Next {
     if newer.is_empty() {
         let follow = cx.monitor.follow_mut();
         follow.problem = follow.disobeyed;
+        if is_telling {
+            follow.confirmed_at = follow.asked_at;
+        }
         return obey(cx);
     }
     let keys = newer.iter().map(|(name, _)| name.key()).collect();
@@ -221,6 +246,10 @@ fn read_newer(head: Head, cx: &mut Cx<'_>) -> Next {
                 Err(NotTaken::Ahead) => ahead.extend(text.map(|text| (name, text))),
                 Err(NotTaken::Wrong(wrong)) => problem = problem.or(Some(wrong)),
             }
+        }
+        if is_telling && problem.is_none() && ahead.is_empty() {
+            let follow = cx.monitor.follow_mut();
+            follow.confirmed_at = follow.asked_at;
         }
         take_ahead(ahead, problem, cx)
     })
@@ -254,25 +283,10 @@ fn take_ahead(ahead: Vec<(Name, String)>, mut problem: Option<&'static str>, cx:
     })
 }
 
-/// Why a text is not taken for an order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum NotTaken {
-    /// It is newer than the head says, and so is not known to be named.
-    Ahead,
-    /// It is not what the head names.
-    Wrong(&'static str),
-}
-
-const UNNAMED: &str = "an order is not the one that the head of the audit log names";
-
 /// Takes a text for the order that the head has under this mark.
 fn take(name: Name, mark: &Mark, text: Option<&str>, seen: &mut Seen, now: Instant) -> Result<(), NotTaken> {
-    let text = text.ok_or(NotTaken::Wrong("an order is gone that the head of the audit log names"))?;
-    let order = Order::read(name, text).map_err(|_| NotTaken::Wrong("an order is damaged"))?;
-    if checksum(text) != mark.sha256 {
-        return Err(if order.version > mark.version { NotTaken::Ahead } else { NotTaken::Wrong(UNNAMED) });
-    }
-    seen.look(name, Some(text));
+    named(name, mark, text)?;
+    seen.look(name, text);
     seen.verified(name, now);
     Ok(())
 }
@@ -333,8 +347,11 @@ fn obey(cx: &mut Cx<'_>) -> Next {
 #[must_use]
 pub fn document(seen: &Seen) -> Value {
     let told = seen.all().map(|(name, order)| {
-        let Order { version, by, reason, value, .. } = order;
-        let document = json!({ "version": version, "by": by, "reason": reason, "value": value });
+        let Order { version, by, reason, value, compiled, .. } = order;
+        let mut document = json!({ "version": version, "by": by, "reason": reason, "value": value });
+        if let Some(compiled) = compiled {
+            document["compiled"] = compiled.as_str().into();
+        }
         (name.text().to_owned(), document)
     });
     Value::Object(told.collect())

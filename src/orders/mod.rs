@@ -3,16 +3,17 @@
 //! An order is never merged: who writes says which version it read, and is refused when that is not what is there. Its
 //! home is the strong store, which can compare and set; other places are read caches, and may lag behind.
 //!
-//! `order` is one document as text, `write` decides on a new one, `seen` keeps a reader from going back, `follow` has
-//! an isolate obey, `cached_head` tells those who follow by way of the read cache, `control` and `tenants` are what two of them
-//! say, `published` checks and compiles flags, `backup` is all of them in one document, `remote` is what a store of them is asked that
-//! lives elsewhere.
+//! `order` is one document as text, `write` decides on a new one, `seen` keeps a reader from going back, `named` says which text
+//! is taken for an order, `follow` has an isolate obey, `cached_head` tells those who follow by way of the read cache, `control`
+//! and `tenants` are what two of them say, `published` checks and compiles flags, `backup` is all of them in one document,
+//! `remote` is what a store of them is asked that lives elsewhere.
 
 pub mod backup;
 mod cached_head;
 pub mod control;
 pub mod follow;
 pub mod json;
+pub mod named;
 pub mod order;
 pub mod published;
 pub mod remote;

@@ -28,6 +28,20 @@ pub struct Facts {
     pub tenants: Vec<TenantsFacts>,
     /// Wasm instances of this isolate that were replaced because they had trapped.
     pub wasm_restarts: Vec<RestartsFacts>,
+    /// What flags of the host's own have served, since the isolate's start.
+    pub flag_exposures: Vec<ExposureFacts>,
+}
+
+/// How often a variant of a flag was served.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ExposureFacts {
+    /// The key of the flag.
+    pub flag: String,
+    /// The name of the variant, if it has one.
+    pub variant: String,
+    /// How often.
+    pub count: u64,
 }
 
 /// How often an instance of one wasm module was replaced.

@@ -16,6 +16,8 @@ use crate::clock::{Instant, Millis};
 use crate::orders::follow::Follow;
 use crate::orders::seen::Seen;
 
+/// Flags that do not evaluate, of which the names are shown.
+pub const FAILING_MAX: usize = 20;
 /// Connections of one database that are shown.
 const CONNECTIONS_MAX: usize = 100;
 
@@ -35,6 +37,42 @@ pub struct Overview {
     /// What this isolate has seen of the orders, by name.
     orders: BTreeMap<&'static str, OrderSeen>,
     follow: Following,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    flags: Option<FlagsSeen>,
+}
+
+/// The flags that hold in this isolate.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct FlagsSeen {
+    /// Whether definitions were ever taken.
+    pub ready: bool,
+    /// The edition that its document says.
+    pub revision: u64,
+    /// The version of the order that holds; 0 for what was deployed with the code.
+    pub version: u64,
+    /// The version of the list of kills.
+    pub kill_version: u64,
+    /// How long ago they were last known to be current.
+    pub age_ms: Millis,
+    /// How many there are.
+    pub count: usize,
+    /// How many warnings there are about their document, where it was read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub warnings: Option<usize>,
+    /// Those that do not evaluate, whoever asks; at most [`FAILING_MAX`].
+    pub failing: Vec<String>,
+    /// The newest edition, if it was not taken.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refused: Option<RefusedSeen>,
+}
+
+/// An edition that was not taken, and the one before holds on.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct RefusedSeen {
+    /// The version of the order.
+    pub version: u64,
+    /// How many faults it has.
+    pub faults: usize,
 }
 
 /// One order.
@@ -169,7 +207,14 @@ impl Overview {
                 .collect(),
             orders: BTreeMap::new(),
             follow: Following::default(),
+            flags: None,
         }
+    }
+
+    /// The same, with the flags that hold.
+    #[must_use]
+    pub fn with_flags(self, flags: FlagsSeen) -> Self {
+        Self { flags: Some(flags), ..self }
     }
 
     /// The same, with what was seen of the orders.

@@ -1,10 +1,12 @@
 //! Carries an exchange out: the twin of `js/src/monitor/exchange.ts`.
 
 use std::cell::{OnceCell, RefCell};
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
 
+use worker::js_sys::Reflect;
 use worker::{Context, Env, console_debug, console_error, console_log, console_warn};
 
 use super::caller;
@@ -13,6 +15,7 @@ use super::isolate::{DATABASE, Isolate, Visit, variable};
 use super::kv::{self, StoreFailed};
 use super::{clock, driver, strong, trust, upstream};
 use crate::clock::Millis;
+use crate::flags::variables::{FEATURE, ROLLOUT};
 use crate::http::exchange::{Answer, Cx, Next, Outgoing, Question};
 use crate::http::{Response, exchange};
 use crate::monitor::{Monitor, Settings, chores};
@@ -34,7 +37,7 @@ thread_local! {
 /// Gives the monitor its settings, at the first event; says what is wrong with them, and goes on with the defaults then.
 fn problem_of(env: &Env) -> Option<Rc<str>> {
     PROBLEM.with(|problem| {
-        let settle = || match Settings::from_variables(|name| variable(env, name)) {
+        let settle = || match Settings::from_variables(|name| variable(env, name), flag_variables(env)) {
             Ok(settings) => {
                 MONITOR.replace(Monitor::new(settings));
                 None
@@ -43,6 +46,14 @@ fn problem_of(env: &Env) -> Option<Rc<str>> {
         };
         problem.get_or_init(settle).clone()
     })
+}
+
+/// The variables that say what flags are.
+fn flag_variables(env: &Env) -> BTreeMap<String, String> {
+    let names = Reflect::own_keys(env).unwrap_or_default();
+    let names = names.iter().filter_map(|name| name.as_string());
+    let names = names.filter(|name| name.starts_with(FEATURE) || name.starts_with(ROLLOUT));
+    names.filter_map(|name| variable(env, &name).map(|value| (name, value))).collect()
 }
 
 /// What one event has to answer questions with.

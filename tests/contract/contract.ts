@@ -16,7 +16,7 @@ export interface Peer extends Subject {
 /** Runs `define` for each client under contract, each on a fresh server. */
 export function contract(title: string, define: (peer: Peer) => void): void {
   for (const subject of subjects) {
-    describe(`${subject.name}: ${title}`, () => {
+    describe(`${subject.title}: ${title}`, () => {
       let sqld: Awaited<ReturnType<typeof startSqld>>;
       beforeAll(async () => {
         sqld = await startSqld();
@@ -38,7 +38,7 @@ export function contract(title: string, define: (peer: Peer) => void): void {
 /** Runs `define` for each client under contract, without a server. */
 export function contractOffline(title: string, define: (subject: Subject) => void): void {
   for (const subject of subjects) {
-    describe(`${subject.name}: ${title}`, () => define(subject));
+    describe(`${subject.title}: ${title}`, () => define(subject));
   }
 }
 

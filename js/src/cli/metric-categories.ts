@@ -49,6 +49,7 @@ export const CATEGORY_OF: Readonly<Record<string, (typeof CATEGORIES)[number]>> 
   seawall_admin_auth_failures_total: "fleet",
   seawall_webhook_deliveries_total: "fleet",
   seawall_dropped_observations_total: "fleet",
+  seawall_flag_exposures_total: "reliability",
   seawall_isolates: "fleet",
   seawall_metrics_scope: "fleet",
   seawall_build_info: "fleet",

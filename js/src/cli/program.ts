@@ -4,6 +4,7 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { Command, CommanderError, InvalidArgumentError } from "commander";
 import { Api } from "./api.ts";
+import { flagsSnapshot, type SnapshotFlags } from "./commands/flags-snapshot.ts";
 import { flagsTypes, type TypesFlags } from "./commands/flags-types.ts";
 import { monitorConnections } from "./commands/monitor-connections.ts";
 import { type HealthFlags, monitorHealth, WATCH_INTERVAL_MS } from "./commands/monitor-health.ts";
@@ -115,6 +116,11 @@ function programOf(end: (code: ExitCode) => void): Command {
     .option("--out <file>", "where it is written, instead of stdout")
     .option("--name <name>", "what the type is called; AppFlags")
     .option("--wide", "only kinds, no values: for flags that get values which this document has not");
+  command<SnapshotFlags>(
+    "flags:snapshot",
+    "writes the flags that hold, for a deployment to bundle",
+    ({ api, terminal }, flags) => flagsSnapshot(api, terminal, flags),
+  ).option("--out <file>", "a bundle if it ends in .json, with what was killed; else the snapshot as bytes");
   return program;
 }
 
@@ -132,6 +138,7 @@ const EXAMPLES: Record<string, readonly string[]> = {
     "seawall monitor:health --detailed > support-health.json",
   ],
   "monitor:metrics": ["seawall monitor:metrics performance", "seawall monitor:metrics > metrics.json"],
+  "flags:snapshot": ["seawall flags:snapshot --out flags.json"],
   "monitor:connections": ["seawall monitor:connections"],
   "flags:types": ["seawall flags:types flags.json --out src/flags.d.ts", "seawall flags:types - < flags.json"],
 };

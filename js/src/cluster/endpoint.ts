@@ -8,6 +8,7 @@ import { EndpointIndex } from "../consistency/consistency.ts";
 import { Credentials } from "../credentials.ts";
 import type { Driver } from "../driver.ts";
 import { createGuard } from "../guard.ts";
+import type { Piggyback } from "../hrana/piggyback.ts";
 import { Pipeline } from "../hrana/pipeline.ts";
 import type { Platform } from "../platform/platform.ts";
 import { connectionsOver } from "../remote-client.ts";
@@ -22,6 +23,8 @@ export interface ClientSettings {
   readonly config: Config;
   readonly options: SeawallOptions;
   readonly platform: Platform;
+  /** Who rides along with requests to whichever of them. */
+  readonly piggyback?: Piggyback;
 }
 
 /** The way to a database, and how far its log is known to be. */
@@ -107,7 +110,8 @@ export function otherEndpoint(settings: ClientSettings, name: string, url: strin
   let transport = openTransport(checked.fetch, options.compression);
   const open = () => {
     const { baseUrl, remoteEncryptionKey, intMode } = checked;
-    const pipeline = new Pipeline(baseUrl, transport, credentials.authorize, remoteEncryptionKey, intMode);
+    const { authorize } = credentials;
+    const pipeline = new Pipeline(baseUrl, transport, authorize, remoteEncryptionKey, intMode, settings.piggyback);
     const driver = createGuard(policies, database, platform, circuit, connectionsOver(transport, pipeline));
     if ((connectionPool ?? options.connectionPool) !== undefined) driver.startWarm();
     return { driver, way: { name, pipeline, seen: new EndpointIndex() } };

@@ -4,6 +4,7 @@ import type { CacheControls } from "../cache/client-cache.ts";
 import type { SeawallClient } from "../client.ts";
 import type { ClusterControls } from "../cluster/controls.ts";
 import type { OperationOptions } from "../config/options.ts";
+import type { Passenger } from "../hrana/piggyback.ts";
 import type { RemoteClient } from "../remote-client.ts";
 import type { Status } from "../status.ts";
 import { type TraceCarrier, type TraceContext, traceContextOf } from "../telemetry/trace-context.ts";
@@ -14,6 +15,15 @@ import type { Floor } from "./log-index.ts";
 export interface ClientControls extends ClusterControls {
   /** Results of reads that are kept in this isolate. */
   readonly cache: CacheControls;
+  /**
+   * Has a question ride along: `passenger` is asked for each request that ends its stream, and what it gives is one more
+   * statement in it, after all others. It changes no result, and no request is sent for it. `seawall/flags` reads so whether
+   * something was killed.
+   *
+   * @returns Ends it.
+   * @throws RangeError at the fifth.
+   */
+  piggyback(passenger: Passenger): () => void;
   /** State and counters of all policies in this isolate. */
   status(): ClientStatus;
   /**
@@ -43,7 +53,7 @@ export interface ClientStatus extends Status {
 
 /** `controls` for whoever stands on `floor`. */
 export function clientControlsOf(
-  controls: ClusterControls & Pick<ClientControls, "cache">,
+  controls: ClusterControls & Pick<ClientControls, "cache" | "piggyback">,
   client: RemoteClient,
   consistency: Consistency,
   floor: Floor,

@@ -1,5 +1,6 @@
 // `flagTypes`: the keys of a document and what they can be, as a type for the compiler.
 
+import { isBundle, readBundle } from "./bundle.ts";
 import type { JsonValue } from "./context.ts";
 import { Engine } from "./engine.ts";
 import { type FlagDefinitions, isSnapshot, refusing, textOf } from "./flags.ts";
@@ -29,10 +30,7 @@ export function flagTypes(definitions: FlagDefinitions, options: FlagTypesOption
   if (!/^[A-Za-z_$][\w$]*$/.test(name)) throw new RangeError(`name: ${quoted(name.slice(0, 64))} is no name of a type`);
   const engine = new Engine();
   refusing(() => {
-    const snapshot = isSnapshot(definitions)
-      ? new Uint8Array(definitions.slice(0))
-      : tools.compile(textOf(definitions)).snapshot;
-    engine.take({ ...engine.edition, snapshot });
+    engine.take({ ...engine.edition, snapshot: snapshotOf(definitions) });
   });
   const lines = engine.keys().map((key) => {
     const { names = [], values = [] } = engine.flag(key) ?? {};
@@ -45,6 +43,12 @@ export function flagTypes(definitions: FlagDefinitions, options: FlagTypesOption
   });
   return `// Written by flagTypes of seawall/flags from revision ${engine.revision}. Write it again when the flags have changed.\n
 export type ${name} = {\n${lines.join("")}};\n`;
+}
+
+function snapshotOf(definitions: FlagDefinitions): Uint8Array {
+  if (isBundle(definitions)) return readBundle(definitions).definitions;
+  if (isSnapshot(definitions)) return new Uint8Array(definitions.slice(0));
+  return tools.compile(textOf(definitions)).snapshot;
 }
 
 /** Each of them once; `otherwise` where there are too many. */

@@ -92,6 +92,12 @@ export class Engine {
     this.#forget();
   }
 
+  /** What holds was all that there was, at `atMs`. */
+  confirm(atMs: number): void {
+    this.#edition = { ...this.#edition, confirmedAt: atMs };
+    this.#ask(() => this.#core.get().confirmedAt(atMs), undefined);
+  }
+
   /** The flag of a key, if there is one. */
   flag(key: string): KnownFlag | undefined {
     return this.#known.get(key) ?? this.#ask(() => this.#learn(key), undefined);

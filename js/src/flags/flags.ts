@@ -1,13 +1,20 @@
 // `createFlags`: where definitions come from, what holds, and who hears of a change.
 
 import { decode } from "../entrypoints/decode.ts";
-import { variables } from "../platform/platform.ts";
+import { platform as thisPlatform, variables } from "../platform/platform.ts";
+import type { Store } from "../store/store.ts";
+import type { StrongStore } from "../store/strong.ts";
+import { bundled, type FlagBundle, isBundle, readBundle } from "./bundle.ts";
 import { type Changed, changed, type Stand } from "./changed.ts";
 import { type EvaluationContext, FlagContext } from "./context.ts";
 import { type Edition, Engine } from "./engine.ts";
 import type { FlagExposure } from "./exposures.ts";
+import { type Background, type FlagsFollowing, Follower, type FollowerHost } from "./follower.ts";
+import { fromBundle, fromMonitor, type Propagation } from "./propagation.ts";
 import { type Explanation, FlagsRefusedError, type Moved, type SampleRatio } from "./reports.ts";
+import { type FlagDatabase, sourceOf } from "./sources.ts";
 import type { FlagTools } from "./tools.ts";
+import { flagVariables } from "./variables.ts";
 
 /** A document of flags: see docs/flags.md, and docs/flags.schema.json for editors. */
 export type FlagDocument = { readonly [member: string]: unknown };
@@ -15,8 +22,8 @@ export type FlagDocument = { readonly [member: string]: unknown };
 /** Flags as bytes, as `compileFlags`, `flags.snapshot()` and the monitor make them. */
 export type FlagSnapshot = Uint8Array | ArrayBuffer;
 
-/** A document, the same as JSON, or a snapshot that was made of one. */
-export type FlagDefinitions = FlagDocument | string | FlagSnapshot;
+/** A document, the same as JSON, a snapshot that was made of one, or what `flags.bundle()` gave. */
+export type FlagDefinitions = FlagDocument | string | FlagSnapshot | FlagBundle;
 
 /** An order as a monitor has seen it. */
 interface SeenOrder {
@@ -30,6 +37,15 @@ interface SeenOrder {
 export interface FlagOrders {
   readonly orders: { readonly flags?: SeenOrder; readonly kill?: SeenOrder };
   on(event: "order", listener: (name: string, order: SeenOrder) => unknown): () => void;
+  /** Tells when those were known to be all that there is, in milliseconds since the epoch. */
+  on(event: "verified", listener: (atMs: number) => unknown): () => void;
+  /** Counts what these flags serve among its metrics. Returns what ends it. */
+  watchFlags?(source: FlagExposures): () => void;
+}
+
+/** What flags have served since they were made. */
+export interface FlagExposures {
+  exposures(): readonly FlagExposure[];
 }
 
 export interface FlagsOptions {
@@ -37,6 +53,20 @@ export interface FlagsOptions {
   readonly definitions?: FlagDefinitions;
   /** A monitor with a `store`: flags are then what operators order by the admin routes, and so is what is killed. */
   readonly monitor?: FlagOrders;
+  /**
+   * Where operators' orders are, for an isolate without a monitor: a strong store, or a cache that orders are put into, such as
+   * `workersKvStore(env.SEAWALL_KV)`. See `flags.propagation` for what that means for a kill.
+   */
+  readonly store?: StrongStore | Store;
+  /**
+   * The client of the database in which the orders are as well, in the table of `strongLibsqlStore`: then its own requests tell
+   * whether there are newer ones, and none is sent for that.
+   */
+  readonly database?: FlagDatabase;
+  /** Milliseconds after which flags are looked for again while they are asked for; by default what suits the store. */
+  readonly intervalMs?: number;
+  /** One of the requests to `database` asks in so many milliseconds, 100 by default; 0 for each. */
+  readonly piggybackIntervalMs?: number;
   /** Where `FEATURE_…` and `ROLLOUT_…` are; `process.env` where there is one. A Worker gives its `env`. */
   readonly env?: Readonly<Record<string, unknown>>;
 }
@@ -49,6 +79,13 @@ export interface FlagsChanged extends Changed {
   readonly warnings: readonly string[];
 }
 
+/** What is told when nobody can tell any more whether what holds is current. It holds on. */
+export interface FlagsStale {
+  readonly error: unknown;
+  /** When it was known to be, in milliseconds since the epoch; 0 for never. */
+  readonly confirmedAtMs: number;
+}
+
 /** What is told when definitions were refused, and those before hold on. */
 export interface FlagsRefused {
   readonly error: FlagsRefusedError;
@@ -57,11 +94,19 @@ export interface FlagsRefused {
 interface FlagEvents {
   change: FlagsChanged;
   refused: FlagsRefused;
+  stale: FlagsStale;
+  /** It can be told again. */
+  fresh: FlagsFollowing;
 }
 
 /** A document that has none. */
 const NO_FLAGS = '{"version":1}';
 
+/** Keys of what is off; `true` for everything. */
+type Killed = readonly string[] | true;
+
+/** How long a request waits for its flags, unless told otherwise, in milliseconds. */
+const READY_MS = 1_000;
 /** Most listeners of one event. */
 const LISTENERS_MAX = 100;
 
@@ -71,26 +116,65 @@ export class Flags {
   readonly #tools: FlagTools | undefined;
   /** The document of what holds, where it is known. */
   #document: FlagDocument | string | undefined;
-  readonly #listeners = { change: new Set<(told: never) => unknown>(), refused: new Set<(told: never) => unknown>() };
+  readonly #listeners = {
+    change: new Set<(told: never) => unknown>(),
+    refused: new Set<(told: never) => unknown>(),
+    stale: new Set<(told: never) => unknown>(),
+    fresh: new Set<(told: never) => unknown>(),
+  };
   readonly #stop: (() => void) | undefined;
+  readonly #follower: Follower | undefined;
+  /** What is off by orders, and what this isolate has turned off itself. */
+  #killed: { ordered: Killed; own: Killed } = { ordered: [], own: [] };
+  /** How fast a kill reaches this isolate. As text it is a sentence: print it where the application starts. */
+  readonly propagation: Propagation;
 
   /**
    * @internal
    * @param tools Without them, snapshots alone are taken.
-   * @throws FlagsRefusedError that names all that is wrong with `definitions` or with variables.
+   * @throws FlagsRefusedError that names all that is wrong with `definitions` or with variables; TypeError or RangeError for another
+   * option that cannot be used.
    */
-  constructor({ definitions, monitor, env = variables() }: FlagsOptions = {}, tools?: FlagTools) {
+  constructor(
+    { definitions, monitor, env = variables(), ...where }: FlagsOptions = {},
+    tools?: FlagTools,
+    platform = thisPlatform,
+  ) {
     this.#tools = tools;
-    this.#take({ variables: variablesIn(env) }, definitions);
+    const bundle = isBundle(definitions) ? refusing(() => readBundle(definitions)) : undefined;
+    if (bundle !== undefined) this.#killed.ordered = bundle.kill;
+    this.#take({ variables: flagVariables(env), kill: this.#kills }, definitions);
+    const source = sourceOf(where, tools);
+    if (source !== undefined && monitor !== undefined) {
+      throw new TypeError(
+        "createFlags: a monitor follows its own store: give it the monitor, or a store or a database",
+      );
+    }
+    this.propagation = source?.propagation ?? (monitor === undefined ? fromBundle() : fromMonitor());
+    if (source !== undefined) {
+      this.#follower = new Follower(source, this.#host(), platform);
+      if (bundle !== undefined) this.#follower.begin(bundle.versions);
+    }
     if (monitor === undefined) return;
-    this.#stop = monitor.on("order", (name, order) => this.#ordered(name, order));
+    const ends = [
+      monitor.on("verified", (atMs) => this.#engine.confirm(atMs)),
+      monitor.on("order", (name, order) => this.#ordered(name, order)),
+      monitor.watchFlags?.(this),
+    ];
+    this.#stop = () => {
+      for (const end of ends) end?.();
+    };
     const { flags, kill } = monitor.orders;
     if (flags !== undefined) this.#ordered("flags", flags);
     if (kill !== undefined) this.#ordered("kill", kill);
   }
 
-  /** Flags for one user or request: make it when the request comes, ask it as often as you like, and let it go. */
-  for(context: EvaluationContext): FlagContext {
+  /**
+   * Flags for one user or request: make it when the request comes, ask it as often as you like, and let it go. Where flags live in a
+   * store, this is what begins a look behind the request; give the `ctx` of a Worker where nothing else keeps that alive.
+   */
+  for(context: EvaluationContext, background?: Background): FlagContext {
+    this.#follower?.due(background);
     return new FlagContext(this.#engine, context);
   }
 
@@ -132,7 +216,37 @@ export class Flags {
 
   /** Turns these flags off in this isolate at once, whatever else is said; `true` is all of them, none takes it back. */
   kill(keys: readonly string[] | true): void {
-    this.#take({ kill: keys === true || [...keys] });
+    this.#kill({ ...this.#killed, own: keys === true || [...keys] });
+  }
+
+  /** What is known of the store that flags live in; nothing where they live in none. */
+  get following(): FlagsFollowing | undefined {
+    return this.#follower?.following;
+  }
+
+  /**
+   * Waits until what holds is known to be what the store says, as of the last interval, and no longer than `timeoutMs`. Never rejects.
+   *
+   * @returns Whether it is. What holds, holds in any case.
+   */
+  async ready({ timeoutMs = READY_MS }: { timeoutMs?: number } = {}): Promise<boolean> {
+    return this.#follower === undefined ? this.isReady : this.#follower.ready(timeoutMs);
+  }
+
+  /**
+   * Looks now whether the store has newer orders.
+   *
+   * @throws Error that says why nobody can tell, or FlagsRefusedError; what held before holds on. TypeError without a store.
+   */
+  async refresh(): Promise<FlagsFollowing> {
+    if (this.#follower === undefined) throw new TypeError("flags.refresh() needs a store or a database to look into");
+    return this.#follower.refresh();
+  }
+
+  /** What holds, to be bundled with the next deployment: see docs/flags.md. */
+  bundle(): FlagBundle {
+    const { versions = { flags: 0, kill: 0 } } = this.following ?? {};
+    return bundled(this.snapshot(), versions, this.#killed.ordered, this.#engine.edition.confirmedAt);
   }
 
   /**
@@ -188,7 +302,7 @@ export class Flags {
   on<E extends keyof FlagEvents>(event: E, listener: (told: FlagEvents[E]) => unknown): () => void {
     const listeners = this.#listeners[event];
     if (typeof listener !== "function" || listeners === undefined) {
-      throw new TypeError('flags.on("change" or "refused", listener): give it a function');
+      throw new TypeError('flags.on("change", "refused", "stale" or "fresh", listener): give it a function');
     }
     if (listeners.size >= LISTENERS_MAX) throw new RangeError(`${LISTENERS_MAX} listeners are the most`);
     listeners.add(listener);
@@ -197,28 +311,70 @@ export class Flags {
     };
   }
 
-  /** Hears no more of a monitor. */
+  /** Hears no more of a monitor, and asks with no more requests. */
   close(): void {
     this.#stop?.();
+    this.#follower?.close();
   }
 
   #ordered(name: string, { value, compiled }: SeenOrder): void {
     try {
       if (name === "flags") this.#published(value, compiled);
-      if (name === "kill") this.kill(value.all === true ? true : ((value.flags ?? []) as string[]));
+      if (name === "kill") this.#killOrdered(value);
     } catch (error) {
       if (!(error instanceof FlagsRefusedError)) throw error;
       this.#tell("refused", { error });
     }
   }
 
-  /** Takes the snapshot that an order brings; its document, if another release made that. */
-  #published(document: FlagDocument, compiled: string | undefined): void {
+  /** Takes what is off by an order, all of it or nothing. */
+  #killOrdered({ all, flags = [] }: Record<string, unknown>): void {
+    this.#kill({ ...this.#killed, ordered: all === true ? true : (flags as readonly string[]) });
+  }
+
+  /** Takes what is off, all of it or nothing. */
+  #kill(killed: { ordered: Killed; own: Killed }): void {
+    const before = this.#killed;
+    this.#killed = killed;
     try {
-      if (compiled === undefined) this.update(document);
+      this.#take({ kill: this.#kills });
+    } catch (error) {
+      this.#killed = before;
+      throw error;
+    }
+  }
+
+  /** What is off, whoever said so, as the engine takes it. */
+  get #kills(): Killed {
+    const { ordered, own } = this.#killed;
+    if (ordered === true || own === true) return true;
+    // What is no list is refused by the core, which says what one is.
+    if (!Array.isArray(ordered)) return ordered;
+    return Array.isArray(own) ? [...ordered, ...own] : own;
+  }
+
+  #host(): FollowerHost {
+    return {
+      take: (name, { value, compiled }) => {
+        if (name === "kill") this.#killOrdered(value);
+        else this.#published(value, compiled);
+      },
+      confirmed: (atMs) => this.#engine.confirm(atMs),
+      refused: (error) => {
+        this.#tell("refused", { error: error instanceof FlagsRefusedError ? error : new FlagsRefusedError(error) });
+      },
+      stale: (error, confirmedAtMs) => this.#tell("stale", { error, confirmedAtMs }),
+      fresh: () => this.#tell("fresh", this.following as FlagsFollowing),
+    };
+  }
+
+  /** Takes the snapshot that an order brings; its document, if another release made that. */
+  #published(document: FlagDocument, compiled: string | null | undefined): void {
+    try {
+      if (typeof compiled !== "string") this.update(document);
       else this.#take({}, decode(compiled), true, document);
     } catch (error) {
-      if (this.#tools === undefined || compiled === undefined) throw error;
+      if (this.#tools === undefined || typeof compiled !== "string") throw error;
       this.update(document);
     }
   }
@@ -233,13 +389,13 @@ export class Flags {
     change: Partial<Edition>,
     definitions?: FlagDefinitions,
     isTold = true,
-    document: FlagDocument | string | undefined = isSnapshot(definitions) ? undefined : definitions,
+    document: FlagDocument | string | undefined = documentIn(definitions),
   ): readonly string[] {
     const before = this.#stand();
     const warnings = refusing(() => {
       const compiled = definitions === undefined ? undefined : this.#compiled(definitions);
-      const { snapshot } = compiled ?? {};
-      const fresh = snapshot === undefined ? {} : { snapshot, confirmedAt: Date.now() };
+      const { snapshot, confirmedAt = Date.now() } = compiled ?? {};
+      const fresh = snapshot === undefined ? {} : { snapshot, confirmedAt };
       this.#engine.take({ ...this.#engine.edition, ...fresh, ...change });
       return compiled?.warnings ?? [];
     });
@@ -250,7 +406,15 @@ export class Flags {
     return warnings;
   }
 
-  #compiled(definitions: FlagDefinitions): { snapshot: Uint8Array; warnings: readonly string[] } {
+  #compiled(definitions: FlagDefinitions): {
+    snapshot: Uint8Array;
+    warnings: readonly string[];
+    confirmedAt?: number;
+  } {
+    if (isBundle(definitions)) {
+      const { definitions: snapshot, takenAtMs: confirmedAt } = readBundle(definitions);
+      return { snapshot, warnings: [], confirmedAt };
+    }
     // A copy: what holds is loaded again when the core has trapped, and is the caller's to change otherwise.
     if (isSnapshot(definitions)) return { snapshot: new Uint8Array(definitions.slice(0)), warnings: [] };
     if (this.#tools === undefined)
@@ -280,6 +444,11 @@ export function isSnapshot(definitions: FlagDefinitions | undefined): definition
   return definitions instanceof Uint8Array || definitions instanceof ArrayBuffer;
 }
 
+/** The document in definitions, if they are one. */
+function documentIn(definitions: FlagDefinitions | undefined): FlagDocument | string | undefined {
+  return isSnapshot(definitions) || isBundle(definitions) ? undefined : definitions;
+}
+
 /** The text of a document. */
 export function textOf(document: FlagDocument | string): string {
   return typeof document === "string" ? document : JSON.stringify(document);
@@ -292,9 +461,4 @@ export function refusing<T>(work: () => T): T {
   } catch (error) {
     throw new FlagsRefusedError(error);
   }
-}
-
-function variablesIn(env: Readonly<Record<string, unknown>>): Record<string, string> {
-  const isFlag = ([name, value]: [string, unknown]) => /^(?:FEATURE|ROLLOUT)_/.test(name) && typeof value === "string";
-  return Object.fromEntries(Object.entries(env).filter(isFlag)) as Record<string, string>;
 }

@@ -4,6 +4,7 @@ import { Flags, type FlagsOptions } from "./flags.ts";
 import { tools } from "./tools.ts";
 import type { FlagTypes, TypedFlags } from "./typed.ts";
 
+export type { FlagBundle } from "./bundle.ts";
 export type { EvaluationContext, FlagContext, FlagDetails, FlagMetadata, JsonValue } from "./context.ts";
 export type { ErrorCode, Reason, Source } from "./decision.ts";
 export { type FlagTypesOptions, flagTypes } from "./declare.ts";
@@ -26,8 +27,12 @@ export type {
   FlagsChanged,
   FlagsOptions,
   FlagsRefused,
+  FlagsStale,
 } from "./flags.ts";
+export type { Background, FlagsFollowing } from "./follower.ts";
+export type { Propagation, PropagationBy } from "./propagation.ts";
 export { type Explanation, FlagsRefusedError, type Moved, type SampleRatio } from "./reports.ts";
+export type { FlagDatabase } from "./sources.ts";
 export type { FlagType, FlagTypes, TypedFlagContext, TypedFlags } from "./typed.ts";
 
 /**

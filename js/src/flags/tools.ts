@@ -21,6 +21,10 @@ export const tools = {
 
   export: (document: string): unknown => JSON.parse(ask(() => wasm.exportDocument(document))),
 
+  orderIn: (...asked: Parameters<typeof wasm.orderIn>): string => ask(() => wasm.orderIn(...asked)),
+
+  orderMarks: (head: string): string => ask(() => wasm.orderMarks(head)),
+
   import: (from: string, text: string): { document: Record<string, unknown>; warnings: string[] } =>
     JSON.parse(ask(() => wasm.importDocument(from, text))),
 

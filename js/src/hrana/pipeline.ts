@@ -6,6 +6,7 @@ import type { TraceHeaders } from "../telemetry/observer.ts";
 import type { Transport, WireResponse } from "../transport/transport.ts";
 import { decodePipeline, responseError } from "./decode.ts";
 import { CLOSE_REQUEST, type EncodedRequests } from "./encode.ts";
+import type { Piggyback } from "./piggyback.ts";
 import type { PipelineResponse, ProtocolVersion } from "./proto.ts";
 
 /**
@@ -34,6 +35,7 @@ export class Pipeline {
   readonly #authorization: Authorization;
   readonly #encryptionKey: string | undefined;
   readonly #intMode: IntMode;
+  readonly #piggyback: Piggyback | undefined;
   #version: ProtocolVersion = 3;
   #isConfirmed = false;
   readonly #urls = new Map<string, URL>();
@@ -46,7 +48,9 @@ export class Pipeline {
     authorization: Authorization,
     encryptionKey: string | undefined,
     intMode: IntMode,
+    piggyback?: Piggyback,
   ) {
+    this.#piggyback = piggyback;
     this.#baseUrl = baseUrl;
     this.#transport = transport;
     this.#authorization = authorization;
@@ -70,7 +74,8 @@ export class Pipeline {
   }
 
   /**
-   * Sends one pipeline, with a `close` at its end if `closes`.
+   * Sends one pipeline, with a `close` at its end if `closes`. Before that `close`, questions may ride along: the answer is
+   * given without theirs.
    *
    * The first answer settles the version for good: a server that does not know the path of version 3 is asked again
    * under that of version 2. Nothing ran the first time.
@@ -84,11 +89,14 @@ export class Pipeline {
     signal: AbortSignal,
     index: LogIndex = "",
   ): Promise<PipelineResponse> {
-    const { version, encoded, response } = await this.#settle(build, closes, address, signal, index);
+    const ride = closes ? this.#piggyback?.ride(build) : undefined;
+    const built = ride?.build ?? build;
+    const { version, encoded, response } = await this.#settle(built, closes, address, signal, index);
     if (response.status < 200 || response.status > 299) throw httpError(response, address.baton !== null, this.#unsaid);
     const body = decodePipeline(response.text, encoded.count + (closes ? 1 : 0), this.#intMode);
     this.#version = version;
     this.#isConfirmed = true;
+    if (encoded.requests !== "") ride?.end(body, encoded.count);
     return body;
   }
 

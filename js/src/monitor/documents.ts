@@ -78,10 +78,32 @@ export interface Overview {
   databases: Record<string, DatabaseOverview>;
   cache_stats: { size: number; utilization: number; hit_rate: number };
   tenants?: Record<string, { live: number; residues: number; evicted: number }>;
+  /** The flags that hold in this isolate. */
+  flags: FlagsOverview;
   /** What this isolate has seen of what operators ordered, by name, and since when; null if only a cache has told of it. */
   orders: Record<string, { version: number; seen_at: string | null }>;
   /** How soon it sees an order: where it looks for newer ones, how often at most, and what is wrong with those there are. */
   follow: { source: "strong" | "cache"; interval_ms: number; problem?: string };
+}
+
+/** The flags that hold in an isolate. */
+export interface FlagsOverview {
+  /** Whether definitions were ever taken. */
+  ready: boolean;
+  /** The edition that their document says. */
+  revision: number;
+  /** The version of the order that holds; 0 for what was deployed with the code. */
+  version: number;
+  kill_version: number;
+  /** How long ago they were last known to be current. */
+  age_ms: number;
+  count: number;
+  /** About their document, where it was read: a snapshot says nothing about them. */
+  warnings?: number;
+  /** Those that do not evaluate, whoever asks; the first twenty. */
+  failing: string[];
+  /** The newest edition, if it was not taken, and the one before holds on. */
+  refused?: { version: number; faults: number };
 }
 
 /** One database of an {@link Overview}. */

@@ -15,7 +15,15 @@ export {
   type BurnRateRule,
   type MonitorAlerts,
 } from "./alerts.ts";
-export type { DatabaseOverview, HealthAlert, HealthDocument, MonitorMetrics, Overview } from "./documents.ts";
+export type {
+  DatabaseOverview,
+  FlagsOverview,
+  HealthAlert,
+  HealthDocument,
+  MonitorMetrics,
+  Overview,
+} from "./documents.ts";
+export type { Exposure, ExposureSource } from "./exposures.ts";
 export type {
   BusinessMetrics,
   Counter,
@@ -33,9 +41,10 @@ export {
   createMonitor,
   getDatabaseMonitor,
   type Monitor,
+  type MonitorFlags,
   type MonitorOptions,
   type MonitorTelemetry,
 } from "./monitor.ts";
-export type { OrderListener, OrderName, SeenOrder, SeenOrders } from "./orders.ts";
+export type { OrderListener, OrderName, SeenOrder, SeenOrders, VerifiedListener } from "./orders.ts";
 export { MonitorRestartedError } from "./restarted.ts";
 export type { Watchable, WatchedClient, WatchedControls, WatchedGuard, WatchedTenants } from "./watched.ts";

@@ -8,12 +8,14 @@ import type { AlertsOptions, MonitorAlerts } from "./alerts.ts";
 import { bodyOf } from "./body.ts";
 import type { HealthDocument, MonitorMetrics, Overview } from "./documents.ts";
 import { type Answer, type Asked, carriedOut, chance, type Host, type Question, type Responded } from "./exchange.ts";
+import { type ExposureSource, ExposureWatch } from "./exposures.ts";
+import { flagsOf } from "./flag-options.ts";
 import { LiveCore } from "./live-core.ts";
 import { LogReader } from "./logs.ts";
 import { BusinessMetrics, type MetricsTextOptions } from "./metrics.ts";
 import { metricsRequest, textOf } from "./metrics-text.ts";
 import { obeyed } from "./obey.ts";
-import { type OrderListener, OrderWatch, type SeenOrders } from "./orders.ts";
+import { type OrderListener, OrderWatch, type SeenOrders, type VerifiedListener } from "./orders.ts";
 import { fetched } from "./outgoing.ts";
 import { MonitorRestartedError } from "./restarted.ts";
 import { StrongHost } from "./strong-host.ts";
@@ -60,6 +62,27 @@ export interface MonitorOptions {
   healthScore?: { deploy?: number; custom?: number };
   /** Where logs and metrics are sent. */
   telemetry?: MonitorTelemetry;
+  /** Flags, and who may ask for them by OFREP. */
+  flags?: MonitorFlags;
+}
+
+/** See {@link MonitorOptions.flags}. */
+export interface MonitorFlags {
+  /** A document of flags that holds until this isolate has seen an order: see docs/flags.md. */
+  definitions?: Readonly<Record<string, unknown>>;
+  /** Where `FEATURE_…` and `ROLLOUT_…` are; `process.env` where there is one. A Worker gives its `env`. */
+  env?: Readonly<Record<string, unknown>>;
+  /** The routes below `/ofrep/v1`. A token of the role `evaluator` is enough for them. */
+  ofrep?: {
+    /** Whether anybody may ask; by default a token is needed. */
+    public?: boolean;
+    /** Where pages may come from whose scripts ask, such as `https://app.example.com`; `*` for everywhere. */
+    origins?: string[];
+    /** Requests a minute, and at once after a pause; 60,000 by default. Each isolate counts for itself. */
+    requestsPerMinute?: number;
+    /** Answers to the letter of the protocol's schema: `STATIC` for `DEFAULT`, an error for lists and `null`. */
+    strict?: boolean;
+  };
 }
 
 /** See {@link MonitorOptions.admin}. */
@@ -90,7 +113,7 @@ export interface AdminOptions {
 }
 
 /** What somebody may do; each role may do what those before it may. */
-export type AdminRole = "viewer" | "operator" | "admin";
+export type AdminRole = "evaluator" | "viewer" | "operator" | "admin";
 
 /** See {@link AdminOptions.access}. */
 export interface AccessOptions {
@@ -153,6 +176,15 @@ export interface Monitor {
    * @throws RangeError for another event, and at the hundred-and-first listener; TypeError when it is no function.
    */
   on(event: "order", listener: OrderListener): () => void;
+  /** Tells `listener` each time that the strong store was asked and what was seen of the orders is all that there is. */
+  on(event: "verified", listener: VerifiedListener): () => void;
+  /**
+   * Counts what these flags serve among the metrics: `createFlags({ monitor })` asks for it.
+   *
+   * @returns Ends it. What was counted stays.
+   * @throws RangeError at the hundred-and-first.
+   */
+  watchFlags(source: ExposureSource): () => void;
   /** Does what is due in the background, and resolves when it is done. Never rejects. */
   tick(): Promise<void>;
   /**
@@ -195,6 +227,7 @@ class IsolateMonitor implements Monitor, Host {
   readonly #orders: OrderWatch;
   readonly #databases: readonly Watched[];
   readonly #logs = new LogReader();
+  readonly #exposures = new ExposureWatch();
   readonly #tenants: readonly [string, WatchedTenants][];
   readonly #strong: StrongHost;
   readonly #basePath: string;
@@ -213,12 +246,16 @@ class IsolateMonitor implements Monitor, Host {
     this.#tenants = Object.entries(tenants);
     this.#basePath = settings.basePath ?? "/api";
     const admin = { ...hereOf(platform), ...settings.admin };
-    this.#core = new LiveCore(JSON.stringify({ ...settings, ...metricsOf(settings.metrics, this.#databases), admin }));
+    const metrics = metricsOf(settings.metrics, this.#databases);
+    this.#core = new LiveCore(JSON.stringify({ ...settings, ...metrics, admin, flags: flagsOf(settings.flags) }));
     this.#platform = platform;
     this.#startedAtMs = this.now();
     this.metrics = new BusinessMetrics(() => this.#core.get());
     this.alerts = alertsOf(this.#core, this);
-    this.#orders = new OrderWatch(() => this.#core.ask((core) => core.orders()));
+    this.#orders = new OrderWatch(
+      () => this.#core.ask((core) => core.orders()),
+      () => this.#core.ask((core) => core.ordersConfirmedAt()),
+    );
     if (settings.checkIntervalMs !== undefined) this.startMonitoring(settings.checkIntervalMs);
   }
 
@@ -279,9 +316,14 @@ class IsolateMonitor implements Monitor, Host {
     return this.#orders.seen();
   }
 
-  on(event: "order", listener: OrderListener): () => void {
-    if (event !== "order") throw new RangeError('monitor.on: the one event is "order"');
-    return this.#orders.listen(listener);
+  on(event: "order" | "verified", listener: OrderListener | VerifiedListener): () => void {
+    if (event === "verified") return this.#orders.listenVerified(listener as VerifiedListener);
+    if (event !== "order") throw new RangeError('monitor.on: the events are "order" and "verified"');
+    return this.#orders.listen(listener as OrderListener);
+  }
+
+  watchFlags(source: ExposureSource): () => void {
+    return this.#exposures.watch(source);
   }
 
   async tick(): Promise<void> {
@@ -393,7 +435,8 @@ class IsolateMonitor implements Monitor, Host {
       { module: "monitor", count: this.#core.restarts },
     ];
     const uptimeMs = Math.max(nowMs - this.#startedAtMs, 0);
-    return { nowMs, uptimeMs, memoryBytes, databases, tenants, wasmRestarts };
+    const flagExposures = this.#exposures.counts();
+    return { nowMs, uptimeMs, memoryBytes, databases, tenants, wasmRestarts, flagExposures };
   }
 
   /** The latest probe of a database, at most `ageMaxMs` old if it is not hanging; waits for one if there was none. */

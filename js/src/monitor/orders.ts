@@ -20,18 +20,28 @@ export type SeenOrders = Readonly<Partial<Record<OrderName, SeenOrder>>>;
 /** Hears of an order that is newer than what was seen here before. What it throws, or rejects with, is dropped. */
 export type OrderListener = (name: OrderName, order: SeenOrder) => unknown;
 
+/** Hears when what was seen of the orders was all that there is, in milliseconds since the epoch. As {@link OrderListener}. */
+export type VerifiedListener = (atMs: number) => unknown;
+
 /** Most listeners. */
 const LISTENERS_MAX = 100;
 
 /** Tells listeners of newer orders, each version once. */
 export class OrderWatch {
   readonly #read: () => string;
+  readonly #confirmedAt: () => number;
+  readonly #verified = new Set<VerifiedListener>();
+  #verifiedAt = 0;
   readonly #listeners = new Set<OrderListener>();
   readonly #told = new Map<OrderName, number>();
 
-  /** @param read The orders that were seen so far, as JSON. */
-  constructor(read: () => string) {
+  /**
+   * @param read The orders that were seen so far, as JSON.
+   * @param confirmedAt When those were last known to be all that there is, in milliseconds since the epoch; 0 for never.
+   */
+  constructor(read: () => string, confirmedAt: () => number) {
     this.#read = read;
+    this.#confirmedAt = confirmedAt;
   }
 
   seen(): SeenOrders {
@@ -57,12 +67,29 @@ export class OrderWatch {
     };
   }
 
-  /** Tells of what is newer than at the last time. Never throws. */
+  /** Tells `listener` each time that it was found out. Returns the end of it. @throws As {@link OrderWatch.listen}. */
+  listenVerified(listener: VerifiedListener): () => void {
+    if (typeof listener !== "function") throw new TypeError('monitor.on("verified", listener): give it a function');
+    if (this.#verified.size >= LISTENERS_MAX) throw new RangeError(`${LISTENERS_MAX} listeners are the most`);
+    const own: VerifiedListener = (atMs) => listener(atMs);
+    this.#verified.add(own);
+    return () => {
+      this.#verified.delete(own);
+    };
+  }
+
+  /** Tells of what is newer than at the last time, and then that there is nothing else. Never throws. */
   tell(): void {
-    if (this.#listeners.size === 0) return;
-    for (const [name, order] of this.#newer()) {
-      for (const listener of this.#listeners) heard(listener, name, order);
+    if (this.#listeners.size > 0) {
+      for (const [name, order] of this.#newer()) {
+        for (const listener of this.#listeners) heard(() => listener(name, structuredClone(order)));
+      }
     }
+    if (this.#verified.size === 0) return;
+    const atMs = this.#confirmedAt();
+    if (atMs <= this.#verifiedAt) return;
+    this.#verifiedAt = atMs;
+    for (const listener of this.#verified) heard(() => listener(atMs));
   }
 
   #newer(): [OrderName, SeenOrder][] {
@@ -74,9 +101,9 @@ export class OrderWatch {
 }
 
 /** Each listener has a copy of its own. */
-function heard(listener: OrderListener, name: OrderName, order: SeenOrder): void {
+function heard(tell: () => unknown): void {
   try {
-    Promise.resolve(listener(name, structuredClone(order))).catch(() => {});
+    Promise.resolve(tell()).catch(() => {});
   } catch {
     // It is the application's own.
   }

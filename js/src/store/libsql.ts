@@ -10,11 +10,11 @@ import { type Change, checkChanges, type StrongStore } from "./strong.ts";
 
 type Value = string | number | null;
 
-/** One statement. `seawall` is read by our own client only. */
+/** One statement. `seawall` is read by our own client only: past its breaker, and past what it has kept of earlier answers. */
 export interface LibsqlStatement {
   sql: string;
   args: Value[];
-  seawall: { useCircuitBreaker: false };
+  seawall: { useCircuitBreaker: false; cache: false };
 }
 
 /** The part of a client that is used: of `@libsql/client`, or of ours. */
@@ -29,6 +29,11 @@ export interface LibsqlBatchClient extends LibsqlClient {
     mode: "write",
     options: { useCircuitBreaker: false },
   ): Promise<{ rowsAffected: number }[]>;
+}
+
+/** A strong store in a table, which others may read along: flags do, with queries that are sent anyway. */
+export interface StrongLibsqlStore extends StrongStore {
+  readonly table: string;
 }
 
 /** What {@link libsqlStore} is made of. */
@@ -70,12 +75,13 @@ export function libsqlStore(options: LibsqlStoreOptions): Store {
  *
  * @throws TypeError when the client is none, or the table's name cannot be used.
  */
-export function strongLibsqlStore(options: LibsqlStoreOptions<LibsqlBatchClient>): StrongStore {
+export function strongLibsqlStore(options: LibsqlStoreOptions<LibsqlBatchClient>): StrongLibsqlStore {
   const { client, name, timeout } = checked(options, ["execute", "batch"], STRONG_TABLE, "strongLibsqlStore");
   const rows = new StrongTable(client, name);
   const limited = <T>(work: Promise<T>) => within(timeout, "libsql", work);
   return {
     name: "libsql",
+    table: name,
     read: (key) => limited(rows.find(key)),
     async swap(changes) {
       checkChanges(changes);
@@ -256,7 +262,7 @@ function listOf(item: string, count: number): string {
 }
 
 function plain(sql: string, args: Value[]): LibsqlStatement {
-  return { sql, args, seawall: { useCircuitBreaker: false } };
+  return { sql, args, seawall: { useCircuitBreaker: false, cache: false } };
 }
 
 function untilOf(ttlSeconds: number): number {

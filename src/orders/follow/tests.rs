@@ -404,3 +404,33 @@ fn nobody_is_told_who_has_a_token() {
     assert_eq!(told["control"]["version"], 1);
     assert_eq!(told.as_object().map(serde_json::Map::len), Some(1));
 }
+
+/// What is there counts from the last look that found nothing newer: not from one that failed, found damage, or asked a cache.
+#[test]
+fn it_knows_when_what_was_seen_was_last_all_that_there_is() {
+    let mut host = operator();
+    let mut other = isolate_beside(&host, access::Settings::default());
+    let confirmed = |other: &mut Host| {
+        looked(other);
+        other.monitor.follow().confirmed_at().map(|at| at == Instant(other.now))
+    };
+    // Nobody has ordered anything, and nobody has said so.
+    assert_eq!(confirmed(&mut other), None);
+    hold(&mut host, "primary");
+    other.strong.clone_from(&host.strong);
+    assert_eq!(confirmed(&mut other), Some(true));
+    assert_eq!(confirmed(&mut other), Some(true));
+    hold(&mut host, "replica");
+    other.strong.clone_from(&host.strong);
+    damage(&mut other, "orders/control");
+    assert_eq!(confirmed(&mut other), Some(false));
+    other.strong.clone_from(&host.strong);
+    assert_eq!(confirmed(&mut other), Some(true));
+    let before = other.strong.clone();
+    hold(&mut host, "third");
+    other.strong.clone_from(&host.strong);
+    assert_eq!(confirmed(&mut other), Some(true));
+    // A backup that was put back.
+    other.strong = before;
+    assert_eq!(confirmed(&mut other), Some(false));
+}
