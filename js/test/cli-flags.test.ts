@@ -61,7 +61,7 @@ describe("flags:snapshot", () => {
     expect(JSON.parse(told.stdout)).toMatchObject({ file: json, versions: { flags: 2, kill: 1 }, killed: ["limit"] });
     const all = (definitions: never) => {
       const flags = createFlags({ definitions, env: {} });
-      return [flags.revision, flags.for({}).all()];
+      return [flags.revision, { ...flags.for({}).all() }];
     };
     const bundle = JSON.parse(await readFile(json, "utf8"));
     expect(bundle.versions).toStrictEqual({ flags: 2, kill: 1 });

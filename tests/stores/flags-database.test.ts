@@ -149,9 +149,11 @@ describe("flags in the database itself", { timeout: 30_000 }, () => {
     expect(await flags.ready()).toBe(true);
     const main = strongLibsqlStore({ client: db });
     const [head, text] = [await main.read("audit/head"), await main.read("orders/flags")];
+    const killed = await main.read("orders/kill");
     await store.swap([
       { key: "audit/head", expected: null, text: head },
       { key: "orders/flags", expected: null, text },
+      { key: "orders/kill", expected: null, text: killed },
     ]);
     await db.execute("SELECT 1");
     await until(() => flags.revision === 20);

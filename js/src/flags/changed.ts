@@ -13,11 +13,16 @@ export interface Changed {
 
 type Json = Record<string, unknown>;
 
-/** What holds, and the document that it is of, where that is known. */
+/**
+ * What holds, and the document that it is of, where that is known.
+ *
+ * @internal
+ */
 export interface Stand extends Edition {
   readonly document: FlagDocument | string | undefined;
 }
 
+/** @internal */
 export function changed(before: Stand, after: Stand): Changed {
   // The same definitions, given once more, are confirmed by that.
   const hasNewDefinitions = before.snapshot !== after.snapshot || before.confirmedAt !== after.confirmedAt;

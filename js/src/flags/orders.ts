@@ -1,9 +1,10 @@
 // Orders as flags follow them without a monitor: which text is one, and whether it is newer, is the core's to say.
 
-import type { FlagTools } from "./tools.ts";
-
-/** What reads orders: see src/flag_bindings/orders.rs. */
-export type OrderReader = Pick<FlagTools, "orderIn" | "orderMarks">;
+/** What reads orders, the tools among others: see src/flag_bindings/orders.rs. */
+export interface OrderReader {
+  orderIn(name: string, text: string | null, head: string | null, held: number): string;
+  orderMarks(head: string): string;
+}
 
 /** The orders that flags are made of. */
 export const NAMES = ["flags", "kill"] as const;
