@@ -75,7 +75,10 @@ async function admin(method: string, path: string, body: unknown): Promise<Recor
 
 async function evaluator(): Promise<string> {
   const wanted = { label: "a page", role: "evaluator", reason: "a test" };
-  return (await admin("POST", "/tokens", wanted)).secret ?? "";
+  const token = (await admin("POST", "/tokens", wanted)).secret ?? "";
+  // Tokens are read as often as orders are.
+  await until(async () => (await asked("everybody", token)).status !== 401);
+  return token;
 }
 
 function asked(key: string, token: string, context: unknown = { targetingKey: "u" }, more = {}) {

@@ -82,7 +82,10 @@ async function admin(host: Host, method: string, path: string, body: unknown): P
 
 async function evaluator(host: Host): Promise<string> {
   const wanted = { label: "a page", role: "evaluator", reason: "a test" };
-  return (await admin(host, "POST", "/tokens", wanted)).secret ?? "";
+  const token = (await admin(host, "POST", "/tokens", wanted)).secret ?? "";
+  // Tokens are read as often as orders are.
+  await until(async () => (await asked(host, "everybody", token)).status !== 401);
+  return token;
 }
 
 function asked(host: Host, key: string, token: string, context: unknown = { targetingKey: "u" }, more = {}) {
