@@ -23,7 +23,7 @@ const flags = {
     layout: { variants: { wide: { columns: [1, 2] }, list: [1] }, default: "wide" },
     rows: { variants: { list: [1, 2], none: null }, default: "list" },
     off: { enabled: false },
-    dark: { enabled: false, variants: { a: "x" } },
+    dark: { enabled: false, variants: { a: "x" }, default: "a" },
     strict: { strict: true, by: "account", rules: [{ rollout: 50, serve: "on" }] },
     "a/b ü": { rules: [{ serve: "on" }] },
   },
@@ -35,10 +35,19 @@ const answers: OfrepAnswer[] = [];
 const strictAnswers: OfrepAnswer[] = [];
 
 beforeAll(async () => {
-  const variables = { SEAWALL_ADMIN_TOKEN: ADMIN, SEAWALL_FOLLOW_INTERVAL_MS: String(FOLLOW_MS) };
+  const variables = {
+    SEAWALL_ADMIN_TOKEN: ADMIN,
+    SEAWALL_FOLLOW_INTERVAL_MS: String(FOLLOW_MS),
+    METRICS_STATS_INTERVAL_MS: "1000",
+  };
   hosts = await startHosts(
     variables,
-    { adminToken: ADMIN, admin: { followIntervalMs: FOLLOW_MS }, flags: { env: {} } },
+    {
+      adminToken: ADMIN,
+      admin: { followIntervalMs: FOLLOW_MS },
+      flags: { env: {} },
+      metrics: { statsIntervalMs: 1_000 },
+    },
     { isOpen: true },
   );
   const ofrep = { public: true, strict: true, requestsPerMinute: 20, origins: ["https://app.example.com"] };
@@ -73,7 +82,10 @@ async function admin(host: Host, method: string, path: string, body: unknown): P
 
 async function evaluator(host: Host): Promise<string> {
   const wanted = { label: "a page", role: "evaluator", reason: "a test" };
-  return (await admin(host, "POST", "/tokens", wanted)).secret ?? "";
+  const token = (await admin(host, "POST", "/tokens", wanted)).secret ?? "";
+  // Tokens are read as often as orders are.
+  await until(async () => (await asked(host, "everybody", token)).status !== 401);
+  return token;
 }
 
 function asked(host: Host, key: string, token: string, context: unknown = { targetingKey: "u" }, more = {}) {

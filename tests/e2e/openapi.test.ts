@@ -45,9 +45,13 @@ const reason = "a test";
 /** What each operation that writes is asked, and what is in its path. One that is not here fails the test. */
 const bodies: Record<string, unknown> = {
   replaceConfig: { value: { retry: { attempts: 3 } }, reason },
-  replaceFlags: { value: { a: true }, reason },
+  replaceFlags: { value: { version: 1, flags: { a: {} } }, reason },
   replaceKill: { value: {}, reason },
   replacePhase: { value: { phase: 1 }, reason },
+  explainFlag: { context: { targetingKey: "user-7" } },
+  planFlags: { document: { version: 1, flags: {} }, sample: [{ targetingKey: "user-7" }] },
+  evaluateFlag: { context: { targetingKey: "user-7" } },
+  evaluateFlags: { context: { targetingKey: "user-7" } },
   kill: { flags: ["a"], reason },
   releaseKill: { reason },
   holdCircuit: { state: "closed", reason },
@@ -61,7 +65,7 @@ const bodies: Record<string, unknown> = {
   rotateToken: { reason },
   revokeToken: { reason },
 };
-const inPath: Record<string, string> = { name: "flags", database: "primary", id: "acme" };
+const inPath: Record<string, string> = { name: "flags", database: "primary", id: "acme", key: "a" };
 /** They need an alert, which a Worker that is well has not. */
 const ALERTS = ["acknowledgeAlert", "silenceAlert"];
 

@@ -40,6 +40,7 @@ export async function startOpenWorker() {
         SEAWALL_ADMIN_KILLS_PER_MINUTE: 100_000,
         SEAWALL_ADMIN_FAILURES_PER_MINUTE: 10_000,
         PRODUCTION_MIGRATION_APPROVED: "true",
+        SEAWALL_FLAGS: JSON.stringify({ version: 1, flags: { a: {} } }),
       },
       durableObjects: { SEAWALL_STORE: { className: "SeawallStore", useSQLite: true } },
       kvNamespaces: { SEAWALL_KV: "orders" },

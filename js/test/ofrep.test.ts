@@ -1,0 +1,271 @@
+// OFREP of `handle`, asked by the clients that others publish, and each answer held against the protocol.
+import { OFREPProvider } from "@openfeature/ofrep-provider";
+import { OFREPWebProvider } from "@openfeature/ofrep-web-provider";
+import { OpenFeature } from "@openfeature/server-sdk";
+import { OpenFeature as WebOpenFeature } from "@openfeature/web-sdk";
+import { expect, test, vi } from "vitest";
+import { type OfrepAnswer, problemsOf, recording } from "../../tests/e2e/ofrep-answers.ts";
+import { createMonitor, type Monitor } from "../src/monitor/index.ts";
+import { strongMemoryStore } from "../src/store/memory.ts";
+
+const ADMIN = "t0ken-of-the-operator-that-nobody-may-see";
+const FOLLOW_MS = 100;
+const flags = {
+  version: 1,
+  revision: 42,
+  flags: {
+    everybody: { rules: [{ serve: "on" }] },
+    nobody: { rules: [{ id: "ramp", rollout: 0, serve: "on" }] },
+    pro: { rules: [{ id: "pro", if: [{ attr: "plan", in: ["pro"] }], serve: "on" }] },
+    half: { rules: [{ rollout: 50, serve: "on" }] },
+    color: { variants: { warm: "red", cold: "blue" }, default: "cold" },
+    count: { variants: { few: 3, many: 2.5 }, default: "few" },
+    layout: { variants: { wide: { columns: [1, 2] }, list: [1] }, default: "wide" },
+    rows: { variants: { list: [1, 2], none: null }, default: "list" },
+    off: { enabled: false },
+    dark: { enabled: false, variants: { a: "x" }, default: "a" },
+    strict: { strict: true, by: "account", rules: [{ rollout: 50, serve: "on" }] },
+    "a/b ü": { rules: [{ serve: "on" }] },
+  },
+};
+
+/** A monitor, as a server that has it asks it. */
+interface Host {
+  monitor: Monitor;
+  ask: typeof fetch;
+}
+
+/** A database that nobody asks here. */
+const databases = { primary: { seawall: { status: () => ({}), healthCheck: async () => true } } };
+const answers: OfrepAnswer[] = [];
+const strictAnswers: OfrepAnswer[] = [];
+
+function hostOf(options: object): Host {
+  const monitor = createMonitor({ databases, ...options });
+  return { monitor, ask: (input, init) => monitor.handle(new Request(input, init)) };
+}
+
+const store = strongMemoryStore();
+const host = hostOf({
+  store,
+  adminToken: ADMIN,
+  admin: { followIntervalMs: FOLLOW_MS },
+  flags: { env: {} },
+  metrics: { statsIntervalMs: 1_000 },
+});
+const ofrep = { public: true, strict: true, requestsPerMinute: 20, origins: ["https://app.example.com"] };
+const strictHost = hostOf({ flags: { definitions: flags, env: { FEATURE_COLOR: "warm" }, ofrep } });
+
+/** Waits until it is so: what others do on timers of their own. */
+async function until(is: () => boolean | Promise<boolean>): Promise<void> {
+  await vi.waitFor(async () => expect(await is()).toBe(true), { timeout: 10_000 });
+}
+
+const fetched = recording(answers, host.ask);
+const BASE = "https://db.example.com";
+const headersOf = (token: string) => ({ authorization: `Bearer ${token}`, "content-type": "application/json" });
+
+async function admin(method: string, path: string, body: unknown): Promise<Record<string, never>> {
+  const headers = { ...headersOf(ADMIN), "if-match": "*" };
+  const response = await host.ask(`${BASE}/admin/api${path}`, { method, headers, body: JSON.stringify(body) });
+  const text = await response.text();
+  expect([200, 201], text).toContain(response.status);
+  return JSON.parse(text);
+}
+
+async function evaluator(): Promise<string> {
+  const wanted = { label: "a page", role: "evaluator", reason: "a test" };
+  const token = (await admin("POST", "/tokens", wanted)).secret ?? "";
+  // Tokens are read as often as orders are.
+  await until(async () => (await asked("everybody", token)).status !== 401);
+  return token;
+}
+
+function asked(key: string, token: string, context: unknown = { targetingKey: "u" }, more = {}) {
+  const path = `/ofrep/v1/evaluate/flags${key === "" ? "" : `/${key}`}`;
+  const headers = { ...headersOf(token), ...more };
+  return fetched(BASE + path, { method: "POST", headers, body: JSON.stringify({ context }) });
+}
+
+test("the provider of OpenFeature's servers gets values, variants, reasons and errors", async () => {
+  await admin("PUT", "/orders/flags", { value: flags, reason: "a test" });
+  const token = await evaluator();
+  const headers: [string, string][] = [["Authorization", `Bearer ${token}`]];
+  const provider = new OFREPProvider({ baseUrl: BASE, headers, fetchImplementation: fetched });
+  await OpenFeature.setProviderAndWait("ofrep", provider);
+  const client = OpenFeature.getClient("ofrep");
+  const context = { targetingKey: "user-7", plan: "pro" };
+  expect(await client.getBooleanDetails("pro", false, context)).toMatchObject({
+    value: true,
+    variant: "on",
+    reason: "TARGETING_MATCH",
+    flagMetadata: { rule: "pro", revision: 42, version: 1 },
+  });
+  expect(await client.getBooleanDetails("nobody", true, context)).toMatchObject({ value: false, reason: "DEFAULT" });
+  expect((await client.getBooleanDetails("half", false, context)).reason).toMatch(/^(SPLIT|DEFAULT)$/);
+  expect(await client.getStringDetails("color", "", context)).toMatchObject({
+    value: "blue",
+    variant: "cold",
+    reason: "STATIC",
+  });
+  expect(await client.getNumberValue("count", 0, context)).toBe(3);
+  expect(await client.getObjectValue("layout", {}, context)).toEqual({ columns: [1, 2] });
+  expect(await client.getBooleanDetails("off", true, context)).toMatchObject({ value: false, reason: "DISABLED" });
+  const errors = [
+    await client.getBooleanDetails("everybodi", true, context),
+    await client.getBooleanDetails("color", true, context),
+    await client.getBooleanDetails("strict", true, context),
+    await client.getBooleanDetails("everybody", true, { plan: "pro" }),
+  ];
+  expect(errors.map(({ value, errorCode }) => [value, errorCode])).toEqual([
+    [true, "FLAG_NOT_FOUND"],
+    [true, "TYPE_MISMATCH"],
+    [true, "TARGETING_KEY_MISSING"],
+    [true, "TARGETING_KEY_MISSING"],
+  ]);
+  expect(errors[0]?.errorMessage).toContain("everybody");
+  const stranger = new OFREPProvider({ baseUrl: BASE, fetchImplementation: fetched });
+  await OpenFeature.setProviderAndWait("stranger", stranger);
+  const refused = await OpenFeature.getClient("stranger").getBooleanDetails("everybody", false, context);
+  expect(refused).toMatchObject({ value: false, reason: "ERROR" });
+  expect(answers.at(-1)?.status).toBe(401);
+});
+
+test("the provider of OpenFeature's pages asks for all flags, and again by their tag", async () => {
+  const token = await evaluator();
+  const own: OfrepAnswer[] = [];
+  const provider = new OFREPWebProvider({
+    baseUrl: BASE,
+    headers: [["X-API-Key", token]],
+    pollInterval: 50,
+    changeDetection: "polling",
+    cacheMode: "disabled",
+    fetchImplementation: recording(own, host.ask),
+  });
+  const domain = "web";
+  await WebOpenFeature.setProviderAndWait(domain, provider, { targetingKey: "user-7", plan: "pro" });
+  try {
+    const client = WebOpenFeature.getClient(domain);
+    expect(client.getBooleanDetails("pro", false)).toMatchObject({
+      value: true,
+      variant: "on",
+      reason: "TARGETING_MATCH",
+    });
+    expect(client.getBooleanValue("everybody", false)).toBe(true);
+    // Off, and the page's code says what that is.
+    expect(client.getStringDetails("dark", "mine")).toMatchObject({ value: "mine", reason: "DISABLED" });
+    expect(client.getBooleanDetails("strict", true)).toMatchObject({
+      value: true,
+      errorCode: "TARGETING_KEY_MISSING",
+    });
+    await until(() => own.some(({ status }) => status === 304));
+    await admin("POST", "/kill", { flags: ["everybody"], reason: "a test" });
+    await until(() => client.getBooleanValue("everybody", true) === false);
+    await admin("POST", "/kill/release", { reason: "a test" });
+    await until(() => client.getBooleanValue("everybody", false) === true);
+  } finally {
+    await WebOpenFeature.clearProviders();
+  }
+  expect(own[0]?.status).toBe(200);
+  expect(own.every(({ status }) => status === 200 || status === 304)).toBe(true);
+  answers.push(...own);
+});
+
+test("FLG-08: a flag that is killed is off in the next evaluation", async () => {
+  const value = async () => ((await (await asked("everybody", ADMIN)).json()) as { value: boolean }).value;
+  expect(await value()).toBe(true);
+  await admin("POST", "/kill", { flags: ["everybody"], reason: "a test" });
+  expect(await value()).toBe(false);
+  const told = (await (await asked("everybody", ADMIN)).json()) as Record<string, unknown>;
+  expect(told).toMatchObject({ reason: "DISABLED", metadata: { by: "kill" } });
+  await admin("POST", "/kill/release", { reason: "a test" });
+  expect(await value()).toBe(true);
+});
+
+test("H044: a token for evaluation reads nothing else, and a wrong one nothing at all", async () => {
+  const token = await evaluator();
+  expect((await asked("everybody", token)).status).toBe(200);
+  for (const path of ["orders/flags", "audit", "tokens", "logs", "backup"]) {
+    const response = await host.ask(`${BASE}/admin/api/${path}`, { headers: headersOf(token) });
+    expect(response.status, path).toBe(403);
+  }
+  for (const wrong of ["x", `${token}x`, token.toLowerCase()]) {
+    const response = await asked("everybody", wrong);
+    expect([response.status, response.headers.get("www-authenticate")]).toEqual([401, "Bearer"]);
+  }
+});
+
+test("H074, H076 and H096: whatever stands in keys and contexts, the answer is one of the protocol", async () => {
+  const statusOf = async (key: string, context: unknown) => (await asked(key, ADMIN, context)).status;
+  for (const key of ["__proto__", "toString", "hasOwnProperty", "constructor", "%00", "%ff", "x".repeat(3_000)]) {
+    expect(await statusOf(key, { targetingKey: "u" }), key).toBe(404);
+  }
+  expect(await statusOf("a%2Fb%20%C3%BC", { targetingKey: "u" })).toBe(200);
+  for (const id of ["__proto__", "\0", "\ud800", "😀", " ", "x".repeat(4_096)]) {
+    expect(await statusOf("half", { targetingKey: id }), JSON.stringify(id).slice(0, 20)).toBe(
+      id === "\ud800" ? 400 : 200,
+    );
+  }
+  for (const context of [null, [], "u", {}, { targetingKey: 7 }, { targetingKey: "x".repeat(5_000) }]) {
+    for (const key of ["half", ""])
+      expect(await statusOf(key, context), JSON.stringify(context)?.slice(0, 20)).toBe(400);
+  }
+  const polluted = '{"context":{"targetingKey":"u","__proto__":{"polluted":true}}}';
+  const deep = `{"context":${"[".repeat(4_001)}${"]".repeat(4_001)}}`;
+  const long = JSON.stringify({ context: { targetingKey: "u", more: "x".repeat(70_000) } });
+  for (const body of [polluted, deep, long, "", "{", "\ufeff{}"]) {
+    const init = { method: "POST", headers: headersOf(ADMIN), body };
+    expect((await fetched(`${BASE}/ofrep/v1/evaluate/flags`, init)).status, body.slice(0, 60)).toBe(400);
+  }
+  expect(({} as { polluted?: boolean }).polluted).toBeUndefined();
+});
+
+test("FLG-07: what was served is counted by flag and variant, and who asked is nowhere", async () => {
+  await asked("color", ADMIN, { targetingKey: "somebody-whom-nobody-may-see" });
+  const text = async () => await (await host.ask(`${BASE}/api/health/metrics`)).text();
+  await until(async () => /seawall_flag_exposures_total\{flag="color",variant="cold"\} [1-9]/.test(await text()));
+  expect(await text()).not.toContain("somebody-whom-nobody-may-see");
+  const { flags: told } = (await (await host.ask(`${BASE}/api/status`)).json()) as { flags: object };
+  expect(told).toMatchObject({ ready: true, revision: 42, count: 12, failing: [] });
+}, 20_000);
+
+test("what is public and strict is to the letter of the protocol, and bounded", async () => {
+  const record = recording(strictAnswers, strictHost.ask);
+  const provider = new OFREPProvider({ baseUrl: BASE, fetchImplementation: record });
+  await OpenFeature.setProviderAndWait("strict", provider);
+  const client = OpenFeature.getClient("strict");
+  const context = { targetingKey: "u" };
+  expect(await client.getBooleanDetails("nobody", true, context)).toMatchObject({ value: false, reason: "STATIC" });
+  expect(await client.getStringDetails("color", "", context)).toMatchObject({
+    value: "red",
+    reason: "STATIC",
+    flagMetadata: { by: "env" },
+  });
+  expect(await client.getObjectDetails("rows", [], context)).toMatchObject({ value: [], errorCode: "GENERAL" });
+  const body = JSON.stringify({ context });
+  const ask = (origin: string, method = "POST") => {
+    const headers = { origin, "content-type": "application/json" };
+    return record(`${BASE}/ofrep/v1/evaluate/flags`, { method, headers, ...(method === "POST" && { body }) });
+  };
+  const allowed = await ask("https://app.example.com");
+  expect(allowed.headers.get("access-control-allow-origin")).toBe("https://app.example.com");
+  expect((await ask("https://evil.example")).headers.get("access-control-allow-origin")).toBeNull();
+  let limited = await ask("https://app.example.com");
+  for (let more = 0; more < 40 && limited.status !== 429; more += 1) limited = await ask("https://app.example.com");
+  expect(limited.status).toBe(429);
+  expect(Number(limited.headers.get("retry-after"))).toBeGreaterThan(0);
+  // The client asks nobody until then.
+  await client.getBooleanValue("nobody", false, context);
+  const asked = strictAnswers.length;
+  const paused = await client.getBooleanDetails("nobody", false, context);
+  expect(paused).toMatchObject({ reason: "ERROR" });
+  expect(strictAnswers.length).toBe(asked);
+});
+
+test("each answer is what the protocol says", async () => {
+  const statuses = new Set([...answers, ...strictAnswers].map(({ status }) => status));
+  expect([...statuses].sort()).toEqual([200, 304, 400, 401, 404, 429]);
+  expect(answers.length).toBeGreaterThan(50);
+  expect(await problemsOf(answers)).toEqual([]);
+  expect(await problemsOf(strictAnswers, { strict: true })).toEqual([]);
+}, 120_000);
