@@ -148,7 +148,9 @@ impl Table {
             .collect();
         let sum = |of: &dyn Fn(&Split, usize) -> f64| {
             let names = self.variants(flag).enumerate();
-            let sums = names.map(|(place, variant)| (variant, splits.iter().map(|split| of(split, place)).fold(0.0, |sum, of| sum + of)));
+            let sums = names.map(|(place, variant)| {
+                (variant, splits.iter().map(|split| of(split, place)).fold(0.0, |sum, of| sum + of))
+            });
             sums.map(|(variant, units)| Portion { variant: variant.to_owned(), units }).collect::<Vec<Portion>>()
         };
         let seen = |split: &Split, place: usize| split.observed.get(place).copied().map_or(0.0, f64::from);
