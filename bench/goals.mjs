@@ -33,6 +33,14 @@ export const GOALS = {
   "cache.hit.bare": most("difference", 60),
   "cache.zipf.2500": least("ours", 85),
 
+  "flags.boolean": most("ours", 40),
+  "flags.complex": most("ours", 60),
+  "flags.call": most("ours", 200),
+  "flags.bulk": most("ours", 50),
+  "flags.cold": most("ours", 5),
+  "flags.native.boolean": most("ours", 25),
+  "flags.native.complex": most("ours", 40),
+
   // Once a second, whatever the traffic.
   "health.probes": most("ours", 1),
 

@@ -7,7 +7,7 @@ import { GOALS, isMet } from "./goals.mjs";
  * @typedef {object} Row
  * @property {string} id
  * @property {string} title
- * @property {"op/s" | "ns CPU" | "bytes" | "ms" | "%" | "probes"} unit
+ * @property {"op/s" | "ns CPU" | "us CPU" | "ns" | "us" | "bytes" | "ms" | "%" | "probes"} unit
  * @property {"more" | "less"} better
  * @property {number | null} ours
  * @property {number | null} peer
@@ -53,7 +53,7 @@ export function tableOf(rows) {
   /** Names to the left, numbers to the right. @param {string} cell @param {number} column */
   const pad = (cell, column) =>
     column < 2 || column === 9 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0);
-  const groups = ["node.", "workerd.", "guard.", ""];
+  const groups = ["node.", "workerd.", "guard.", "flags.", ""];
   /** @param {Row | undefined} row */
   const groupOf = (row) => groups.find((prefix) => row?.id.startsWith(prefix));
   return lines

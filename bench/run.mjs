@@ -52,6 +52,7 @@ async function main() {
   // Only now: the build may have installed what these import.
   const { measureClients } = await import("./groups/clients.mjs");
   const { measureGuards } = await import("./groups/guards.mjs");
+  const { measureFlags } = await import("./groups/flags.mjs");
   const { measureHitRates } = await import("./groups/cache.mjs");
   const { measureHealth } = await import("./groups/health.mjs");
   const { measureKill } = await import("./groups/kill.mjs");
@@ -60,6 +61,7 @@ async function main() {
     ...(await measureClients("node", plan)),
     ...(await measureClients("workerd", plan)),
     ...(await measureGuards(plan)),
+    ...(await measureFlags(plan)),
     ...(await measureHitRates(plan)),
     ...(await measureHealth(plan)),
     ...(await measureKill(plan)),

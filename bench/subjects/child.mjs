@@ -15,11 +15,14 @@ export class Child {
   /** What the child says first: that it listens. Questions asked before that would be lost. */
   #listens;
 
-  /** @param {string} script File of this folder. @param {string[]} args */
-  constructor(script, args) {
+  /** @param {string} script File of this folder. @param {string[]} args @param {Record<string, string>} [env] */
+  constructor(script, args, env = {}) {
     this.name = args.join(" ");
     // What a subject prints must not mix with the result on stdout.
-    this.#process = fork(new URL(script, import.meta.url), args, { stdio: ["ignore", 2, 2, "ipc"] });
+    this.#process = fork(new URL(script, import.meta.url), args, {
+      env: { ...process.env, ...env },
+      stdio: ["ignore", 2, 2, "ipc"],
+    });
     this.#listens = this.#next();
     // It is reported to whoever asks.
     this.#listens.catch(() => {});

@@ -314,6 +314,45 @@ describe("STALE", () => {
   });
 });
 
+describe("STALE, of a store", () => {
+  /** Flags whose store a test lets fall silent. */
+  async function stored() {
+    const flags = flagsOf();
+    const told = { stale: () => {}, fresh: () => {} } as Record<string, (told: unknown) => void>;
+    const on = ((event: "change", listener: never) => {
+      if (event in told) told[event] = listener;
+      return flags.on(event, listener);
+    }) as Flags["on"];
+    await OpenFeature.setProviderAndWait(openFeatureProvider({ isReady: true, on, for: (who) => flags.for(who) }));
+    const client = OpenFeature.getClient();
+    return { flags, client, told, heard: heardBy(client) };
+  }
+
+  test("is told when the store does not answer, without what it said, and ends when it does", async () => {
+    const { client, told, heard } = await stored();
+    told.stale?.({ error: new Error("token=hunter2"), confirmedAtMs: 5 });
+    expect(client.providerStatus).toBe(ProviderStatus.STALE);
+    expect(await client.getBooleanDetails("boolean.static", false)).toMatchObject({ value: true, reason: "STATIC" });
+    expect(client.providerStatus).toBe(ProviderStatus.STALE);
+    told.fresh?.({});
+    await settled();
+    expect(names(heard)).toEqual([ProviderEvents.Stale, ProviderEvents.Ready]);
+    expect(heard[0]?.[1]).toMatchObject({ metadata: { confirmedAtMs: 5 } });
+    expect(JSON.stringify(heard)).not.toContain("hunter2");
+    expect(client.providerStatus).toBe(ProviderStatus.READY);
+  });
+
+  test("does not end what is wrong for another reason", async () => {
+    vi.useFakeTimers({ now: 1_700_000_000_000, toFake: ["Date"] });
+    const { client, told } = await stored();
+    vi.setSystemTime(1_700_000_000_000 + 60_001);
+    await client.getBooleanValue("boolean.stale", false);
+    told.stale?.({ error: new Error(), confirmedAtMs: 5 });
+    told.fresh?.({});
+    expect(client.providerStatus).toBe(ProviderStatus.STALE);
+  });
+});
+
 describe("handlers", () => {
   test("that throw disturb neither others nor flags", async () => {
     const logger = { error: vi.fn(), warn: vi.fn(), info: vi.fn(), debug: vi.fn() };
@@ -401,7 +440,7 @@ describe("domains", () => {
     const provider = openFeatureProvider(flags);
     await OpenFeature.setProviderAndWait("one", provider);
     await OpenFeature.setProviderAndWait("two", provider);
-    expect(listened).toHaveBeenCalledTimes(2);
+    expect(listened.mock.calls.map(([event]) => event)).toEqual(["change", "stale", "fresh", "refused"]);
     const heard = [heardBy(OpenFeature.getClient("one")), heardBy(OpenFeature.getClient("two"))];
     flags.kill(["string.static"]);
     await settled();

@@ -1,5 +1,6 @@
 // An application that knows its flags. It is compiled against what `flagTypes` wrote of flags.json, and never run.
 import { createFlags, type FlagDocument, type TypedFlags } from "seawall/flags";
+import { createFlags as createSnapshotFlags, type FlagSnapshot } from "seawall/flags/snapshot";
 import { openFeatureProvider } from "seawall/openfeature";
 import type { AppFlags } from "./app-flags.ts";
 
@@ -49,6 +50,17 @@ flags.kill(["buton"]);
 flags.explain("buton", {});
 // @ts-expect-error: this is no type of flags.
 createFlags<{ button: string }>();
+
+const ofSnapshot = createSnapshotFlags<AppFlags>({ definitions: new Uint8Array() as FlagSnapshot });
+export const same: "blue" | "green" | "grey" | "" = ofSnapshot.for({}).string("button");
+export const always: boolean | undefined = ofSnapshot.constant("new-checkout");
+export const alike = [openFeatureProvider(ofSnapshot), openFeatureProvider(createSnapshotFlags())];
+// @ts-expect-error: it is text.
+ofSnapshot.for({}).boolean("button");
+// @ts-expect-error: there is no such flag.
+ofSnapshot.kill(["buton"]);
+// @ts-expect-error: it is text.
+flags.constant("button");
 
 /** An interface does as well, and so do flags without a type. */
 interface Own {

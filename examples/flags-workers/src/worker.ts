@@ -1,6 +1,6 @@
 // Flags that are there from the first request on: a snapshot in the bundle, and variables of the deployment.
 import { env } from "cloudflare:workers";
-import { createFlags } from "seawall/flags";
+import { createFlags } from "seawall/flags/snapshot";
 import type { AppFlags } from "./app-flags";
 import snapshot from "./flags.snapshot";
 

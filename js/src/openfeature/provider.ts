@@ -55,8 +55,8 @@ const EVENT = {
 /** How a provider is, and since when of which flag. */
 type State =
   | { readonly is: "ready" }
-  /** `refused` are definitions that hold on because newer ones were refused; else this flag is older than its `maxAge`. */
-  | { readonly is: "stale"; readonly flag: string | undefined }
+  /** Newer definitions were refused, or their store does not answer; else this flag is older than its `maxAge`. */
+  | { readonly is: "stale"; readonly flag?: string; readonly by: "age" | "refusal" | "store" }
   | { readonly is: "error" };
 
 const READY: State = { is: "ready" };
@@ -202,7 +202,10 @@ export class SeawallProvider implements Provider {
       this.#become({ is: "error" }, { message: "A flag could not be evaluated." });
     } else if (reason === "STALE") {
       if (state.is !== "stale") {
-        this.#become({ is: "stale", flag: key }, { message: `${key.slice(0, 64)} is older than its maxAge.` });
+        this.#become(
+          { is: "stale", by: "age", flag: key },
+          { message: `${key.slice(0, 64)} is older than its maxAge.` },
+        );
       }
     } else if (state.is === "stale" && state.flag !== undefined) {
       // Another flag may keep longer: the one that was too old says whether it still is.
@@ -232,11 +235,21 @@ export class SeawallProvider implements Provider {
         }
         if (this.#flags.isReady) this.#settled?.();
       }),
+      this.#flags.on("stale", ({ confirmedAtMs }) => {
+        // What else is wrong outlasts it.
+        if (this.#state.is !== "ready") return;
+        const message = "The store of the flags does not answer: those that were seen last hold on.";
+        this.#become({ is: "stale", by: "store" }, { message, metadata: { confirmedAtMs } });
+      }),
+      this.#flags.on("fresh", () => {
+        const { is, by } = { by: undefined, ...this.#state };
+        if (is === "stale" && by === "store") this.#become(READY, { message: "The store of the flags answers again." });
+      }),
       this.#flags.on("refused", ({ error }) => {
         const message = error.message.slice(0, 1_000);
         const metadata = { problems: error.problems.length };
         if (this.#flags.isReady) {
-          this.#become({ is: "stale", flag: undefined }, { message, metadata });
+          this.#become({ is: "stale", by: "refusal" }, { message, metadata });
         } else {
           this.#refused = message;
           // While `initialize` waits, its end is what is told.
