@@ -148,7 +148,7 @@ class Ledger {
           (after, before) => circuits(after).resets === (circuits(before).resets ?? 0) + 1,
         ),
       () => made("POST", `/pools/${database}/drain`, {}, (after, before) => drains(after) === drains(before) + 1),
-      () => replaced("flags", { number }),
+      () => replaced("flags", { version: 1, revision: number }),
       () => replaced("config", { connectionPool: { maxConnections: 1 + (number % 50) } }),
       () => replaced("phase", { phase: among(["validation", "canary", "full"]), number }),
       () => {
@@ -167,7 +167,7 @@ class Ledger {
       () => {
         const id = this.#tokens.shift();
         return id === undefined
-          ? replaced("flags", { number })
+          ? replaced("flags", { version: 1, revision: number })
           : made("DELETE", `/tokens/${id}`, {}, (after) => after.id === id);
       },
     ];

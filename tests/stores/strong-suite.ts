@@ -81,7 +81,7 @@ export function operator(store: StrongStore, cache?: Store) {
 
 interface OrderDocument {
   version: number;
-  value: { writers: string[] } | null;
+  value: { kill: string[] } | null;
 }
 
 /** Does something until it is done, later each time that another came first. */
@@ -104,10 +104,10 @@ async function isSigned(at: ReturnType<typeof operator>, name: string, writer: s
   if (mayRefuse && found.status === 503) return false;
   expect(found.status).toBe(200);
   const { value, version } = (await found.json()) as OrderDocument;
-  const writers = value?.writers ?? [];
+  const writers = value?.kill ?? [];
   // A write whose outcome was unknown was done after all.
   if (mayRefuse && writers.includes(writer)) return true;
-  const written = await at.put(name, found.headers.get("etag") ?? "", { writers: [...writers, writer] });
+  const written = await at.put(name, found.headers.get("etag") ?? "", { version: 1, kill: [...writers, writer] });
   if (mayRefuse && written.status === 503) return false;
   const answer = (await written.json()) as { version: number; expectedVersion: number; currentVersion: number };
   if (written.status === 200) {
@@ -377,7 +377,7 @@ export function strongStoreSuite(title: string, start: () => Promise<StrongHarne
       });
       const found = (await (await at(0).get("flags")).json()) as OrderDocument;
       expect(found.version).toBe(WRITERS);
-      expect([...(found.value?.writers ?? [])].sort()).toEqual([...names].sort());
+      expect([...(found.value?.kill ?? [])].sort()).toEqual([...names].sort());
       for (const seen of await Promise.all(readers)) {
         expect(seen).toEqual([...seen].sort((one, other) => one - other));
       }

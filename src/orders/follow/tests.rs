@@ -414,8 +414,8 @@ fn it_knows_when_what_was_seen_was_last_all_that_there_is() {
         looked(other);
         other.monitor.follow().confirmed_at().map(|at| at == Instant(other.now))
     };
-    // Nobody has ordered anything, and nobody has said so.
-    assert_eq!(confirmed(&mut other), None);
+    // Nobody has ordered anything, and the store says so.
+    assert_eq!(confirmed(&mut other), Some(true));
     hold(&mut host, "primary");
     other.strong.clone_from(&host.strong);
     assert_eq!(confirmed(&mut other), Some(true));
@@ -430,7 +430,9 @@ fn it_knows_when_what_was_seen_was_last_all_that_there_is() {
     hold(&mut host, "third");
     other.strong.clone_from(&host.strong);
     assert_eq!(confirmed(&mut other), Some(true));
-    // A backup that was put back.
+    // A backup that was put back, and a store that lost all.
     other.strong = before;
+    assert_eq!(confirmed(&mut other), Some(false));
+    other.strong.clear();
     assert_eq!(confirmed(&mut other), Some(false));
 }
