@@ -172,7 +172,7 @@ test("a Worker without the Durable Object says what is missing, and does all els
 describe("bodies", () => {
   test("H058: more than the limit is refused, however it is said", async () => {
     const headers = { "if-match": "*" };
-    const at = (length: number) => ask("flags", { method: "PUT", headers, body: "a".repeat(length) });
+    const at = (length: number) => ask("kill", { method: "PUT", headers, body: "a".repeat(length) });
     expect(await statusAndCode(await at(LIMIT))).toEqual([400, "BODY_MALFORMED"]);
     expect(await statusAndCode(await at(LIMIT + 1))).toEqual([413, "BODY_TOO_LONG"]);
   });
