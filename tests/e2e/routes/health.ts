@@ -137,6 +137,7 @@ export const HEALTH: RouteCase[] = [
       memory_bytes: NUMBER,
       orders: {},
       follow: expect.objectContaining({ interval_ms: 500 }),
+      flags: { ready: false, revision: 0, version: 0, kill_version: 0, age_ms: NUMBER, count: 0, failing: [] },
       config: {
         load_balancing: false,
         load_balance_strategy: "off",
