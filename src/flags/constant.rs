@@ -41,11 +41,8 @@ impl Flags {
         (!variation.is_seen && !is_hashed).then_some(decision)
     }
 
-    /// The same for a boolean flag by its key, also for one that variables alone know.
-    ///
-    /// # Errors
-    ///
-    /// Nothing if there is no such flag; `Ok(None)` if it differs.
+    /// The same for a boolean flag by its key, also for one that variables alone know: nothing if there is no such flag,
+    /// `Some(None)` if it differs.
     #[must_use]
     pub fn constant_boolean(&self, key: &str) -> Option<Option<bool>> {
         let Some(flag) = self.table().find(key) else { return self.overrides().constant_alone(key) };

@@ -62,8 +62,8 @@ impl Overrides {
     /// Nothing is said.
     pub const NONE: Self = Self { rows: Vec::new(), values: Vec::new(), extras: Vec::new() };
 
-    /// Reads variables, those that do not begin with `FEATURE_` or `ROLLOUT_` and settings of layers aside, and joins them with
-    /// what is turned off.
+    /// Reads variables, those that do not begin with `FEATURE_` or `ROLLOUT_` aside, and joins them with what is turned off. Those
+    /// of layers count where the table has not their flag.
     ///
     /// # Errors
     ///

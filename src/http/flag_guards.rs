@@ -48,29 +48,29 @@ impl Guards {
         }
         !is_young
     }
+}
 
-    /// Reads the guards of an order's document, once for each version.
-    fn read(&mut self, version: u64, document: &Value) {
-        if version == self.version {
-            return;
-        }
-        self.version = version;
-        let flags = FlagSet::from_value(document).map(|(flags, _)| flags.flags).unwrap_or_default();
-        self.guards = flags
-            .into_iter()
-            .filter(|(_, flag)| flag.is_enabled)
-            .filter_map(|(key, flag)| Some((key, flag.guard?)))
-            .collect();
+/// The guards in a document, which is read only if it has any.
+fn guards_in(document: &Value) -> Vec<(String, Guard)> {
+    let mut flags = document["flags"].as_object().into_iter().flat_map(|flags| flags.values());
+    if !flags.any(|flag| flag.get("guard").is_some()) {
+        return Vec::new();
     }
+    let flags = FlagSet::from_value(document).map(|(flags, _)| flags.flags).unwrap_or_default();
+    flags.into_iter().filter(|(_, flag)| flag.is_enabled).filter_map(|(key, flag)| Some((key, flag.guard?))).collect()
 }
 
 /// Judges all guards, if it is time to.
 pub fn begin(cx: &mut Cx<'_>) -> Next {
-    let Some(order) = cx.monitor.orders().newest(Name::Flags).map(|order| (order.version, order.value.clone())) else {
+    let Some(version) = cx.monitor.orders().newest(Name::Flags).map(|order| order.version) else {
         return Next::Done;
     };
+    // Once for each version: a document may be long, and this runs behind every request.
+    if cx.monitor.guards_mut().version != version {
+        let guards = cx.monitor.orders().newest(Name::Flags).map(|order| guards_in(&order.value)).unwrap_or_default();
+        *cx.monitor.guards_mut() = Guards { version, guards, judged_at: cx.monitor.guards_mut().judged_at };
+    }
     let guards = cx.monitor.guards_mut();
-    guards.read(order.0, &order.1);
     if guards.guards.is_empty() || !guards.claim(cx.now) {
         return Next::Done;
     }
