@@ -106,6 +106,13 @@ impl FlagCore {
         self.flags.table().asks_time()
     }
 
+    /// Whether any flag serves by chance. Else it need not be [seeded](Self::seed).
+    #[must_use]
+    #[wasm_bindgen(js_name = asksChance)]
+    pub fn asks_chance(&self) -> bool {
+        self.asks_chance
+    }
+
     /// The attributes that flags ask for, in the order in which they are entered, as `packed::texts`.
     #[must_use]
     pub fn attributes(&self) -> Vec<u8> {
@@ -161,23 +168,40 @@ impl FlagCore {
     /// since the epoch. Returns whether they could be taken; else every flag is an error.
     pub fn enter(&mut self, length: usize, #[wasm_bindgen(js_name = nowMs)] now_ms: f64) -> bool {
         self.now = Instant::from_host(now_ms).unwrap_or_default();
-        self.is_usable = self.room.get(..length).is_some_and(|bytes| self.attributes.read(bytes));
+        let count = self.flags.table().attributes().len();
+        self.is_usable = self.room.get(..length).is_some_and(|bytes| self.attributes.read(count, bytes));
+        self.exposures.enter();
         self.is_usable
     }
 
     /// What the flag at a place is for who was entered, as a number. Counts what is served.
     pub fn evaluate(&mut self, place: u32) -> u32 {
-        let flag = match self.flag(place) {
-            _ if !self.is_ready => return packed::number(&Decision::NOT_READY),
-            None => return packed::number(&Decision::NOT_FOUND),
-            Some(_) if !self.is_usable => return packed::number(&Decision::error(ErrorCode::InvalidContext)),
-            Some(flag) => flag,
+        let (Some(flag), true) = (self.flag(place), self.is_usable) else {
+            return packed::number(&self.refused(place));
         };
         let moment = self.moment();
         let context = Context::from(&self.attributes);
-        let decision = self.flags.evaluate(flag, context, moment);
-        self.exposures.count(self.flags.table(), flag, &decision, context);
-        self.last = Some((flag, decision));
+        let (number, rule) = self.flags.evaluate_packed(flag, context, moment);
+        if let Some(variant) = packed::variant_in(number) {
+            self.exposures.count_variant(self.flags.table(), flag, (variant, rule), context);
+        }
+        number
+    }
+
+    /// The same, of which [`rule`](Self::rule), [`bucket`](Self::bucket) and [`prerequisite`](Self::prerequisite) then tell more.
+    #[wasm_bindgen(js_name = evaluateInDetail)]
+    pub fn evaluate_in_detail(&mut self, place: u32) -> u32 {
+        let decision = match self.flag(place) {
+            Some(flag) if self.is_usable => {
+                let moment = self.moment();
+                let context = Context::from(&self.attributes);
+                let decision = self.flags.evaluate(flag, context, moment);
+                self.exposures.count(self.flags.table(), flag, &decision, context);
+                decision
+            }
+            _ => self.refused(place),
+        };
+        self.last = self.flag(place).map(|flag| (flag, decision));
         packed::number(&decision)
     }
 
@@ -188,7 +212,7 @@ impl FlagCore {
         let context = Context::from(&*attributes);
         row.clear();
         row.extend(flags.table().all().map(|flag| match is_usable {
-            true => packed::number(&flags.evaluate(flag, context, moment)),
+            true => flags.evaluate_packed(flag, context, moment).0,
             false => packed::number(&Decision::error(ErrorCode::InvalidContext)),
         }));
         row.as_ptr()
@@ -258,10 +282,22 @@ impl FlagCore {
 }
 
 impl FlagCore {
+    /// Why nobody can be told of the flag at a place.
+    #[inline(never)]
+    fn refused(&self, place: u32) -> Decision {
+        match self.flag(place) {
+            _ if !self.is_ready => Decision::NOT_READY,
+            None => Decision::NOT_FOUND,
+            Some(_) => Decision::error(ErrorCode::InvalidContext),
+        }
+    }
+
+    #[inline]
     fn flag(&self, place: u32) -> Option<FlagIndex> {
         self.flags.table().at(place)
     }
 
+    #[inline]
     fn moment(&mut self) -> Moment {
         let random = if self.asks_chance { self.rng.bits() } else { 0 };
         Moment { now: self.now, confirmed_at: self.confirmed_at, random }

@@ -80,7 +80,7 @@ pub fn explain(
     let table = decoded(snapshot)?;
     let overrides = packed::overrides(&table, said).map_err(|faults| thrown(&faults))?;
     let mut known = Attributes::default();
-    let is_usable = known.read(attributes);
+    let is_usable = known.read(table.attributes().len(), attributes);
     let flags = Flags::new(table, overrides);
     let instant = |ms| Instant::from_host(ms).unwrap_or_default();
     let moment = Moment { now: instant(now_ms), confirmed_at: instant(confirmed_at_ms), random: 0 };

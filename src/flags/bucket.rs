@@ -117,9 +117,22 @@ impl Prefix {
     }
 }
 
-/// The hash of pieces behind each other.
-pub(super) fn checksum(pieces: &[&[u8]], seed: u32) -> u32 {
-    pieces.iter().fold(Prefix { state: seed, rest: 0, length: 0 }, |sum, piece| sum.after(piece)).end()
+/// The hashes of bytes by two seeds, in one go. Of a multiple of four bytes they are those of [`Prefix::hash`], which goes on
+/// with what is left.
+pub(super) fn checksums(header: &[u8], body: &[u8], seeds: [u32; 2]) -> [u32; 2] {
+    let [mut one, mut other] = seeds.map(|state| Prefix { state, rest: 0, length: 0 }.after(header));
+    // Where the header ends within a block, each block of the body is of two.
+    if one.length.is_multiple_of(4) {
+        let (blocks, rest) = body.as_chunks::<4>();
+        for block in blocks {
+            let block = scrambled(u32::from_le_bytes(*block));
+            one.state = stirred(one.state, block);
+            other.state = stirred(other.state, block);
+        }
+        let length = 4 * blocks.len() as u32;
+        return [one, other].map(|sum| Prefix { length: sum.length.wrapping_add(length), ..sum }.after(rest).end());
+    }
+    [one, other].map(|sum| sum.after(body).end())
 }
 
 #[inline]
@@ -129,7 +142,12 @@ const fn scrambled(block: u32) -> u32 {
 
 #[inline]
 const fn mixed(state: u32, block: u32) -> u32 {
-    (state ^ scrambled(block)).rotate_left(13).wrapping_mul(5).wrapping_add(0xE654_6B64)
+    stirred(state, scrambled(block))
+}
+
+#[inline]
+const fn stirred(state: u32, scrambled: u32) -> u32 {
+    (state ^ scrambled).rotate_left(13).wrapping_mul(5).wrapping_add(0xE654_6B64)
 }
 
 /// The bucket that says whether somebody is in, from a hash by [`ENROL_SEED`]. Below 1,000,000.
@@ -138,6 +156,15 @@ const fn mixed(state: u32, block: u32) -> u32 {
 pub const fn enrol_bucket(hash: u32) -> u32 {
     let r = hash % BUCKETS;
     r % 100 * 10_000 + r / 100
+}
+
+/// Whether the bucket of a hash by [`ENROL_SEED`] is below `percent` whole percents and `rest` millionths, which are below 10,000:
+/// the same as to compare [`enrol_bucket`], and sooner known where the rest is 0.
+#[must_use]
+#[inline]
+pub const fn is_enrolled(hash: u32, percent: u32, rest: u32) -> bool {
+    let whole = hash % 100;
+    (whole < percent) | (rest > 0 && whole == percent && hash % BUCKETS / 100 < rest)
 }
 
 /// The bucket that says which variant somebody gets, from a hash by [`VARIANT_SEED`]. Below 1,000,000.
@@ -185,6 +212,22 @@ mod tests {
         }
     }
 
+    #[test]
+    fn two_sums_in_one_go_are_those_of_one_after_the_other() {
+        let bytes: Vec<u8> = (0..64_u32).map(|n| (n * 37 % 251) as u8).collect();
+        for header in 0..9 {
+            for end in header..=bytes.len() {
+                let text = |bytes: &[u8]| bytes.to_vec();
+                let (head, body) = (text(&bytes[..header]), text(&bytes[header..end]));
+                let expected = [7, 0xF1A6_0000].map(|state| {
+                    let all = [&head[..], &body[..]].concat();
+                    Prefix { state, rest: 0, length: 0 }.after(&all).end()
+                });
+                assert_eq!(checksums(&head, &body, [7, 0xF1A6_0000]), expected, "{header} {end}");
+            }
+        }
+    }
+
     /// FLG-06: at each whole percent the decision is that of Unleash: `hash % 100 + 1 <= percent`, and in thousandths for variants.
     #[test]
     fn whole_percents_are_those_of_unleash() {
@@ -195,6 +238,17 @@ mod tests {
             assert_eq!(variant_bucket(hash) / 1_000, hash % 1_000);
             let percent = n % 101;
             assert_eq!(bucket < Share::of_percent(percent).unwrap().millionths(), hash % 100 < percent);
+        }
+    }
+
+    #[test]
+    fn whoever_is_enrolled_has_a_bucket_below_the_share() {
+        for n in 0..200_000_u32 {
+            let hash = crate::rng::mix(u64::from(n)) as u32;
+            let bucket = enrol_bucket(hash);
+            for share in [0, 1, 9_999, 10_000, 10_001, 255_000, 999_999, BUCKETS, bucket, bucket + 1] {
+                assert_eq!(is_enrolled(hash, share / 10_000, share % 10_000), bucket < share, "{hash} {share}");
+            }
         }
     }
 

@@ -6,8 +6,8 @@ use super::evaluate::{Flags, Moment, RuleEnd, Watch};
 use super::table::{FlagIndex, Found, Table};
 
 /// Sees whether anything was asked that differs between those who ask, or with time.
-struct Variation<'t> {
-    table: &'t Table,
+struct Variation<'f> {
+    flags: &'f Flags,
     is_seen: bool,
 }
 
@@ -21,7 +21,8 @@ impl Watch for Variation<'_> {
     }
 
     fn requirement(&mut self, _: FlagIndex, other: FlagIndex, _: &Decision, _: bool) {
-        self.is_seen |= ages(self.table, other);
+        // A share that a variable has made is of no rule, so nobody tells of it.
+        self.is_seen |= ages(self.flags.table(), other) || self.flags.overrides().of(other).share.is_some();
     }
 }
 
@@ -34,7 +35,7 @@ impl Flags {
     /// that differs.
     #[must_use]
     pub fn constant(&self, flag: FlagIndex) -> Option<Decision> {
-        let mut variation = Variation { table: self.table(), is_seen: ages(self.table(), flag) };
+        let mut variation = Variation { flags: self, is_seen: ages(self.table(), flag) };
         let decision = self.question(Context::default(), Moment::default()).decide(flag, 1, &mut variation);
         // A share that a variable has made is of no rule, so nobody has told of it.
         let is_hashed = decision.bucket.is_some() || self.overrides().of(flag).share.is_some();
@@ -62,7 +63,7 @@ mod tests {
 
     fn constant(flag: &str, variables: &[(&str, &str)]) -> Option<Option<bool>> {
         let text = format!(
-            r#"{{"version":1,"segments":{{"s":[]}},"flags":{{"half":{{"rules":[{{"rollout":50,"serve":"on"}}]}},"old":{{"maxAge":"5m"}},"x":{flag}}}}}"#
+            r#"{{"version":1,"segments":{{"s":[]}},"flags":{{"half":{{"rules":[{{"rollout":50,"serve":"on"}}]}},"old":{{"maxAge":"5m"}},"plain":{{}},"x":{flag}}}}}"#
         );
         let table = FlagSet::parse(&text).unwrap().compile().unwrap();
         let overrides = Overrides::read(&table, variables.iter().copied(), &Kill::default()).unwrap();
@@ -86,6 +87,14 @@ mod tests {
         let half = r#"{"rules":[{"rollout":50,"serve":"on"}]}"#;
         assert_eq!(constant(half, &[("FEATURE_X", "false")]), Some(Some(false)));
         assert_eq!(constant(half, &[("FEATURE_X", "true")]), Some(Some(true)));
+    }
+
+    /// It was taken for constant, so that a client's layer was off for everybody.
+    #[test]
+    fn a_flag_that_requires_one_with_a_share_by_a_variable_is_not() {
+        let flag = r#"{"requires":[{"flag":"plain","is":["on"]}],"rules":[{"serve":"on"}]}"#;
+        assert_eq!(constant(flag, &[]), Some(Some(false)));
+        assert_eq!(constant(flag, &[("ROLLOUT_PLAIN", "25")]), Some(None));
     }
 
     #[test]

@@ -16,6 +16,8 @@ use super::context::{Context, Digits, Val};
 use super::decision::{Decision, ErrorCode, Reason, Served, Source};
 use super::model::REQUIRES_DEPTH_MAX;
 use super::overrides::{Force, Overrides};
+use super::packed;
+use super::plan::{Planned, Plans};
 use super::table::{FlagIndex, FlagRow, Found, Kind, NO_SHARE, NONE, RANDOM_SLOT, Range, RuleRow, Table, flag_bits};
 use crate::clock::{Instant, Millis};
 
@@ -75,6 +77,12 @@ pub(super) struct Question<'q> {
 }
 
 impl Question<'_> {
+    /// Decides by all that a flag says.
+    #[inline(never)]
+    fn in_full(&self, flag: FlagIndex) -> Decision {
+        self.decide(flag, 1, &mut ())
+    }
+
     /// Decides, staleness included.
     #[inline]
     pub(super) fn decide(&self, flag: FlagIndex, depth: usize, watch: &mut impl Watch) -> Decision {
@@ -89,6 +97,7 @@ impl Question<'_> {
         decision
     }
 
+    #[inline]
     fn fresh(&self, flag: FlagIndex, row: &FlagRow, depth: usize, watch: &mut impl Watch) -> Decision {
         let over = self.overrides.of(flag);
         if self.table.is_all_killed || row.bits & flag_bits::KILLED != 0 || over.is_killed {
@@ -135,6 +144,7 @@ impl Question<'_> {
         None
     }
 
+    #[inline]
     fn rules(&self, flag: FlagIndex, row: &FlagRow, share: Option<u32>, watch: &mut impl Watch) -> Decision {
         let rules = row.rules.of(&self.table.rules);
         for (place, rule) in (0_u16..).zip(rules) {
@@ -253,13 +263,15 @@ const fn off(row: &FlagRow, by: Option<Source>) -> Decision {
 pub struct Flags {
     table: Table,
     overrides: Overrides,
+    plans: Plans,
 }
 
 impl Flags {
     /// Joins both. What is overridden belongs to the flags of this table.
     #[must_use]
-    pub const fn new(table: Table, overrides: Overrides) -> Self {
-        Self { table, overrides }
+    pub fn new(table: Table, overrides: Overrides) -> Self {
+        let found = Self { table, overrides, plans: Plans::default() };
+        Self { plans: Plans::of(&found), ..found }
     }
 
     /// The flags.
@@ -276,13 +288,44 @@ impl Flags {
 
     /// Replaces what the environment says, and orders beside the document, without compiling anything: how a kill reaches at once.
     pub fn override_by(&mut self, overrides: Overrides) {
-        self.overrides = overrides;
+        *self = Self::new(std::mem::take(&mut self.table), overrides);
     }
 
     /// What a flag is for somebody.
     #[must_use]
+    #[inline]
     pub fn evaluate(&self, flag: FlagIndex, context: Context<'_>, moment: Moment) -> Decision {
-        self.question(context, moment).decide(flag, 1, &mut ())
+        let question = self.question(context, moment);
+        match self.plans.decide(flag, &question) {
+            Some(Planned::Same(same)) => same.decision,
+            Some(Planned::Variant(variant, reason, rule, hash)) => {
+                let bucket = hash.map(enrol_bucket);
+                Decision { rule, bucket, ..Decision::new(Served::Variant(variant), reason) }
+            }
+            None => question.in_full(flag),
+        }
+    }
+
+    /// The same without any plan: what each has to come to.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn evaluate_in_full(&self, flag: FlagIndex, context: Context<'_>, moment: Moment) -> Decision {
+        self.question(context, moment).in_full(flag)
+    }
+
+    /// The same as `packed::number` has it, and the rule that matched: the shortest way.
+    #[must_use]
+    #[inline(always)]
+    pub fn evaluate_packed(&self, flag: FlagIndex, context: Context<'_>, moment: Moment) -> (u32, Option<u16>) {
+        let question = self.question(context, moment);
+        match self.plans.decide(flag, &question) {
+            Some(Planned::Same(same)) => (same.number, same.decision.rule),
+            Some(Planned::Variant(variant, reason, rule, _)) => (packed::number_of_variant(variant, reason), rule),
+            None => {
+                let decision = question.in_full(flag);
+                (packed::number(&decision), decision.rule)
+            }
+        }
     }
 
     /// The same for a caller that wants a value of one kind.

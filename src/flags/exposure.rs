@@ -22,14 +22,21 @@ pub const SAMPLES_MAX: usize = 100;
 const SAMPLE_SEED: u32 = 0x5A3F_1E07;
 const SAMPLE_HASH: Prefix = Prefix { state: SAMPLE_SEED, rest: 0, length: 0 };
 
+/// A table has never so many variants that this is a place among them.
+const SPLITS: u32 = 1 << 31;
+
 /// How often variants of one table were served.
 #[derive(Clone, Debug, Default)]
 pub struct Exposures {
     /// By variant, as the table has them. They stay at their greatest when nobody takes them.
     counts: Vec<u32>,
+    /// By flag: where its variants begin, and [`SPLITS`] if any of its rules splits between them.
+    flags: Vec<u32>,
     /// By rule, as the table has them: the place of its sample from 1, or 0.
     by_rule: Vec<u8>,
     samples: Vec<Sample>,
+    /// The attribute that who was counted last is told apart by, and its hash: rules that split ask for the same one.
+    unit: Option<(u16, u32)>,
 }
 
 /// How often a variant was served.
@@ -47,7 +54,14 @@ impl Exposures {
     /// None so far.
     #[must_use]
     pub fn new(table: &Table) -> Self {
-        Self { counts: vec![0; table.variants.len()], by_rule: vec![0; table.rules.len()], samples: Vec::new() }
+        let flag = |flag: FlagIndex| {
+            let row = table.row(flag)?;
+            let splits = row.rules.of(&table.rules).iter().any(|rule| rule.bounds.len > 0);
+            Some(row.variants.start | if splits { SPLITS } else { 0 })
+        };
+        let flags = table.all().map(|place| flag(place).unwrap_or_default()).collect();
+        let (counts, by_rule) = (vec![0; table.variants.len()], vec![0; table.rules.len()]);
+        Self { counts, flags, by_rule, samples: Vec::new(), unit: None }
     }
 
     /// None so far, and the samples of rules that split as before: counts are lost that were not taken.
@@ -68,15 +82,37 @@ impl Exposures {
     }
 
     /// Counts a decision on a flag of that table, if it serves a variant to that somebody.
-    #[inline]
     pub fn count(&mut self, table: &Table, flag: FlagIndex, decision: &Decision, context: Context<'_>) {
-        let Served::Variant(variant) = decision.served else { return };
-        let Some(row) = table.row(flag) else { return };
-        if let Some(count) = self.counts.get_mut(row.variants.start as usize + usize::from(variant)) {
+        self.enter();
+        if let Served::Variant(variant) = decision.served {
+            self.count_variant(table, flag, (variant, decision.rule), context);
+        }
+    }
+
+    /// Counts a variant that is served to who was entered last, and the rule that did. The same `context` until somebody else is.
+    #[inline]
+    pub fn count_variant(
+        &mut self,
+        table: &Table,
+        flag: FlagIndex,
+        (variant, rule): (u16, Option<u16>),
+        context: Context<'_>,
+    ) {
+        let Some(start) = self.flags.get(flag.place() as usize).copied() else { return };
+        if let Some(count) = self.counts.get_mut((start & !SPLITS) as usize + usize::from(variant)) {
             *count = count.saturating_add(1);
         }
-        let Some(place) = decision.rule else { return };
-        let place = row.rules.start as usize + usize::from(place);
+        if start & SPLITS != 0
+            && let Some(rule) = rule
+        {
+            self.split(table, flag, rule, variant, context);
+        }
+    }
+
+    #[inline(never)]
+    fn split(&mut self, table: &Table, flag: FlagIndex, rule: u16, variant: u16, context: Context<'_>) {
+        let Some(row) = table.row(flag) else { return };
+        let place = row.rules.start as usize + usize::from(rule);
         if let Some(rule) = table.rules.get(place).filter(|rule| rule.bounds.len > 0) {
             self.sample(table, place, rule, variant, context);
         }
@@ -91,14 +127,19 @@ impl Exposures {
             self.samples.push(Sample::default());
             *number = self.samples.len() as u8;
         }
-        let mut digits = Digits::default();
         // Nobody is told apart by chance.
         let slots = rule.split_by.of(&table.shorts).iter().take_while(|slot| **slot != RANDOM_SLOT);
-        let there = slots.copied().find(|slot| context.at(*slot).id(&mut Digits::default()).is_some());
-        let Some(id) = there.and_then(|slot| context.at(slot).id(&mut digits)) else { return };
+        let unit = &mut self.unit;
+        let Some(hash) = slots.copied().find_map(|slot| hash_of(unit, slot, context)) else { return };
         if let Some(sample) = self.samples.get_mut(usize::from(*number) - 1) {
-            sample.add(SAMPLE_HASH.hash(id), variant);
+            sample.add(hash, variant);
         }
+    }
+
+    /// Says that whoever is counted next by [`count_variant`](Self::count_variant) is somebody else.
+    #[inline]
+    pub const fn enter(&mut self) {
+        self.unit = None;
     }
 
     /// What was counted since it was taken before, by flag and variant; those that were not served are left out.
@@ -126,6 +167,19 @@ impl Exposures {
             Some((rule, self.samples.get(usize::from(*number).checked_sub(1)?)?))
         })
     }
+}
+
+/// The hash of the id in a slot, if there is one, from what is known of it.
+#[inline]
+fn hash_of(unit: &mut Option<(u16, u32)>, slot: u16, context: Context<'_>) -> Option<u32> {
+    if let Some((known, hash)) = *unit
+        && known == slot
+    {
+        return Some(hash);
+    }
+    let hash = SAMPLE_HASH.hash(context.at(slot).id(&mut Digits::default())?);
+    *unit = Some((slot, hash));
+    Some(hash)
 }
 
 /// Places of rules of a flag that split as they did in another table: the place there, and here.

@@ -27,6 +27,7 @@ pub mod overrides;
 pub mod packed;
 pub mod parse;
 mod pattern;
+mod plan;
 pub mod ratio;
 pub mod snapshot;
 pub mod table;

@@ -9,7 +9,7 @@ mod said;
 pub use attributes::Attributes;
 pub use said::overrides;
 
-use super::decision::{Decision, Served};
+use super::decision::{Decision, Reason, Served};
 use super::table::{FlagIndex, Found, Table};
 
 /// A decision as a number.
@@ -46,6 +46,20 @@ pub fn number(found: &Decision) -> u32 {
         | (found.underlying as u32) << decision::UNDERLYING
         | found.error.map_or(0, |error| error as u32 + 1) << decision::ERROR
         | found.by.map_or(0, |by| by as u32 + 1) << decision::BY
+}
+
+/// The number of a decision that serves a variant to somebody, by a rule or as the default.
+#[must_use]
+#[inline]
+pub(super) const fn number_of_variant(variant: u16, reason: Reason) -> u32 {
+    variant as u32 | (reason as u32) << decision::REASON | (reason as u32) << decision::UNDERLYING
+}
+
+/// The variant that such a number says, if it says one.
+#[must_use]
+#[inline]
+pub const fn variant_in(number: u32) -> Option<u16> {
+    if number >> decision::SERVED & 3 == 0 { Some(number as u16) } else { None }
 }
 
 /// Writes texts behind each other.

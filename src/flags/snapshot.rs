@@ -13,7 +13,7 @@ mod sound;
 
 use std::fmt;
 
-use super::bucket::checksum;
+use super::bucket;
 use super::model::TEXT_MAX;
 use super::table::Table;
 use rows::{Reader, Row};
@@ -97,7 +97,7 @@ impl Table {
 }
 
 fn checksums(header: &[u8], body: &[u8]) -> [u32; 2] {
-    [0x5EA_0A11, 0xF1A6_0000].map(|seed| checksum(&[header, body], seed))
+    bucket::checksums(header, body, [0x5EA_0A11, 0xF1A6_0000])
 }
 
 fn little(bytes: &[u8]) -> u32 {

@@ -73,23 +73,23 @@ export class FlagContext {
 
   /** `fallback` where there is no such flag, or it is of another kind. A flag that was killed is `false`. */
   boolean(key: string, fallback = false): boolean {
-    const value = this.#value(key);
+    const value = this.#engine.value(this, key);
     return typeof value === "boolean" ? value : fallback;
   }
 
   string(key: string, fallback = ""): string {
-    const value = this.#value(key);
+    const value = this.#engine.value(this, key);
     return typeof value === "string" ? value : fallback;
   }
 
   number(key: string, fallback = 0): number {
-    const value = this.#value(key);
+    const value = this.#engine.value(this, key);
     return typeof value === "number" ? value : fallback;
   }
 
   /** A value that is an object, a list or null. */
   json<T extends JsonValue>(key: string, fallback: T): T {
-    const value = this.#value(key);
+    const value = this.#engine.value(this, key);
     return value !== undefined && typeof value === "object" ? (value as T) : fallback;
   }
 
@@ -114,13 +114,6 @@ export class FlagContext {
     return this.#engine.all(this);
   }
 
-  #value(key: string): JsonValue | undefined {
-    const engine = this.#engine;
-    const flag = engine.flag(key);
-    if (flag === undefined) return engine.alone(this, key)?.value;
-    return servedBy(engine, flag, engine.decide(this, flag));
-  }
-
   #details<T extends JsonValue>(
     key: string,
     fallback: T,
@@ -130,8 +123,8 @@ export class FlagContext {
     const flag = engine.flag(key);
     const alone = flag === undefined ? engine.alone(this, key) : undefined;
     if (flag === undefined && alone === undefined) return missing(engine, key, fallback);
-    const decision = alone?.decision ?? engine.decide(this, flag as KnownFlag);
-    const value = alone === undefined ? servedBy(engine, flag as KnownFlag, decision) : alone.value;
+    const decision = alone?.decision ?? engine.decideInDetail(this, flag as KnownFlag);
+    const value = alone === undefined ? engine.served(flag as KnownFlag, decision) : alone.value;
     const reason = reasonOf(decision);
     const errorCode = errorOf(decision);
     const [by, underlying] = [sourceOf(decision), underlyingOf(decision)];
@@ -157,19 +150,6 @@ export class FlagContext {
     }
     const variant = servedOf(decision) === Served.Variant ? flag?.names[placeOf(decision)] : undefined;
     return { value, ...(variant !== undefined && { variant }), reason, metadata };
-  }
-}
-
-function servedBy(engine: Engine, flag: KnownFlag, decision: number): JsonValue | undefined {
-  switch (servedOf(decision)) {
-    case Served.Variant:
-      return flag.values[placeOf(decision)];
-    case Served.Forced:
-      return engine.forced(placeOf(decision));
-    case Served.False:
-      return false;
-    default:
-      return undefined;
   }
 }
 

@@ -47,13 +47,17 @@ export class Engine {
   #attributes: readonly string[] = [];
   #revision = 0;
   #asksTime = false;
+  #asksChance = false;
+  #isSeeded = false;
   readonly #totals = new ExposureTotals();
   /** Who was entered, into which instance, with what was known then. */
   #entered: FlagContext | undefined;
+  #enteredInto: Core;
   #generation = -1;
 
   constructor() {
     this.#core = new LiveCore((core) => this.#fill(core, this.#edition));
+    this.#enteredInto = this.#core.get();
   }
 
   get isReady(): boolean {
@@ -103,16 +107,47 @@ export class Engine {
     return this.#known.get(key) ?? this.#ask(() => this.#learn(key), undefined);
   }
 
-  /** What a flag is for somebody, as a number. */
-  decide(context: FlagContext, flag: KnownFlag): number {
+  /** What a flag is worth to somebody: `undefined` where the caller's code says, or nobody. */
+  value(context: FlagContext, key: string): JsonValue | undefined {
+    const flag = this.#known.get(key) ?? this.flag(key);
+    if (flag === undefined) return this.alone(context, key)?.value;
+    const decision = this.#decide(context, flag);
+    // Most serve a variant.
+    return servedOf(decision) === Served.Variant ? flag.values[placeOf(decision)] : this.served(flag, decision);
+  }
+
+  /** What a decision serves. */
+  served(flag: KnownFlag, decision: number): JsonValue | undefined {
+    switch (servedOf(decision)) {
+      case Served.Variant:
+        return flag.values[placeOf(decision)];
+      case Served.Forced:
+        return this.forced(placeOf(decision));
+      case Served.False:
+        return false;
+      default:
+        return undefined;
+    }
+  }
+
+  /** What a flag is for somebody, as a number; {@link detail} then tells more. */
+  decideInDetail(context: FlagContext, flag: KnownFlag): number {
+    const ask = () => {
+      this.#enter(context);
+      return this.#core.get().evaluateInDetail(flag.place);
+    };
+    return this.#ask(ask, FAILED);
+  }
+
+  /** The same, in the shortest way. */
+  #decide(context: FlagContext, flag: KnownFlag): number {
     try {
-      const core = this.#core.get();
-      if (this.#entered !== context || this.#generation !== this.#core.generation) this.#enter(context);
-      return core.evaluate(flag.place);
+      if (this.#entered !== context || !this.#core.isAlive) this.#enter(context);
+      return this.#enteredInto.evaluate(flag.place);
     } catch (error) {
       const ask = () => {
         this.#enter(context);
-        return this.#core.get().evaluate(flag.place);
+        return this.#enteredInto.evaluate(flag.place);
       };
       return this.#again(error, ask, FAILED);
     }
@@ -211,15 +246,21 @@ export class Engine {
     return { ...told, observed: byVariant(told.observed), expected: byVariant(told.expected) };
   }
 
-  /** What no platform has before its first request: chance, and on Workers the time. */
+  /** Workers have no time before their first request. */
   #begin(core: Core): void {
-    const [seed = 0] = crypto.getRandomValues(new Uint32Array(1));
-    core.seed(seed);
+    this.#isSeeded = false;
     if (this.#edition.confirmedAt === 0) {
       const confirmedAt = Date.now();
       this.#edition = { ...this.#edition, confirmedAt };
       core.confirmedAt(confirmedAt);
     }
+  }
+
+  /** Gives chance to flags that want it. Workers have none before their first request, and Node takes milliseconds to load it. */
+  #seed(core: Core): void {
+    const [seed = 0] = crypto.getRandomValues(new Uint32Array(1));
+    core.seed(seed);
+    this.#isSeeded = true;
   }
 
   #fill(core: Core, { snapshot, variables, kill, confirmedAt }: Edition): void {
@@ -232,6 +273,7 @@ export class Engine {
     this.#attributes = textsIn(core.attributes());
     this.#revision = core.revision();
     this.#asksTime = core.asksTime();
+    this.#asksChance = core.asksChance();
     this.#forget();
   }
 
@@ -285,8 +327,12 @@ export class Engine {
   #enter(context: FlagContext): void {
     const core = this.#core.get();
     if (this.#generation !== this.#core.generation) this.#begin(core);
+    if (this.#asksChance && !this.#isSeeded) this.#seed(core);
+    // Whatever ends the next line early: nobody is entered then.
+    this.#entered = undefined;
     core.enter(this.#writer.write(this.#attributes, context.known), this.#asksTime ? Date.now() : 0);
     this.#entered = context;
+    this.#enteredInto = core;
     this.#generation = this.#core.generation;
   }
 

@@ -26,6 +26,11 @@ export class LiveCore {
     return this.#generation;
   }
 
+  /** Whether the core's instance is the one that works. */
+  get isAlive(): boolean {
+    return this.#generation === instance.generation;
+  }
+
   /** The core, made anew and filled if its instance is dead. */
   get(): Core {
     if (this.#generation !== instance.generation) {

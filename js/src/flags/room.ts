@@ -7,8 +7,10 @@ const Tag = { Missing: 0, Text: 1, Number: 2, False: 3, True: 4, Unusable: 255 }
 
 /** No text of an attribute is longer, in bytes: what has more characters is not even written. */
 const TEXT_MAX = 4_096;
-/** What is before a text, and more than a number takes with what is before it. */
+/** What each attribute has before all texts. */
 const HEAD = 9;
+/** A text of so many characters is written one by one, if it is ASCII: faster than an encoder. */
+const SHORT = 64;
 
 const encoder = new TextEncoder();
 
@@ -26,11 +28,9 @@ export function packAttributes(names: readonly string[], known: Readonly<Record<
   return new Uint8Array(memory, 0, length);
 }
 
-/** Writes attributes into the core's memory. */
+/** Writes attributes into the core's memory: first a head of each, then all texts. `src/flags/packed/attributes.rs` reads them. */
 export class RoomWriter {
   readonly #room: Room;
-  #address = 0;
-  #length = 0;
   #bytes = new Uint8Array();
   #view = new DataView(new ArrayBuffer(0));
 
@@ -40,64 +40,72 @@ export class RoomWriter {
 
   /** Writes what is known, in the order of `names`. Returns how many bytes it is. */
   write(names: readonly string[], known: Readonly<Record<string, unknown>>): number {
-    let at = 0;
-    for (let slot = 0; slot < names.length; slot += 1) {
+    const { length } = names;
+    let at = length * HEAD;
+    // Memory that has grown is elsewhere: then this has no bytes any more.
+    let bytes = this.#bytes.length < at ? this.#reserve(at, 0) : this.#bytes;
+    for (let slot = 0; slot < length; slot += 1) {
       const value = known[names[slot] as string];
       // First what most are, because this is run for each request.
-      at = typeof value === "string" ? this.#text(value, at) : this.#other(value, at);
+      if (typeof value === "string") {
+        const written = value.length <= SHORT && at + SHORT <= bytes.length ? ascii(value, bytes, at) : -1;
+        if (written < 0) {
+          at = this.#text(value, slot, at);
+          bytes = this.#bytes;
+        } else {
+          bytes[slot * HEAD] = Tag.Text;
+          bytes[slot * HEAD + 1] = written;
+          bytes[slot * HEAD + 2] = 0;
+          at += written;
+        }
+      } else if (typeof value === "number") {
+        bytes[slot * HEAD] = Tag.Number;
+        this.#view.setFloat64(slot * HEAD + 1, value, true);
+      } else {
+        at = this.#other(value, slot, at);
+        bytes = this.#bytes;
+      }
     }
     return at;
   }
 
-  #other(value: unknown, at: number): number {
+  #other(value: unknown, slot: number, at: number): number {
     const own = plain(value);
-    if (typeof own === "string") return this.#text(own, at);
-    this.#reserve(at + HEAD, at);
-    const bytes = this.#bytes;
-    if (typeof own === "number") {
-      bytes[at] = Tag.Number;
-      this.#view.setFloat64(at + 1, own, true);
-      return at + HEAD;
-    }
-    bytes[at] = own === undefined ? Tag.Missing : own ? Tag.True : Tag.False;
-    return at + 1;
+    if (typeof own === "string") return this.#text(own, slot, at);
+    this.#bytes[slot * HEAD] = own === undefined ? Tag.Missing : own ? Tag.True : Tag.False;
+    return at;
   }
 
-  #text(text: string, at: number): number {
-    const { length } = text;
-    this.#reserve(at + HEAD + 3 * length, at);
-    const bytes = this.#bytes;
-    if (length > TEXT_MAX) {
-      bytes[at] = Tag.Unusable;
-      return at + 1;
+  #text(text: string, slot: number, at: number): number {
+    const head = slot * HEAD;
+    if (text.length > TEXT_MAX) {
+      this.#bytes[head] = Tag.Unusable;
+      return at;
     }
-    const start = at + 3;
-    let written = ascii(text, bytes, start);
-    if (written < 0) written = encoder.encodeInto(text, bytes.subarray(start)).written;
-    bytes[at] = Tag.Text;
-    bytes[at + 1] = written & 255;
-    bytes[at + 2] = written >>> 8;
-    return start + written;
+    const bytes = this.#reserve(at + 3 * text.length, at);
+    const { written } = encoder.encodeInto(text, bytes.subarray(at));
+    bytes[head] = Tag.Text;
+    bytes[head + 1] = written & 255;
+    bytes[head + 2] = written >>> 8;
+    return at + written;
   }
 
-  /** Has room for so many bytes. Memory that grew has moved: what was written so far is in it still. */
-  #reserve(length: number, written: number): void {
-    if (length <= this.#length && this.#bytes.byteLength > 0) return;
-    const kept = this.#bytes.byteLength > 0 ? this.#bytes.slice(0, written) : undefined;
-    const wanted = Math.max(256, 2 * length);
+  /** Has room for so many bytes. Those that were written stay. */
+  #reserve(length: number, written: number): Uint8Array {
+    if (length <= this.#bytes.length) return this.#bytes;
+    const kept = written > 0 ? this.#bytes.slice(0, written) : undefined;
+    const wanted = Math.max(512, 2 * length);
     const { address, memory } = this.#room(wanted);
-    this.#address = address;
-    this.#length = Math.min(wanted, memory.byteLength - address);
-    this.#bytes = new Uint8Array(memory, this.#address, this.#length);
-    this.#view = new DataView(memory, this.#address, this.#length);
+    this.#bytes = new Uint8Array(memory, address, wanted);
+    this.#view = new DataView(memory, address, wanted);
     if (kept !== undefined) this.#bytes.set(kept);
+    return this.#bytes;
   }
 }
 
-/** Writes a text if it is ASCII, and returns its length; else -1. Faster than an encoder for what is short. */
+/** Writes a text if it is ASCII, and returns its length; else -1. */
 function ascii(text: string, bytes: Uint8Array, start: number): number {
   const { length } = text;
-  if (length > 64) return -1;
   for (let at = 0; at < length; at += 1) {
     const code = text.charCodeAt(at);
     if (code > 127) return -1;
@@ -106,11 +114,10 @@ function ascii(text: string, bytes: Uint8Array, start: number): number {
   return length;
 }
 
-/** A value that flags can be asked about. */
-function plain(value: unknown): string | number | boolean | undefined {
+/** A value that flags can be asked about, but a number. */
+function plain(value: unknown): string | boolean | undefined {
   switch (typeof value) {
     case "string":
-    case "number":
     case "boolean":
       return value;
     case "bigint":

@@ -15,19 +15,32 @@ fn table() -> Table {
     FlagSet::parse(&document.to_string()).unwrap().compile().unwrap()
 }
 
-fn text_attribute(text: &str) -> Vec<u8> {
-    [&[1][..], &(text.len() as u16).to_le_bytes(), text.as_bytes()].concat()
-}
-
-fn number_attribute(number: f64) -> Vec<u8> {
-    [&[2][..], &number.to_le_bytes()].concat()
+/// As a host writes them.
+fn packed_attributes(values: &[Val<'_>]) -> Vec<u8> {
+    let (mut heads, mut texts) = (Vec::new(), Vec::new());
+    for value in values {
+        let mut head = [0; 9];
+        match value {
+            Val::Missing => {}
+            Val::Text(text) => {
+                let [low, high] = (text.len() as u16).to_le_bytes();
+                head[..3].copy_from_slice(&[1, low, high]);
+                texts.extend_from_slice(text.as_bytes());
+            }
+            Val::Number(number) => {
+                head[0] = 2;
+                head[1..].copy_from_slice(&number.to_le_bytes());
+            }
+            Val::Bool(value) => head[0] = if *value { 4 } else { 3 },
+        }
+        heads.extend_from_slice(&head);
+    }
+    [heads, texts].concat()
 }
 
 #[test]
 fn attributes_are_what_was_written() {
     let mut kept = Attributes::default();
-    let bytes = [text_attribute("é"), number_attribute(-2.5), vec![3, 4, 0], text_attribute("")].concat();
-    assert!(kept.read(&bytes));
     let expected = [
         Val::Text("é"),
         Val::Number(-2.5),
@@ -35,14 +48,18 @@ fn attributes_are_what_was_written() {
         Val::Bool(true),
         Val::Missing,
         Val::Text(""),
+        Val::Text("tail"),
         Val::Missing,
     ];
+    assert!(kept.read(7, &packed_attributes(&expected[..7])));
     assert_eq!(std::array::from_fn(|slot| kept.at(slot)), expected);
-    assert!(kept.read(&text_attribute("shorter than before")));
-    assert_eq!([kept.at(0), kept.at(1)], [Val::Text("shorter than before"), Val::Missing], "nothing is left of others");
+    let shorter = [Val::Text("shorter than before")];
+    assert!(kept.read(1, &packed_attributes(&shorter)));
+    assert_eq!([kept.at(0), kept.at(1)], [shorter[0], Val::Missing], "nothing is left of others");
     let flags = Flags::new(table(), Overrides::NONE);
     // Slots are in the order of names behind `targetingKey`.
-    assert!(kept.read(&[text_attribute("u"), number_attribute(20.0), text_attribute("DE"), vec![4]].concat()));
+    let user = [Val::Text("u"), Val::Number(20.0), Val::Text("DE"), Val::Bool(true)];
+    assert!(kept.read(4, &packed_attributes(&user)));
     let flag = flags.table().find("x").unwrap();
     let decision = flags.evaluate(flag, Context::from(&kept), Moment::default());
     assert_eq!(flags.variant(flag, &decision), Some("A"));
@@ -50,22 +67,29 @@ fn attributes_are_what_was_written() {
 
 #[test]
 fn attributes_that_cannot_be_are_refused_and_nothing_is_known() {
+    let head = |tag: u8, length: u16| [&[tag][..], &length.to_le_bytes(), &[0; 6]].concat();
     let mut kept = Attributes::default();
-    for bytes in [
-        vec![5],
-        vec![2, 0],
-        vec![1, 9, 0, b'x'],
-        vec![1, 1, 0, 0xff],
-        text_attribute(&"x".repeat(TEXT_MAX + 1)),
-        vec![0; ATTRIBUTES_MAX + 1],
+    for (count, bytes) in [
+        (1, head(5, 0)),
+        (1, vec![2, 0]),
+        (2, head(0, 0)),
+        (1, [head(1, 9), vec![b'x']].concat()),
+        (1, [head(1, 1), vec![b'x', b'y']].concat()),
+        (1, [head(0, 0), vec![b'x']].concat()),
+        (1, [head(1, 1), vec![0xff]].concat()),
+        // Two texts that are one letter together.
+        (2, [head(1, 1), head(1, 1), "é".into()].concat()),
+        (1, packed_attributes(&[Val::Text(&"x".repeat(TEXT_MAX + 1))])),
+        (ATTRIBUTES_MAX + 1, packed_attributes(&[Val::Missing; ATTRIBUTES_MAX + 1])),
+        (usize::MAX, Vec::new()),
     ] {
-        assert!(kept.read(&text_attribute("u")));
-        assert!(!kept.read(&bytes), "{bytes:?}");
+        assert!(kept.read(1, &packed_attributes(&[Val::Text("u")])));
+        assert!(!kept.read(count, &bytes), "{bytes:?}");
         assert_eq!(kept.at(0), Val::Missing);
     }
-    assert!(kept.read(&text_attribute(&"x".repeat(TEXT_MAX))));
-    assert!(kept.read(&[0; ATTRIBUTES_MAX]));
-    assert!(kept.read(&[]));
+    assert!(kept.read(1, &packed_attributes(&[Val::Text(&"x".repeat(TEXT_MAX))])));
+    assert!(kept.read(ATTRIBUTES_MAX, &packed_attributes(&[Val::Missing; ATTRIBUTES_MAX])));
+    assert!(kept.read(0, &[]));
 }
 
 fn text_of(text: &str) -> Vec<u8> {

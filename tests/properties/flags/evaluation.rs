@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 use seawall::clock::Instant;
 use seawall::flags::model::Kill;
+use seawall::flags::packed::number;
 use seawall::flags::{Context, FlagSet, Flags, Moment, Overrides, Reason, Served, Val};
 use serde_json::json;
 
@@ -81,6 +82,34 @@ proptest! {
             if let Served::Variant(_) = decision.served {
                 prop_assert!(flags.value(flag, &decision).is_some());
             }
+        }
+    }
+
+    /// Plans are shorter ways to what a flag says, whatever is said beside it, and lead nowhere else.
+    #[test]
+    fn a_plan_comes_to_what_the_flag_says(
+        document in documents(), values in values(), said in any::<[bool; 4]>(), share in 0..=100_u32, age in 0..600_000_u64, random in any::<u64>(),
+    ) {
+        let [is_killed, is_forced, is_off, is_shared] = said;
+        let table = set(&document).compile().unwrap();
+        let share = share.to_string();
+        let said = [
+            (is_forced, ("FEATURE_FLAG_0", "on")),
+            (is_off, ("FEATURE_FLAG_1", "off")),
+            (is_shared, ("ROLLOUT_FLAG_0", share.as_str())),
+            (is_shared, ("ROLLOUT_FLAG_2", share.as_str())),
+        ];
+        let variables = said.into_iter().filter(|(is_said, _)| *is_said).map(|(_, variable)| variable);
+        let kill = if is_killed { Kill::These(["flag-3".to_owned()].into()) } else { Kill::default() };
+        let Ok(overrides) = Overrides::read(&table, variables, &kill) else { return Err(TestCaseError::reject("not its kind")) };
+        let flags = Flags::new(table, overrides);
+        let values = packed(&flags, &named(&values));
+        let context = Context::new(&values).unwrap();
+        let moment = Moment { now: Instant(1_800_000_000_000 + age), confirmed_at: Instant(1_800_000_000_000), random };
+        for flag in flags.table().all() {
+            let expected = flags.evaluate_in_full(flag, context, moment);
+            prop_assert_eq!(flags.evaluate(flag, context, moment), expected);
+            prop_assert_eq!(flags.evaluate_packed(flag, context, moment), (number(&expected), expected.rule));
         }
     }
 
