@@ -6,9 +6,12 @@ import { Miniflare } from "miniflare";
 import { createFlags } from "seawall/flags";
 import { createMonitor } from "seawall/monitor";
 import { strongMemoryStore } from "seawall/stores/memory";
+import { strongUpstashStore } from "seawall/stores/upstash";
 import { type KvNamespace, workersKvStore } from "seawall/stores/workers-kv";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { startRedis } from "../support/redis.mjs";
 import { startSqld } from "../support/sqld.mjs";
+import { startUpstashRest } from "../support/upstash-rest.mjs";
 import { bundleWorker, COMPATIBILITY_DATE } from "../support/workerd.mjs";
 import { type Consumer, installTarball, ROOT, run } from "./tarball.ts";
 
@@ -245,11 +248,11 @@ test("FLG-06 to FLG-08: the recipe for flags in the database, where a kill holds
 
 const refused: Ask = () => Promise.reject(new Error("there is no such server"));
 
-/** An operator of a fleet that follows a cache. */
-function operatorOf(kv: KvNamespace) {
+/** An operator of a fleet. */
+function operatorOf(stores: Pick<Parameters<typeof createMonitor>[0], "store" | "cache">) {
   const databases = { primary: { seawall: { status: () => ({}), healthCheck: async () => true } } };
   const adminToken = "an-admin-token-of-a-test-and-of-nothing-else";
-  const monitor = createMonitor({ databases, store: strongMemoryStore(), cache: workersKvStore(kv), adminToken });
+  const monitor = createMonitor({ databases, adminToken, ...stores });
   return async (path: string, body: object) => {
     const headers = { authorization: `Bearer ${adminToken}`, "content-type": "application/json" };
     const init = { method: "POST", headers, body: JSON.stringify({ reason: "a test", ...body }) };
@@ -282,7 +285,7 @@ test("FLG-06 to FLG-08 and FLG-10: the recipe for Workers", async () => {
   const before = await within({}, async (ask, kv) => {
     await expectTenants(ask);
     const found = await expectPromises("flags-workers", ask);
-    const order = operatorOf(kv);
+    const order = operatorOf({ store: strongMemoryStore(), cache: workersKvStore(kv) });
     /** What a look finds is for the next request. */
     const settled = async () => {
       for (let at = 0; at < 20; at += 1) await ask(`visitor=${VISITORS[0]}`);
@@ -372,6 +375,30 @@ test.each([
   };
   const before = await within({}, (ask) => expectPromises("flags-next", ask));
   expectKilled(await within({ FEATURE_NEW_CHECKOUT: "false" }, (ask) => answersOf(ask)), before);
+
+  const redis = await startRedis();
+  const rest = await startUpstashRest(redis.url, "a-token");
+  try {
+    const order = operatorOf({ store: strongUpstashStore({ url: rest.url, token: "a-token" }) });
+    // Each request looks.
+    const env = { UPSTASH_REDIS_REST_URL: rest.url, UPSTASH_REDIS_REST_TOKEN: "a-token", REFRESH_MS: "0" };
+    const enrolled = `visitor=${VISITORS[before.findIndex(({ checkout }) => checkout === "new")]}`;
+    await within(env, async (ask) => {
+      /** What a look finds is for the next request. */
+      const becomes = (checkout: string) =>
+        expect.poll(async () => (await ask(enrolled)).answer.checkout, { timeout: 20_000 }).toBe(checkout);
+      await becomes("new");
+      await order("/kill", { flags: ["new-checkout"] });
+      await becomes("old");
+      expectKilled(await answersOf(ask), before);
+      await order("/kill/release", {});
+      await becomes("new");
+      expect(await answersOf(ask)).toEqual(before);
+    });
+  } finally {
+    await rest.stop();
+    await redis.stop();
+  }
 });
 
 /** Asks a recipe that answers with a page. */
