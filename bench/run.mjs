@@ -53,6 +53,7 @@ async function main() {
   const { measureClients } = await import("./groups/clients.mjs");
   const { measureGuards } = await import("./groups/guards.mjs");
   const { measureFlags } = await import("./groups/flags.mjs");
+  const { measureOfrep } = await import("./groups/ofrep.mjs");
   const { measureHitRates } = await import("./groups/cache.mjs");
   const { measureHealth } = await import("./groups/health.mjs");
   const { measureKill } = await import("./groups/kill.mjs");
@@ -62,6 +63,7 @@ async function main() {
     ...(await measureClients("workerd", plan)),
     ...(await measureGuards(plan)),
     ...(await measureFlags(plan)),
+    ...(await measureOfrep(plan)),
     ...(await measureHitRates(plan)),
     ...(await measureHealth(plan)),
     ...(await measureKill(plan)),

@@ -24,6 +24,8 @@ const ROWS = [
   ["guard.refusal", "refusal, thrown", "refusal", "opossum", "refusal", "opossum"],
   ["guard.refusal.cockatiel", "refusal, thrown", "refusal", "cockatiel", "refusal", "cockatiel"],
   ["guard.refusal-value", "refusal, as a value", "refusal-value", "opossum", "refusal", "opossum, thrown"],
+  ["guard.layers.off", "query, layers for 0 %", "layers-off", "seawall", "query", "the same without layers"],
+  ["guard.layers.on", "query, layers for 100 %", "layers-on", "seawall", "query", "the same without layers"],
   ["cache.hit", "read that is kept", "hit", "lru-cache", "hit", "lru-cache, ttl"],
   ["cache.hit.bare", "read that is kept", "hit", "bare", "hit", "a promise alone"],
 ];
@@ -35,18 +37,19 @@ export async function measureGuards(plan) {
   /** @type {Map<string, Child>} */
   const children = new Map();
   const budgetMs = plan.isQuick ? BUDGET_MS.quick : BUDGET_MS.full;
-  /** @param {string} name @param {string} variant */
-  const entrant = (name, variant) => {
+  // A process for each contest: who is in two of them would have twice the turns, and be warmer than who is in one.
+  /** @param {string} contest @param {string} name @param {string} variant */
+  const entrant = (contest, name, variant) => {
     const key = `${name} ${variant}`;
-    const child = children.get(key) ?? new Child("guard.mjs", [name, variant]);
-    children.set(key, child);
+    const child = children.get(`${contest}: ${key}`) ?? new Child("guard.mjs", [name, variant]);
+    children.set(`${contest}: ${key}`, child);
     return [key, () => child.ask({ budgetMs })];
   };
   try {
     // One contest for each of our variants, with all the peers that it is compared with.
     const contests = [...new Set(rows.map(([, , variant]) => variant))].map((variant) => {
-      const peers = rows.filter((row) => row[2] === variant).map((row) => entrant(row[3], row[4]));
-      return { id: variant, entrants: Object.fromEntries([entrant("seawall", variant), ...peers]) };
+      const peers = rows.filter((row) => row[2] === variant).map((row) => entrant(variant, row[3], row[4]));
+      return { id: variant, entrants: Object.fromEntries([entrant(variant, "seawall", variant), ...peers]) };
     });
     const scores = await hold(contests, plan.rounds, (text) => plan.say(`guard: ${text}`));
     return rows.map(([id, title, variant, name, theirs, peerName]) => {

@@ -1,4 +1,5 @@
 import { createClient, createGuard } from "seawall";
+import { createFlags } from "seawall/flags";
 
 const work = async () => 1;
 const DAY_MS = 86_400_000;
@@ -24,7 +25,37 @@ export async function answer() {
   });
 }
 
+/** The layers that are flags, but for `ENABLE_DETAILED_LOGGING`, which costs what writing its lines costs. */
+const LAYERS = [
+  "ENABLE_CONNECTION_POOL",
+  "ENABLE_STATE_MACHINE",
+  "ENABLE_CIRCUIT_BREAKER",
+  "ENABLE_ENTERPRISE_MONITORING",
+];
+
+/** Layers that so many per cent of the traffic have. @param {number} percent */
+function layersOf(percent) {
+  const own = { rules: [{ rollout: percent, serve: "on" }] };
+  const flags = createFlags({
+    definitions: { version: 1, flags: Object.fromEntries(LAYERS.map((key) => [key, own])) },
+    env: {},
+  });
+  for (const key of LAYERS) {
+    if (flags.constant(key) !== (percent === 100)) throw new Error(`${key} is not what ${percent} % make it`);
+  }
+  return { flags, key: "tenant-7" };
+}
+
+/** One query through the whole client; its database answers in this process. @param {ReturnType<typeof layersOf>} [layers] */
+function queryWith(layers) {
+  const db = createClient({ url: "http://db.example", fetch: answer, seawall: { ...(layers && { layers }) } });
+  return async () => (await db.execute("SELECT one FROM t")).rows[0]?.one;
+}
+
 export const variants = {
+  query: () => queryWith(),
+  "layers-off": () => queryWith(layersOf(0)),
+  "layers-on": () => queryWith(layersOf(100)),
   /** A read that is kept, by its only argument, through the whole client. */
   hit: async () => {
     const db = createClient({ url: "http://db.example", fetch: answer, seawall: { queryCache: { enabled: true } } });

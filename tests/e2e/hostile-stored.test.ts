@@ -288,12 +288,26 @@ describe("too much", () => {
         `{"backup":[${"[],".repeat(300_000)}[]],"reason":"a test"}`,
         `{"backup":{"a":"${"\\u2603".repeat(170_000)}"},"reason":"a test"}`,
       ];
-      const all = Array.from({ length: 50 }, (_, index) => host.ask(post("/restore", bodies[index % 3])));
+      const long = (kind: number) => host.ask(post("/restore", bodies[kind]));
+      const all = Array.from({ length: 50 }, (_, index) => long(index % 3));
       const others = Array.from({ length: 20 }, () => host.ask({ path: "/api/health/live" }));
       for (const { status } of await Promise.all(others)) expect([host.name, status]).toStrictEqual([host.name, 200]);
-      for (const [index, { status }] of (await Promise.all(all)).entries()) {
-        expect([host.name, index % 3, status]).toStrictEqual([host.name, index % 3, index % 3 === 0 ? 200 : 422]);
+      for (const [index, answer] of (await Promise.all(all)).entries()) {
+        const kind = index % 3;
+        // Only the first kind needs the store. A Worker gives it up after some seconds, and says so; where nobody gets a processor
+        // for so long, that is the right answer.
+        const mayBeLate = host.name === "Worker" && kind === 0 && answer.status === 503;
+        const status = mayBeLate && json(answer).code === "STORE_UNAVAILABLE" ? 200 : answer.status;
+        expect([host.name, kind, status], answer.body.slice(0, 200)).toStrictEqual([
+          host.name,
+          kind,
+          kind === 0 ? 200 : 422,
+        ]);
       }
+      // Afterwards each is answered as it would have been alone.
+      await expect.poll(async () => (await long(0)).status, { timeout: 60_000 }).toBe(200);
+      for (const kind of [1, 2])
+        expect([host.name, kind, (await long(kind)).status]).toStrictEqual([host.name, kind, 422]);
       const { memory_bytes } = json(await host.ask({ path: "/api/status" }));
       expect(memory_bytes, host.name).toBeGreaterThan(0);
       expect(memory_bytes, host.name).toBeLessThan(MEMORY_MAX);

@@ -57,10 +57,10 @@ export async function problemsOf(answers: readonly OfrepAnswer[], { strict = fal
   return JSON.parse(output) as string[];
 }
 
-/** `ask` that remembers what was answered. */
-export function recording(answers: OfrepAnswer[], ask: typeof fetch = fetch): typeof fetch {
+/** `fetch` that remembers what was answered. */
+export function recording(answers: OfrepAnswer[]): typeof fetch {
   return async (input, init) => {
-    const response = await ask(input, init);
+    const response = await fetch(input, init);
     const url = new URL(input instanceof Request ? input.url : String(input));
     if (url.pathname.startsWith("/ofrep/")) {
       answers.push({

@@ -4,7 +4,14 @@ import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writ
 import { basename, join } from "node:path";
 import { Miniflare } from "miniflare";
 import { createFlags } from "seawall/flags";
+import { createMonitor } from "seawall/monitor";
+import { strongMemoryStore } from "seawall/stores/memory";
+import { strongUpstashStore } from "seawall/stores/upstash";
+import { type KvNamespace, workersKvStore } from "seawall/stores/workers-kv";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { startRedis } from "../support/redis.mjs";
+import { startSqld } from "../support/sqld.mjs";
+import { startUpstashRest } from "../support/upstash-rest.mjs";
 import { bundleWorker, COMPATIBILITY_DATE } from "../support/workerd.mjs";
 import { type Consumer, installTarball, ROOT, run } from "./tarball.ts";
 
@@ -192,23 +199,103 @@ test("FLG-06 to FLG-08: the recipe for plain Node", async () => {
   }
 });
 
+test("FLG-06 to FLG-08: the recipe for flags in the database, where a kill holds with the next round trip", async () => {
+  const project = copyOf("flags-database");
+  const sqld = await startSqld();
+  const env = { TURSO_DATABASE_URL: sqld.url };
+  const order = (...args: string[]) => run(process.execPath, ["operator.mjs", ...args], project, env);
+  try {
+    await order("publish");
+    // Two processes, which nobody tells of anything.
+    const servers = [1, 2].map(() => startedIn(project, ["server.mjs"], { PORT: "0", ...env }));
+    try {
+      const asks = await Promise.all(
+        servers.map(async ({ wrote }) => {
+          await wrote(/a kill holds after an isolate's next round trip/);
+          return askAt((await wrote(/http:\/\/127\.0\.0\.1:\d+/))[0]);
+        }),
+      );
+      const [ask = refused, other = refused] = asks;
+      const before = await expectPromises("flags-database", ask);
+      await expectTenants(ask);
+      expect(await answersOf(other, VISITORS.slice(0, 40))).toEqual(before.slice(0, 40));
+      const enrolled = `visitor=${VISITORS[before.findIndex(({ checkout }) => checkout === "new")]}`;
+      const both = () => Promise.all(asks.map(async (each) => (await each(enrolled)).answer.checkout));
+      expect(await both()).toEqual(["new", "new"]);
+
+      await order("kill", "new-checkout");
+      // Not after some time: the very next answer.
+      expect(await both()).toEqual(["old", "old"]);
+      expectKilled(await answersOf(ask), before);
+      await order("release");
+      expect(await both()).toEqual(["new", "new"]);
+      expect(await answersOf(ask)).toEqual(before);
+
+      // What cannot be ordered changes nothing.
+      await expect(order("kil")).rejects.toThrow("there is no order");
+      const file = join(project, "flags.json");
+      const document = JSON.parse(readFileSync(file, "utf8"));
+      writeFileSync(file, JSON.stringify({ ...document, flags: { "new-checkout": { rules: [{ rollout: 101 }] } } }));
+      await expect(order("publish")).rejects.toThrow(/422 .*rollout/);
+      expect(await both()).toEqual(["new", "new"]);
+    } finally {
+      await Promise.all(servers.map(({ stop }) => stop()));
+    }
+  } finally {
+    await sqld.stop();
+  }
+});
+
+const refused: Ask = () => Promise.reject(new Error("there is no such server"));
+
+/** An operator of a fleet. */
+function operatorOf(stores: Pick<Parameters<typeof createMonitor>[0], "store" | "cache">) {
+  const databases = { primary: { seawall: { status: () => ({}), healthCheck: async () => true } } };
+  const adminToken = "an-admin-token-of-a-test-and-of-nothing-else";
+  const monitor = createMonitor({ databases, adminToken, ...stores });
+  return async (path: string, body: object) => {
+    const headers = { authorization: `Bearer ${adminToken}`, "content-type": "application/json" };
+    const init = { method: "POST", headers, body: JSON.stringify({ reason: "a test", ...body }) };
+    const { status } = await monitor.handle(new Request(`https://example.com/admin/api${path}`, init));
+    expect(status, path).toBe(200);
+  };
+}
+
 test("FLG-06 to FLG-08 and FLG-10: the recipe for Workers", async () => {
   const project = copyOf("flags-workers");
   await run(process.execPath, ["build-flags.mjs"], project);
   await typeChecks(project);
   const modules = await bundleWorker(join(project, "src/worker.ts"));
-  expect(modules.map(({ type }) => type).sort()).toEqual(["CompiledWasm", "Data", "ESModule"]);
-  const within = async <T>(bindings: Record<string, string>, work: (ask: Ask) => Promise<T>): Promise<T> => {
-    const miniflare = new Miniflare({ ...workerOf(modules), bindings });
+  // What evaluates, what reads orders, and the snapshot.
+  expect(modules.map(({ type }) => type).sort()).toEqual(["CompiledWasm", "CompiledWasm", "Data", "ESModule"]);
+  const within = async <T>(
+    bindings: Record<string, string>,
+    work: (ask: Ask, kv: KvNamespace) => Promise<T>,
+  ): Promise<T> => {
+    // Each request looks.
+    const every = { REFRESH_MS: "0", ...bindings };
+    const miniflare = new Miniflare({ ...workerOf(modules), kvNamespaces: ["SEAWALL_KV"], bindings: every });
     try {
-      return await work(askAt(await miniflare.ready));
+      const ask = askAt(await miniflare.ready);
+      return await work(ask, (await miniflare.getKVNamespace("SEAWALL_KV")) as unknown as KvNamespace);
     } finally {
       await miniflare.dispose();
     }
   };
-  const before = await within({}, async (ask) => {
+  const before = await within({}, async (ask, kv) => {
     await expectTenants(ask);
-    return expectPromises("flags-workers", ask);
+    const found = await expectPromises("flags-workers", ask);
+    const order = operatorOf({ store: strongMemoryStore(), cache: workersKvStore(kv) });
+    /** What a look finds is for the next request. */
+    const settled = async () => {
+      for (let at = 0; at < 20; at += 1) await ask(`visitor=${VISITORS[0]}`);
+      return answersOf(ask);
+    };
+    await order("/kill", { flags: ["new-checkout"] });
+    expectKilled(await settled(), found);
+    await order("/kill/release", {});
+    expect(await settled()).toEqual(found);
+    return found;
   });
   const killed = await within({ FEATURE_NEW_CHECKOUT: "false" }, (ask) => answersOf(ask));
   expectKilled(killed, before);
@@ -288,6 +375,30 @@ test.each([
   };
   const before = await within({}, (ask) => expectPromises("flags-next", ask));
   expectKilled(await within({ FEATURE_NEW_CHECKOUT: "false" }, (ask) => answersOf(ask)), before);
+
+  const redis = await startRedis();
+  const rest = await startUpstashRest(redis.url, "a-token");
+  try {
+    const order = operatorOf({ store: strongUpstashStore({ url: rest.url, token: "a-token" }) });
+    // Each request looks.
+    const env = { UPSTASH_REDIS_REST_URL: rest.url, UPSTASH_REDIS_REST_TOKEN: "a-token", REFRESH_MS: "0" };
+    const enrolled = `visitor=${VISITORS[before.findIndex(({ checkout }) => checkout === "new")]}`;
+    await within(env, async (ask) => {
+      /** What a look finds is for the next request. */
+      const becomes = (checkout: string) =>
+        expect.poll(async () => (await ask(enrolled)).answer.checkout, { timeout: 20_000 }).toBe(checkout);
+      await becomes("new");
+      await order("/kill", { flags: ["new-checkout"] });
+      await becomes("old");
+      expectKilled(await answersOf(ask), before);
+      await order("/kill/release", {});
+      await becomes("new");
+      expect(await answersOf(ask)).toEqual(before);
+    });
+  } finally {
+    await rest.stop();
+    await redis.stop();
+  }
 });
 
 /** Asks a recipe that answers with a page. */

@@ -22,14 +22,19 @@ export interface Consumer {
 }
 
 /**
- * Runs a command.
+ * Runs a command. `env` is added to the environment.
  *
  * @returns What it printed.
  * @throws With all of its output.
  */
-export async function run(command: string, args: string[], folder: string): Promise<string> {
+export async function run(
+  command: string,
+  args: string[],
+  folder: string,
+  env: Record<string, string> = {},
+): Promise<string> {
   try {
-    return (await exec(command, args, { cwd: folder, maxBuffer: 1 << 24 })).stdout;
+    return (await exec(command, args, { cwd: folder, env: { ...process.env, ...env }, maxBuffer: 1 << 24 })).stdout;
   } catch (error) {
     const { stdout = "", stderr = "" } = error as { stdout?: string; stderr?: string };
     throw new Error(`${command} ${args.join(" ")} failed:\n${stdout}${stderr}`, { cause: error });

@@ -51,6 +51,12 @@ flags.explain("buton", {});
 // @ts-expect-error: this is no type of flags.
 createFlags<{ button: string }>();
 
+/** What a request has keeps a look alive. */
+const request = { waitUntil: (work: Promise<unknown>) => void work.catch(() => {}) };
+export const kept: boolean = flags.for({ targetingKey: "ada" }, request).boolean("new-checkout");
+// @ts-expect-error: that keeps nothing alive.
+flags.for({ targetingKey: "ada" }, "ctx");
+
 const ofSnapshot = createSnapshotFlags<AppFlags>({ definitions: new Uint8Array() as FlagSnapshot });
 export const same: "blue" | "green" | "grey" | "" = ofSnapshot.for({}).string("button");
 export const always: boolean | undefined = ofSnapshot.constant("new-checkout");

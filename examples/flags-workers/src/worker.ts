@@ -1,11 +1,26 @@
-// Flags that are there from the first request on: a snapshot in the bundle, and variables of the deployment.
+// Flags that are there from the first request on, as a snapshot in the bundle; what operators order follows by way of Workers KV.
 import { env } from "cloudflare:workers";
-import { createFlags } from "seawall/flags/snapshot";
+import { createFlags } from "seawall/flags";
+import { workersKvStore } from "seawall/stores/workers-kv";
 import type { AppFlags } from "./app-flags";
 import snapshot from "./flags.snapshot";
 
-// Once for the isolate, outside of requests.
-const flags = createFlags<AppFlags>({ definitions: new Uint8Array(snapshot), env: { ...env } });
+declare global {
+  namespace Cloudflare {
+    interface Env {
+      SEAWALL_KV: KVNamespace;
+      REFRESH_MS: string;
+    }
+  }
+}
+
+// Once for the isolate, outside of requests. Nobody waits for KV: what a look finds is for the next request.
+const flags = createFlags<AppFlags>({
+  definitions: new Uint8Array(snapshot),
+  store: workersKvStore(env.SEAWALL_KV),
+  intervalMs: Number(env.REFRESH_MS),
+  env: { ...env },
+});
 
 const COOKIE = /(?:^|;\s*)visitor=([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(?:;|$)/;
 

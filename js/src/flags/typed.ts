@@ -2,6 +2,7 @@
 
 import type { EvaluationContext, FlagContext, FlagDetails, JsonValue } from "./context.ts";
 import type { Flags } from "./flags.ts";
+import type { Background } from "./follower.ts";
 import type { Explanation, SampleRatio } from "./reports.ts";
 
 /** What a flag can be. */
@@ -64,7 +65,7 @@ export interface TypedFlagContext<T extends FlagTypes<T>> extends Pick<FlagConte
 /** What {@link Flags} are where keys and kinds are known. */
 export interface TypedFlags<T extends FlagTypes<T>>
   extends Omit<Flags, "for" | "kill" | "constant" | "explain" | "sampleRatio"> {
-  for(context: EvaluationContext): TypedFlagContext<T>;
+  for(context: EvaluationContext, background?: Background): TypedFlagContext<T>;
   kill(keys: readonly (keyof T & string)[] | true): void;
   constant(key: KeysOf<T, boolean>, fallback?: boolean): boolean | undefined;
   explain(key: keyof T & string, context: EvaluationContext): Explanation | undefined;
