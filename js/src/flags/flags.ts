@@ -11,7 +11,7 @@ import { type Edition, Engine } from "./engine.ts";
 import type { FlagExposure } from "./exposures.ts";
 import { type Background, type FlagsFollowing, Follower, type FollowerHost } from "./follower.ts";
 import { fromBundle, fromMonitor, type Propagation } from "./propagation.ts";
-import { type Explanation, FlagsRefusedError, type Moved, type SampleRatio } from "./reports.ts";
+import { type Explanation, FlagsRefusedError, type Moved, type SampleRatio, type SplitMismatch } from "./reports.ts";
 import { type FlagDatabase, sourceOf } from "./sources.ts";
 import type { FlagTools } from "./tools.ts";
 import { flagVariables, type LayerSettings, layerVariables } from "./variables.ts";
@@ -46,6 +46,8 @@ export interface FlagOrders {
 /** What flags have served since they were made. */
 export interface FlagExposures {
   exposures(): readonly FlagExposure[];
+  /** Flags whose users were not split as their rules say. */
+  mismatches?(): readonly SplitMismatch[];
 }
 
 export interface FlagsOptions {
@@ -285,6 +287,11 @@ export class Flags {
    */
   sampleRatio(key: string): SampleRatio | undefined {
     return this.#engine.sampleRatio(this.#needed("sampleRatio"), key);
+  }
+
+  /** The flags of which `sampleRatio` says `mismatch`, rule by rule; at most twenty. */
+  mismatches(): readonly SplitMismatch[] {
+    return this.#engine.mismatches(this.#needed("mismatches"));
   }
 
   /**

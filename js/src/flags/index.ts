@@ -31,7 +31,7 @@ export type {
 } from "./flags.ts";
 export type { Background, FlagsFollowing } from "./follower.ts";
 export type { Propagation, PropagationBy } from "./propagation.ts";
-export { type Explanation, FlagsRefusedError, type Moved, type SampleRatio } from "./reports.ts";
+export { type Explanation, FlagsRefusedError, type Moved, type SampleRatio, type SplitMismatch } from "./reports.ts";
 export type { FlagDatabase } from "./sources.ts";
 export type { FlagType, FlagTypes, TypedFlagContext, TypedFlags } from "./typed.ts";
 export type { LayerSettings } from "./variables.ts";
