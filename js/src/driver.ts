@@ -9,7 +9,7 @@ import { Upkeep } from "./connections.ts";
 import { type CoreHandle, coreGeneration, coreMemoryBytes, Place, Step } from "./core.ts";
 import { holdLease } from "./held-lease.ts";
 import { LabelledCounts } from "./labels.ts";
-import { CORE_BITS, Layers, PLAIN } from "./layers.ts";
+import { CORE_BITS, Layers, layerSettingsOf, PLAIN } from "./layers.ts";
 import { LiveCore } from "./live-core.ts";
 import type { LiveSettings } from "./live-settings.ts";
 import { Lookout } from "./lookout.ts";
@@ -75,10 +75,13 @@ export class Driver implements Guard {
     this.#platform = platform;
     this.#now = platform.now;
     this.#options = options;
-    if (options.layers !== undefined) this.#layers = new Layers(options.layers);
     this.circuit = circuit;
     this.#live = new LiveCore(options, database, platform, circuit, connections !== undefined);
     this.settings = this.#live.settings;
+    if (options.layers !== undefined) {
+      const settings = layerSettingsOf((group) => this.settings.effective(group));
+      this.#layers = new Layers(options.layers, settings);
+    }
     this.#upkeep = new Upkeep(connections, platform, this.#live);
     if (options.state !== undefined) {
       this.#shared = new SharedState(this.settings.stateOptions(options.state), database, platform, () =>

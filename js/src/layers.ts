@@ -2,6 +2,7 @@
 //
 // A layer that everybody has, or nobody, is known once for each edition of the flags; then an operation costs one comparison.
 
+import type { LayerSettings } from "./flags/variables.ts";
 import type { Operation } from "./operation.ts";
 import { BYPASS_BREAKER, HELD, NO_SECOND_LEG } from "./operation-bits.ts";
 
@@ -11,6 +12,8 @@ export interface LayerFlags {
   /** What a boolean flag is for everybody, `fallback` where there is none; undefined if that differs. */
   constant(key: string, fallback?: boolean): boolean | undefined;
   on(event: "change", listener: () => unknown): () => void;
+  /** Takes what a client's settings say of layers: it holds where no document has their flags. */
+  layerDefaults?(settings: LayerSettings): void;
 }
 
 /** Layers that are on for a share of the traffic: `ENABLE_CONNECTION_POOL` and its like are flags then. */
@@ -54,16 +57,18 @@ export class Layers {
   readonly #given: LayersOptions["flags"];
   #flags: LayerFlags | undefined;
   readonly #key: LayersOptions["key"];
+  readonly #settings: LayerSettings | undefined;
   /** The bits of everybody's operations; -1 where they differ. A field, because every operation asks. */
   fixed = VARIES;
 
   /** @throws TypeError that names what cannot be used. */
-  constructor({ flags, key }: LayersOptions) {
+  constructor({ flags, key }: LayersOptions, settings?: LayerSettings) {
     if (key !== undefined && typeof key !== "string" && typeof key !== "function") {
       throw new TypeError("invalid configuration: layers.key must be a text, or a function that gives one");
     }
     this.#given = flags;
     this.#key = key;
+    this.#settings = settings;
     if (typeof flags !== "function") this.#take(flags);
   }
 
@@ -83,6 +88,12 @@ export class Layers {
   #take(flags: LayerFlags): void {
     if (typeof flags?.for !== "function" || typeof flags.constant !== "function") {
       throw new TypeError("invalid configuration: layers.flags must be what createFlags of seawall/flags gives");
+    }
+    if (this.#settings !== undefined) {
+      if (typeof flags.layerDefaults !== "function") {
+        throw new TypeError("invalid configuration: features and rollouts are for layers.flags of seawall/flags");
+      }
+      flags.layerDefaults(this.#settings);
     }
     this.#flags = flags;
     flags.on("change", () => this.#settle(flags));
@@ -135,4 +146,18 @@ function bitsOf(is: (layer: string, fallback: boolean) => boolean): number {
 /** A key that nobody has twice. */
 function drawn(): string {
   return Math.random().toString(36).slice(2);
+}
+
+/** What settings say of layers, where they say anything: `effective` describes a group of those in force. */
+export function layerSettingsOf(
+  effective: (group: string) => { readonly settings: Readonly<Record<string, { value: unknown; source: string }>> },
+): LayerSettings | undefined {
+  const groupOf = (group: "features" | "rollouts") => {
+    const { settings } = effective(group);
+    const said = Object.entries(settings).filter(([, { source }]) => source !== "default");
+    return Object.fromEntries(said.map(([path, { value }]) => [path.slice(group.length + 1), value]));
+  };
+  const [features, rollouts] = [groupOf("features"), groupOf("rollouts")];
+  if (Object.keys(features).length + Object.keys(rollouts).length === 0) return undefined;
+  return { features: features as Record<string, boolean>, rollouts: rollouts as Record<string, number> };
 }

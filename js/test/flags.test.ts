@@ -442,6 +442,12 @@ describe("exposures", () => {
     for (const id of short) lossy.for({ targetingKey: id }).string("banner");
     expect(lossy.sampleRatio("banner")).toMatchObject({ verdict: "mismatch" });
     expect(lossy.sampleRatio("banner")?.pValue).toBeLessThan(1e-6);
+    expect(flags.mismatches()).toStrictEqual([]);
+    const [mismatch, ...more] = lossy.mismatches();
+    expect(more).toStrictEqual([]);
+    expect(mismatch).toMatchObject({ flag: "banner", pValue: lossy.sampleRatio("banner")?.pValue });
+    expect(mismatch?.rules[0]?.observed).toStrictEqual(lossy.sampleRatio("banner")?.observed);
+    expect(mismatch?.rules[0]?.expected).toStrictEqual({ long: 512, short: 512 });
   });
 
   test("they never fall: not when definitions change, nor when the core has trapped", async () => {

@@ -1,6 +1,7 @@
 // Seawall's own layers as flags: who goes through the pool, the breaker and the rest, and who goes as if nothing were there.
 
 import { describe, expect, test } from "vitest";
+import { fromEnv } from "../src/config/from-env.ts";
 import type { SeawallOptions } from "../src/config/options.ts";
 import { createFlags, type Flags } from "../src/flags/index.ts";
 import { Layers } from "../src/layers.ts";
@@ -210,4 +211,84 @@ test("what are no flags is named", () => {
   for (const layers of [{}, { flags: {} }, { flags: flagsOf({}), key: 7 }]) {
     expect(() => guardOf({ layers: layers as never })).toThrow(/^invalid configuration: layers\.(flags|key) must be/);
   }
+});
+
+describe("settings of layers", () => {
+  const NONE: Rules = {};
+  const layersOf = (flags: Flags, options: SeawallOptions = {}) =>
+    [
+      ["ENABLE_CONNECTION_POOL", false],
+      ["ENABLE_STATE_MACHINE", false],
+      ["ENABLE_CIRCUIT_BREAKER", false],
+      ["ENABLE_ENTERPRISE_MONITORING", true],
+      ["ENABLE_DETAILED_LOGGING", false],
+    ].map(([name, is]) => {
+      layered(flags, options);
+      return flags.constant(name as string, is as boolean);
+    });
+
+  test("ENV-03, ENV-04, ENV-05 and ENV-06: features of a client are what its layers are where no document says so", async () => {
+    expect(layersOf(flagsOf(NONE))).toEqual([false, false, false, true, false]);
+    const features = {
+      ENABLE_CONNECTION_POOL: true,
+      ENABLE_STATE_MACHINE: true,
+      ENABLE_CIRCUIT_BREAKER: true,
+      ENABLE_ENTERPRISE_MONITORING: false,
+      ENABLE_DETAILED_LOGGING: true,
+    };
+    expect(layersOf(flagsOf(NONE), { features })).toEqual([true, true, true, false, true]);
+    // A document says better, and an option holds before a variable.
+    expect(layersOf(flagsOf({ ENABLE_CONNECTION_POOL: "off" }), { features })[0]).toBe(false);
+    expect(layersOf(flagsOf(NONE, { FEATURE_ENABLE_CONNECTION_POOL: "false" }), { features })[0]).toBe(true);
+    expect(layersOf(flagsOf(NONE, { FEATURE_ENABLE_CONNECTION_POOL: "true" }))[0]).toBe(true);
+    // The same from variables, as the client reads them, and of flags that are made after it.
+    const given = fromEnv({ FEATURE_ENABLE_CIRCUIT_BREAKER: "1" });
+    expect(layersOf(flagsOf(NONE), given)).toEqual([false, false, true, true, false]);
+    const later = flagsOf(NONE);
+    const guard = guardOf({ features: { ENABLE_CIRCUIT_BREAKER: true }, layers: { flags: () => later } });
+    guard.forceState("OPEN");
+    expect(await rejection(guard.call(async () => "through"))).toMatchObject({ code: "CIRCUIT_OPEN" });
+    expect(guard.settings.effective("features").ignored).toEqual([]);
+  });
+
+  test("ENV-07, ENV-08 and ENV-09: rollouts of a client are the share of keys that have a layer", () => {
+    for (const name of ["ENABLE_CONNECTION_POOL", "ENABLE_STATE_MACHINE", "ENABLE_CIRCUIT_BREAKER"]) {
+      const flags = flagsOf(NONE);
+      layered(flags, { rollouts: { [name]: 25 } });
+      const keys = Array.from({ length: 1_000 }, (_, at) => `tenant-${at}`);
+      const those = keys.filter((targetingKey) => flags.for({ targetingKey }).boolean(name, false));
+      expect(those.length).toBeGreaterThan(200);
+      expect(those.length).toBeLessThan(300);
+      for (const value of [101, -1, 1.5, "abc"]) {
+        expect(() => layered(flagsOf(NONE), { rollouts: { [name]: value as number } })).toThrow(`rollouts.${name}`);
+      }
+    }
+  });
+
+  test("FLG-10: flags take the same by options, and what cannot be meant is named", () => {
+    const made = (options: object) => createFlags({ env: { FEATURE_ENABLE_STATE_MACHINE: "false" }, ...options });
+    expect(made({ features: { ENABLE_STATE_MACHINE: true } }).constant("ENABLE_STATE_MACHINE")).toBe(true);
+    expect(made({ rollouts: { ENABLE_STATE_MACHINE: 100 } }).constant("ENABLE_STATE_MACHINE")).toBe(true);
+    for (const [options, problem] of [
+      [{ features: { ENABLE_STATE_MACHINE: "yes" } }, "features.ENABLE_STATE_MACHINE must be true or false"],
+      [{ features: { ENABLE_STATE: true } }, "features.ENABLE_STATE is no setting"],
+      [{ rollouts: { ENABLE_STATE_MACHINE: 101 } }, "rollouts.ENABLE_STATE_MACHINE must be a whole number"],
+      [{ rollouts: { ENABLE_DETAILED_LOGGING: 1 } }, "rollouts.ENABLE_DETAILED_LOGGING is no setting"],
+      [{ rollouts: 25 }, "rollouts must be an object"],
+    ] as const) {
+      expect(() => made(options)).toThrow(problem);
+    }
+  });
+
+  test("two clients of the same flags cannot say different things", () => {
+    const flags = flagsOf(NONE);
+    layered(flags, { features: { ENABLE_CONNECTION_POOL: true } });
+    layered(flags, { features: { ENABLE_CONNECTION_POOL: true } });
+    const other = { features: { ENABLE_CONNECTION_POOL: false } };
+    expect(() => layered(flags, other)).toThrow(
+      "features.ENABLE_CONNECTION_POOL: these flags were told something else",
+    );
+    const foreign = { for: flags.for.bind(flags), constant: () => true, on: () => () => {} };
+    expect(() => guardOf({ ...other, layers: { flags: foreign } })).toThrow("for layers.flags of seawall/flags");
+  });
 });

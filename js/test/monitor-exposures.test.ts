@@ -1,6 +1,8 @@
 // What flags of an application have served, as its monitor adds it up.
 import { expect, test } from "vitest";
+import { createFlags } from "../src/flags/index.ts";
 import { type Exposure, ExposureWatch } from "../src/monitor/exposures.ts";
+import { createMonitor } from "../src/monitor/monitor.ts";
 
 /** Flags that have served what they are told. */
 function source(...counts: Exposure[]): { counts: Exposure[]; exposures(): readonly Exposure[] } {
@@ -48,4 +50,66 @@ test("pairs and sources are bounded", () => {
   for (let at = 1; at < 100; at += 1) watch.watch(source());
   expect(() => watch.watch(source())).toThrow(RangeError);
   expect(() => watch.watch({} as never)).toThrow(TypeError);
+});
+
+test("FLG-07: users who were not split as they should be are told, and looked for every ten seconds at most", () => {
+  const watch = new ExposureWatch();
+  let asked = 0;
+  const mismatch = { flag: "banner", pValue: 0.0001, rules: [] };
+  watch.watch({
+    exposures: () => [],
+    mismatches() {
+      asked += 1;
+      return Array.from({ length: 15 }, () => mismatch);
+    },
+  });
+  watch.watch(source());
+  watch.watch({
+    exposures: () => [],
+    mismatches() {
+      throw new Error("mismatches is for flags of seawall/flags: seawall/flags/snapshot lacks it");
+    },
+  });
+  expect(watch.mismatches(1_000)).toHaveLength(15);
+  expect([watch.mismatches(10_999).length, asked]).toEqual([15, 1]);
+  watch.mismatches(11_000);
+  // A clock that stepped back is no reason to wait.
+  watch.mismatches(0);
+  expect(asked).toBe(3);
+  watch.watch({ exposures: () => [], mismatches: () => Array.from({ length: 15 }, () => mismatch) });
+  expect(watch.mismatches(20_000)).toHaveLength(20);
+});
+
+test("FLG-07: the status of a monitor tells which flags of its application lose users, and no score falls", () => {
+  const rules = [{ id: "half", serve: { A: 50, B: 50 } }];
+  const definitions = { version: 1, flags: { button: { variants: { A: 1, B: 2 }, default: "A", rules } } };
+  const variants = createFlags({ definitions, env: {} });
+  const variantOf = (targetingKey: string) => variants.for({ targetingKey }).numberDetails("button").variant;
+  const ids = Array.from({ length: 400 }, (_, at) => `user-${at}`);
+  const statusOf = (those: readonly string[]) => {
+    const flags = createFlags({ definitions, env: {} });
+    for (const targetingKey of those) flags.for({ targetingKey }).number("button");
+    const healthy = { seawall: { status: () => ({ breaker: { state: "CLOSED" } }), healthCheck: async () => true } };
+    const monitor = createMonitor({ databases: { primary: healthy } });
+    const end = monitor.watchFlags(flags);
+    const status = monitor.status();
+    end();
+    monitor.close();
+    return status;
+  };
+  const fair = statusOf(ids);
+  expect(fair.flags).not.toHaveProperty("mismatches");
+  const lucky = ids.filter((id) => variantOf(id) === "A");
+  const skewed = statusOf(lucky);
+  const half = lucky.length / 2;
+  expect(skewed.flags.mismatches).toMatchObject([
+    {
+      flag: "button",
+      served_by: "application",
+      reason: expect.stringContaining(`rule half says: A ${lucky.length} of ${half}, B 0 of ${half} (p = `),
+      rules: [{ rule: "half", observed: { A: lucky.length, B: 0 }, expected: { A: half, B: half } }],
+    },
+  ]);
+  expect(skewed.databases.primary?.health_score).toBe(fair.databases.primary?.health_score);
+  expect(skewed.databases.primary?.state).toBe(fair.databases.primary?.state);
 });

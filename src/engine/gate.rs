@@ -81,8 +81,10 @@ impl Engine {
 mod tests {
     use super::*;
     use crate::config::parse::parse;
+    use crate::engine::call::Doing;
     use crate::outcome::Judgement;
     use crate::policy::breaker::State;
+    use crate::policy::connection::ConnectionState;
     use crate::query::{Kind, Layers};
 
     const START: Instant = Instant(1_795_000_000_000);
@@ -159,6 +161,43 @@ mod tests {
         assert!(matches!(engine.begin(without(true, false), START), Step::Refuse { code: Code::CircuitOpen, .. }));
         let around = Query { uses_breaker: false, ..without(true, false) };
         assert!(matches!(engine.begin(around, START), Step::Attempt { .. }));
+    }
+
+    /// FLG-02: with the state machine on for an operation a change that the table does not know is refused, and with it off it is
+    /// only recorded: whatever holds for the others, when a connection comes back and when one is taken from whoever lost it.
+    #[test]
+    fn an_illegal_change_of_a_connection_is_refused_where_the_layer_is_on_and_tolerated_where_it_is_off() {
+        let query = |is_on: bool| Query { layers: Layers::without(false, !is_on, false), ..read() };
+        let states = |engine: &Engine| engine.pool.connections().map(|it| it.state()).collect::<Vec<_>>();
+        let begin = |engine: &mut Engine, is_on: bool, now: Instant| {
+            let Step::Attempt { call, .. } = engine.begin(query(is_on), now) else { panic!("it runs") };
+            let Some(Doing::Attempting { lease: Some(lease), .. }) = engine.calls.get(call).map(|call| call.doing)
+            else {
+                panic!("it has a lease")
+            };
+            (call, lease)
+        };
+        for (is_on, expected) in [(true, ConnectionState::Recycling), (false, ConnectionState::Ready)] {
+            let mut engine = engine(r#"{"connectionPool": {"maxConnections": 2}}"#);
+            let (call, lease) = begin(&mut engine, is_on, START);
+            let (other, _) = begin(&mut engine, !is_on, START);
+            engine.pool.upset(lease, ConnectionState::Recycling, START);
+            engine.succeed(call, START);
+            assert_eq!(states(&engine), [expected, ConnectionState::Leased], "on: {is_on}");
+            engine.succeed(other, START);
+            assert_eq!(engine.notes().tally().transitions_refused, 1);
+        }
+        // One that has failed makes room for the next.
+        let (kept, next) = (ConnectionState::Recycling, ConnectionState::Leased);
+        for (is_on, expected) in [(true, vec![kept, next]), (false, vec![next])] {
+            let mut engine = engine(r#"{"connectionPool": {"maxConnections": 1}}"#);
+            let (_, lost) = begin(&mut engine, !is_on, START);
+            engine.pool.upset(lost, ConnectionState::Recycling, START);
+            let later = START.plus(engine.pool.config().lease_ttl_ms);
+            begin(&mut engine, is_on, later);
+            assert_eq!(states(&engine), expected, "on: {is_on}");
+            assert_eq!(engine.notes().tally().transitions_refused, 1);
+        }
     }
 
     #[test]

@@ -9,7 +9,11 @@ use crate::clock::Instant;
 use crate::flags::import::{Imported, flagd, growthbook, launchdarkly, unleash};
 use crate::flags::moves::who_moves;
 use crate::flags::packed::{self, Attributes};
+use crate::flags::ratio::Mismatch;
 use crate::flags::{Context, ErrorCode, FlagSet, Flags, Moment, Overrides, Table, Val};
+
+/// Most flags of one list of mismatches.
+const MISMATCHES_MAX: usize = 20;
 
 /// A document that was compiled.
 #[wasm_bindgen]
@@ -97,6 +101,28 @@ pub fn explain(
 #[wasm_bindgen(js_name = sampleRatio)]
 pub fn sample_ratio(snapshot: &[u8], key: &str, observed: &[u32]) -> Result<String, JsError> {
     let table = decoded(snapshot)?;
+    let found = table.find(key).and_then(|flag| table.sample_ratio(flag, &splits(observed)));
+    Ok(serde_json::to_string(&found).unwrap_or_default())
+}
+
+/// The flags whose units are not split as their rules say, as JSON: a list with what was seen of each of their rules. `observed` has
+/// for each flag its place, how many numbers follow, and those: what the runtime's own `observed` gives. At most 20.
+#[wasm_bindgen]
+pub fn mismatches(snapshot: &[u8], observed: &[u32]) -> Result<String, JsError> {
+    let table = decoded(snapshot)?;
+    let (mut found, mut rest): (Vec<Mismatch>, _) = (Vec::new(), observed);
+    while let [place, length, units @ ..] = rest
+        && found.len() < MISMATCHES_MAX
+    {
+        let (units, after) = units.split_at(units.len().min(*length as usize));
+        rest = after;
+        found.extend(table.at(*place).and_then(|flag| table.mismatch(flag, &splits(units))));
+    }
+    Ok(serde_json::to_string(&found).unwrap_or_default())
+}
+
+/// Units by rule and variant, as the runtime's own `observed` gives them.
+fn splits(observed: &[u32]) -> Vec<(u16, Vec<u32>)> {
     let mut splits: Vec<(u16, Vec<u32>)> = Vec::new();
     for (rule, units) in observed.chunks_exact(3).filter_map(|row| Some((u16::try_from(row[0]).ok()?, row[2]))) {
         match splits.last_mut() {
@@ -104,8 +130,7 @@ pub fn sample_ratio(snapshot: &[u8], key: &str, observed: &[u32]) -> Result<Stri
             _ => splits.push((rule, vec![units])),
         }
     }
-    let found = table.find(key).and_then(|flag| table.sample_ratio(flag, &splits));
-    Ok(serde_json::to_string(&found).unwrap_or_default())
+    splits
 }
 
 /// Who would get something else with `document` in place of a snapshot: a list of counts by flag, as JSON. `sample` is a list of

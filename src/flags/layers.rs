@@ -24,6 +24,12 @@ pub fn is_setting(variable: &str) -> bool {
     name.is_some_and(|name| LAYERS.iter().any(|(layer, _)| *layer == name))
 }
 
+/// Whether the flag of this name is a layer that is on where nothing is said of it: `false` turns that off.
+#[must_use]
+pub fn is_on_by_default(name: &str) -> bool {
+    LAYERS.iter().any(|(layer, is_on)| *layer == name && *is_on)
+}
+
 impl FlagSet {
     /// Adds the layers that this document does not have. `settings` says for each whether it is on, and for which share else.
     #[must_use]
@@ -107,6 +113,16 @@ mod tests {
         assert_eq!(of_variables(&[(feature, "false")]), None);
         assert_eq!(of_variables(&[(feature, "false"), (rollout, "25")]), Some(None));
         assert_eq!(of_variables(&[(rollout, "100")]), Some(Some(true)));
+        // One that is on by default is off then.
+        let overrides = |value| {
+            let variables = [("FEATURE_ENABLE_ENTERPRISE_MONITORING", value)];
+            Overrides::read(&FlagSet::default().compile().unwrap(), variables, &Kill::default()).unwrap()
+        };
+        for (value, expected) in [("false", false), ("0", false), ("true", true), ("1", true)] {
+            let table = FlagSet::default().compile().unwrap();
+            let flags = crate::flags::Flags::new(table, overrides(value));
+            assert_eq!(flags.constant_boolean("ENABLE_ENTERPRISE_MONITORING"), Some(Some(expected)), "{value}");
+        }
     }
 
     /// FLG-08: the order that turns flags off says all of them, or which.

@@ -1,7 +1,8 @@
 //! What is said about flags beside their document: by environment variables, and by the order that turns flags off.
 //!
 //! `FEATURE_X=false` turns a flag off, whatever else is said. `FEATURE_X=true`, `=<variant>` and `=<json>` say what it is for
-//! everybody; `ROLLOUT_X=25` how many have it. A variable for a flag that is not there makes one that is known by it alone.
+//! everybody; `ROLLOUT_X=25` how many have it. A variable for a flag that is not there makes one that is known by it alone, and
+//! what it says is text where it is nothing else: an environment has variables of others, which are nothing against definitions.
 
 use serde_json::Value;
 
@@ -17,7 +18,8 @@ use crate::orders::json;
 
 /// Most flags that variables alone make.
 pub const EXTRAS_MAX: usize = 1_000;
-const TOO_MANY: &str = "this names no flag; at most 1000 come from variables alone";
+/// Most values that are held before variables of flags that are not there are left out: the others have room then.
+const VALUES_ALONE_MAX: usize = 2 * EXTRAS_MAX;
 
 /// What a variable says a flag is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -67,7 +69,7 @@ impl Overrides {
     ///
     /// # Errors
     ///
-    /// Each variable that cannot be taken, by its name. Values are not repeated.
+    /// Each variable of a flag of the table, or of a layer, that cannot be taken, by its name. Values are not repeated.
     pub fn read<'v>(
         table: &Table,
         variables: impl IntoIterator<Item = (&'v str, &'v str)>,
@@ -98,7 +100,9 @@ impl Overrides {
             let known = table.flags.iter().zip(table.all()).find(|(row, _)| is_suffix(table.part(row.name), suffix));
             let known = known.map(|(row, flag)| (flag, row));
             // A layer's variables are its defaults: what a document says is better, and `false` leaves it to the share.
-            if layers::is_setting(name) && (known.is_some() || !is_rollout && matches!(value, "false" | "0")) {
+            let is_layer = layers::is_setting(name);
+            let leaves_to_share = !is_rollout && matches!(value, "false" | "0") && !layers::is_on_by_default(suffix);
+            if is_layer && (known.is_some() || leaves_to_share) {
                 continue;
             }
             let before = match known {
@@ -107,13 +111,15 @@ impl Overrides {
             };
             let after = match is_rollout {
                 true => rollout(value, before, known),
+                false if is_layer && known.is_none() && !matches!(value, "true" | "1" | "false" | "0") => {
+                    Err("this is true or false".to_owned())
+                }
                 false => found.feature((value, json), before, table, known),
             };
-            let after = match known {
-                None if suffix.is_empty() || found.extras.len() >= EXTRAS_MAX => Err(TOO_MANY.to_owned()),
-                _ => after,
-            };
+            let is_full = suffix.is_empty() || found.extras.len() >= EXTRAS_MAX && found.extra(suffix).is_none();
             match (after, known) {
+                // Whose it is nobody knows: one that cannot be taken, or is one too many, says nothing.
+                (after, None) if !is_layer && (is_full || after.is_err()) => {}
                 (Ok(after), Some((flag, _))) => _ = found.row(table, flag).map(|row| *row = after),
                 (Ok(after), None) => found.add_extra(suffix, after),
                 (Err(problem), _) if faults.len() < FAULTS_MAX => {
@@ -182,10 +188,10 @@ impl Overrides {
             _ => {}
         }
         let Some((flag, row)) = known else {
-            return match json().filter(|_| value.len() <= VALUE_MAX) {
-                Some(value) => self.held(value, before),
-                None => Err("there is no such flag, so this is true, false or JSON".to_owned()),
-            };
+            if value.len() > VALUE_MAX || self.values.len() >= VALUES_ALONE_MAX {
+                return Err("this is too much for a flag that is not there".to_owned());
+            }
+            return self.held(json().unwrap_or_else(|| Held::Text(value.to_owned())), before);
         };
         if let Some(place) = table.variants(flag).position(|name| name == value) {
             let variant = u16::try_from(place).unwrap_or(NONE);

@@ -6,7 +6,9 @@
 //!
 //! With 512 and 448 units where 50 : 50 was meant, chi-square is 4.27, p is 0.039, and that is no mismatch yet.
 
-use serde::Serialize;
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
 
 use super::exposure::Exposures;
 use super::table::{FlagIndex, MILLIONTHS, RuleRow, Table};
@@ -55,6 +57,35 @@ pub struct Portion {
     /// How many units.
     pub units: f64,
 }
+
+/// A flag whose users were not split as its rules say.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Mismatch {
+    /// The key of the flag.
+    pub flag: String,
+    /// How likely chance is to do that, or worse, over all rules.
+    pub p_value: f64,
+    /// Those of its rules that were tested, the least likely first; at most [`RULES_TOLD_MAX`].
+    pub rules: Vec<RuleRatio>,
+}
+
+/// How one rule split units, and how it should have.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct RuleRatio {
+    /// The rule's `id`, or `#` and its place from 0.
+    pub rule: String,
+    /// How likely chance is to do that, or worse.
+    pub p_value: f64,
+    /// Units of the sample that each variant has.
+    pub observed: BTreeMap<String, u32>,
+    /// Units of the sample that each variant should have; without those that should have none.
+    pub expected: BTreeMap<String, f64>,
+}
+
+/// Most rules of a flag that are told with a mismatch.
+pub const RULES_TOLD_MAX: usize = 10;
 
 /// What was seen of one rule that splits.
 #[derive(Clone, Debug, PartialEq)]
@@ -169,6 +200,44 @@ impl Table {
         // JSON has no infinity.
         Some(SampleRatio { verdict, p_value, chi_square: chi_square.min(f64::MAX), degrees, observed, expected })
     }
+
+    /// The mismatch of a flag, if there is one: by the same test as [`Self::sample_ratio`], and rule by rule.
+    #[must_use]
+    pub fn mismatch(&self, flag: FlagIndex, observed: &[(u16, Vec<u32>)]) -> Option<Mismatch> {
+        let ratio = self.sample_ratio(flag, observed).filter(|ratio| ratio.verdict == Verdict::Mismatch)?;
+        let mut rules: Vec<RuleRatio> =
+            observed.iter().filter_map(|(rule, units)| self.rule_ratio(flag, *rule, units)).collect();
+        rules.sort_by(|one, other| one.p_value.total_cmp(&other.p_value));
+        rules.truncate(RULES_TOLD_MAX);
+        Some(Mismatch { flag: self.key(flag).to_owned(), p_value: ratio.p_value, rules })
+    }
+
+    fn rule_ratio(&self, flag: FlagIndex, rule: u16, units: &[u32]) -> Option<RuleRatio> {
+        let shares = self.shares(flag, rule)?;
+        let split = Split { observed: units.to_vec(), shares };
+        let (_, _, p_value) = chi_square(std::slice::from_ref(&split))?;
+        let whole: f64 = units.iter().map(|count| f64::from(*count)).sum();
+        let names = || self.variants(flag).map(str::to_owned);
+        let name = self.rule_name(flag, rule).map_or_else(|| format!("#{rule}"), str::to_owned);
+        let seen = |(_, count, share): &(String, u32, f64)| *share > 0.0 || *count > 0;
+        let rows: Vec<(String, u32, f64)> = names()
+            .zip(units)
+            .zip(&split.shares)
+            .map(|((name, count), share)| (name, *count, *share))
+            .filter(seen)
+            .collect();
+        let expected = rows.iter().filter(|(_, _, share)| *share > 0.0);
+        Some(RuleRatio {
+            rule: name,
+            p_value,
+            expected: expected.map(|(name, _, share)| (name.clone(), to_tenth(share * whole))).collect(),
+            observed: rows.iter().map(|(name, count, _)| (name.clone(), *count)).collect(),
+        })
+    }
+}
+
+fn to_tenth(number: f64) -> f64 {
+    (number * 10.0).round() / 10.0
 }
 
 impl Exposures {
@@ -177,6 +246,16 @@ impl Exposures {
     pub fn observed(&self, table: &Table, flag: FlagIndex) -> Vec<(u16, Vec<u32>)> {
         let variants = table.variants(flag).len();
         self.samples(table, flag).map(|(rule, sample)| (rule, sample.observed(variants))).collect()
+    }
+
+    /// The flags whose units were not split as their rules say, as far as the samples tell, by key; at most so many.
+    #[must_use]
+    pub fn mismatches(&self, table: &Table, most: usize) -> Vec<Mismatch> {
+        let mismatch = |flag: FlagIndex| {
+            let observed = self.observed(table, flag);
+            if observed.is_empty() { None } else { table.mismatch(flag, &observed) }
+        };
+        table.all().filter_map(mismatch).take(most).collect()
     }
 }
 

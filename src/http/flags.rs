@@ -1,5 +1,8 @@
 //! Routes about flags that change nothing: why somebody gets what it gets, and whom another document would move.
 
+use std::collections::BTreeMap;
+
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::body;
@@ -10,7 +13,9 @@ use super::ofrep::{after, key_of};
 use super::orders::FLAGS_BODY_MAX;
 use super::{QUOTED_MAX, Response};
 use crate::flags::context::TEXT_MAX;
+use crate::flags::explain::Explanation;
 use crate::flags::moves::{self, Moved, who_moves};
+use crate::flags::ratio::{Portion, SampleRatio, Verdict};
 use crate::flags::{FlagSet, Flags, Overrides, Val};
 use crate::orders::follow;
 
@@ -20,6 +25,36 @@ const SAMPLE_MAX: usize = 10_000;
 const EVALUATIONS_MAX: usize = 1_000_000;
 /// Most faults and warnings that are told.
 const TOLD_MAX: usize = 20;
+
+/// Why a flag is what it is for somebody, and whether all whom OFREP served it here were split as it says.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Explained {
+    #[serde(flatten)]
+    explanation: Explanation,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sample_ratio: Option<RatioTold>,
+}
+
+/// The same shape as `sampleRatio` of `seawall/flags`.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct RatioTold {
+    verdict: Verdict,
+    p_value: f64,
+    chi_square: f64,
+    degrees: u32,
+    observed: BTreeMap<String, f64>,
+    expected: BTreeMap<String, f64>,
+}
+
+impl RatioTold {
+    fn of(SampleRatio { verdict, p_value, chi_square, degrees, observed, expected }: SampleRatio) -> Self {
+        let by_variant = |portions: Vec<Portion>| portions.into_iter().map(|it| (it.variant, it.units)).collect();
+        let (observed, expected) = (by_variant(observed), by_variant(expected));
+        Self { verdict, p_value, chi_square, degrees, observed, expected }
+    }
+}
 
 /// `POST /flags/{key}/explain`.
 pub(super) fn explain(call: &Call, cx: &mut Cx<'_>) -> Next {
@@ -45,7 +80,8 @@ fn explained(call: &Call, cx: &mut Cx<'_>) -> Result<Response, Response> {
         unusable(&format!("{:?} has more than {TEXT_MAX} bytes", &name[..name.floor_char_boundary(QUOTED_MAX)]))
     })?;
     let explanation = state.flags().explain(flag, context, state.moment(now, random));
-    Ok(Response::json(200, "application/json", &explanation))
+    let explained = Explained { explanation, sample_ratio: state.sample_ratio(flag).map(RatioTold::of) };
+    Ok(Response::json(200, "application/json", &explained))
 }
 
 /// `POST /flags/plan`.

@@ -9,11 +9,12 @@ use super::alerts;
 use super::call::Call;
 use super::exchange::{Answer, Cx, Next, Question};
 use super::{Problem, Response};
+use crate::flags::ratio::Mismatch;
 use crate::monitor::Settings;
 use crate::report::facts::Facts;
 use crate::report::health::{Health, HealthFacts};
 use crate::report::health_json::{HealthJson, Word};
-use crate::report::overview::{FAILING_MAX, FlagsSeen, Overview, RefusedSeen};
+use crate::report::overview::{FAILING_MAX, FlagsSeen, MISMATCHES_MAX, MismatchSeen, Overview, RefusedSeen};
 use crate::report::probe::INTERVAL_MS;
 use crate::report::score::{Gates, Score};
 use crate::report::short_number;
@@ -88,6 +89,14 @@ pub(super) fn document(call: &Call, _: &mut Cx<'_>) -> Next {
             if let (Some(health), Some(first)) = (&mut health, facts.databases.first()) {
                 alerts::add_to(health, &first.name, cx.monitor.alerts());
             }
+            // A reason to look, and none to send traffic elsewhere.
+            let found = mismatches(facts.flag_mismatches, cx);
+            if let Some(health) = &mut health
+                && !found.is_empty()
+            {
+                let reasons: Vec<&str> = found.iter().map(|mismatch| mismatch.reason.as_str()).collect();
+                health.add("sampleRatio", "warning", reasons.join(" "));
+            }
             let is_ready = health.as_ref().is_some_and(|health| health.status.is_ready());
             labelled(Response::json(status_of(is_ready), JSON, &health))
         }
@@ -143,7 +152,7 @@ pub(super) fn overview(_: &Call, _: &mut Cx<'_>) -> Next {
             let overview = Overview::of(&facts, monitor.is_metered());
             let (is_cached, interval_ms) = (admin.follow_cache, admin.follow_interval_ms);
             let overview = overview.with_orders(monitor.orders(), monitor.follow(), is_cached, interval_ms);
-            let overview = overview.with_flags(flags_of(cx));
+            let overview = overview.with_flags(flags_of(facts.flag_mismatches, cx));
             Response::json(200, JSON, &overview)
         }
         Err(error) => error.response(),
@@ -151,8 +160,9 @@ pub(super) fn overview(_: &Call, _: &mut Cx<'_>) -> Next {
 }
 
 /// FLG-12: whether flags are there, how old they are, and whether each of them evaluates.
-fn flags_of(cx: &mut Cx<'_>) -> FlagsSeen {
+fn flags_of(of_application: Vec<Mismatch>, cx: &mut Cx<'_>) -> FlagsSeen {
     let now = cx.now;
+    let mismatches = mismatches(of_application, cx);
     let state = cx.monitor.flags(now);
     let table = state.flags().table();
     FlagsSeen {
@@ -164,8 +174,18 @@ fn flags_of(cx: &mut Cx<'_>) -> FlagsSeen {
         count: table.all().len(),
         warnings: state.warnings(),
         failing: state.failing().iter().take(FAILING_MAX).cloned().collect(),
+        mismatches,
         refused: state.refused().map(|refused| RefusedSeen { version: refused.version, faults: refused.faults.len() }),
     }
+}
+
+/// FLG-07: the flags whose users were not split as their rules say, by OFREP and in the application.
+fn mismatches(of_application: Vec<Mismatch>, cx: &mut Cx<'_>) -> Vec<MismatchSeen> {
+    let now = cx.now;
+    let own = cx.monitor.flags(now).mismatches(MISMATCHES_MAX);
+    let own = own.into_iter().map(|mismatch| MismatchSeen::of(mismatch, "ofrep"));
+    let others = of_application.into_iter().map(|mismatch| MismatchSeen::of(mismatch, "application"));
+    own.chain(others).take(MISMATCHES_MAX).collect()
 }
 
 const JSON: &str = "application/json";

@@ -123,7 +123,7 @@ fn evaluated(request: &Request, key: &str, cx: &mut Cx<'_>) -> Result<Response, 
             return Err(Failure { status: 404, code: ErrorCode::FlagNotFound, details });
         };
         let body = writer.alone(key, &decision, value)?;
-        state_count(cx, key, "");
+        cx.monitor.flags(now).exposures.count(key, "");
         return Ok(Response::new(200, JSON, body));
     };
     let decision = flags.evaluate(flag, context, moment);
@@ -132,15 +132,9 @@ fn evaluated(request: &Request, key: &str, cx: &mut Cx<'_>) -> Result<Response, 
         Answered::Value => {}
         Answered::Error(failure) => return Err(failure),
     }
-    let variant = flags.variant(flag, &decision).unwrap_or_default().to_owned();
-    state_count(cx, key, &variant);
+    // All flags at once are no exposure: nobody knows which of them is looked at.
+    cx.monitor.flags(now).served(flag, &decision, context);
     Ok(Response::new(200, JSON, body))
-}
-
-/// Somebody was served. All flags at once are no exposure: nobody knows which of them is looked at.
-fn state_count(cx: &mut Cx<'_>, key: &str, variant: &str) {
-    let now = cx.now;
-    cx.monitor.flags(now).exposures.count(key, variant);
 }
 
 fn all_evaluated(request: &Request, cx: &mut Cx<'_>) -> Result<Response, Failure> {

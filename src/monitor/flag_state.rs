@@ -9,7 +9,10 @@ use super::exposures::Exposures;
 use super::flag_settings::Settings;
 use crate::clock::{Instant, Millis};
 use crate::flags::model::{ATTRIBUTES_MAX, Kill};
-use crate::flags::{Context, Fault, FlagIndex, FlagSet, Flags, Moment, Overrides, Reason, Table, Val, explain};
+use crate::flags::ratio::{Mismatch, SampleRatio};
+use crate::flags::{
+    Context, Decision, Fault, FlagIndex, FlagSet, Flags, Moment, Overrides, Reason, Table, Val, explain, exposure,
+};
 use crate::orders::Name;
 use crate::orders::order::Order;
 use crate::orders::published;
@@ -35,6 +38,8 @@ pub struct FlagState {
     since: Option<Instant>,
     confirmed_at: Option<Instant>,
     requests: Rate,
+    /// To whom, of a sample: how users were split.
+    samples: exposure::Exposures,
     /// What was served.
     pub exposures: Exposures,
 }
@@ -134,6 +139,7 @@ impl FlagState {
     }
 
     fn take(&mut self, Edition { table, overrides, warnings }: Edition, version: u64, now: Instant) {
+        self.samples = std::mem::take(&mut self.samples).after(self.flags.table(), &table);
         self.flags = Flags::new(table, overrides);
         self.texts = texts_of(self.flags.table());
         self.failing = failing(&self.flags, now);
@@ -201,6 +207,26 @@ impl FlagState {
     #[must_use]
     pub fn age_ms(&self, now: Instant) -> Millis {
         now.since(self.moment(now, 0).confirmed_at)
+    }
+
+    /// Counts that somebody was served a flag.
+    pub fn served(&mut self, flag: FlagIndex, decision: &Decision, context: Context<'_>) {
+        let variant = self.flags.variant(flag, decision).unwrap_or_default();
+        self.exposures.count(self.flags.table().key(flag), variant);
+        self.samples.count(self.flags.table(), flag, decision, context);
+    }
+
+    /// Whether those who were served a flag here were split as its rules say. None if no rule splits.
+    #[must_use]
+    pub fn sample_ratio(&self, flag: FlagIndex) -> Option<SampleRatio> {
+        let table = self.flags.table();
+        table.sample_ratio(flag, &self.samples.observed(table, flag))
+    }
+
+    /// The flags whose users were not split as their rules say, as far as this isolate has seen; at most so many.
+    #[must_use]
+    pub fn mismatches(&self, most: usize) -> Vec<Mismatch> {
+        self.samples.mismatches(self.flags.table(), most)
     }
 
     /// Takes a request of somebody who asks for flags.
@@ -347,6 +373,43 @@ mod tests {
         let mut world = World::new(json!({ "variables": { "FEATURE_BUTTON": "blue", "FEATURE_ALONE": "true" } }));
         world.sync();
         assert!(world.state.flags().overrides().decide_alone("alone", Context::EMPTY).is_some());
+    }
+
+    /// FLG-07: users who are not split as a rule says are told with the rule and the counts, and not before there are enough.
+    #[test]
+    fn users_who_are_not_split_as_they_should_be_are_told() {
+        let rules = json!([{ "id": "half", "serve": { "A": 50, "B": 50 } }]);
+        let flag = json!({ "variants": { "A": 1, "B": 2, "off": 0 }, "default": "off", "rules": rules });
+        let document = json!({ "version": 1, "flags": { "ab": flag, "other": {} } });
+        let served = |users: usize, lost: &str| {
+            let mut world = World::new(json!({}));
+            world.see(Name::Flags, 1, document.clone());
+            let found = world.state.flags().table().find("ab").unwrap();
+            for number in 0..users {
+                let id = format!("user-{number}");
+                let values = [Val::Text(&id)];
+                let context = Context::new(&values).unwrap();
+                let decision = world.state.flags().evaluate(found, context, Moment::default());
+                if world.state.flags().variant(found, &decision) != Some(lost) {
+                    world.state.served(found, &decision, context);
+                }
+            }
+            // It outlives an edition in which the flag splits as before.
+            let mut next = document.clone();
+            next["flags"]["a"] = json!({});
+            world.see(Name::Flags, 2, next);
+            world.state.mismatches(20)
+        };
+        assert_eq!(served(0, ""), []);
+        assert_eq!(served(2_000, ""), [], "a fair split");
+        assert_eq!(served(12, "B"), [], "too few");
+        let [mismatch] = served(100_000, "B").try_into().unwrap();
+        assert_eq!((mismatch.flag.as_str(), mismatch.rules.len()), ("ab", 1));
+        assert!(mismatch.p_value < 1e-6 && mismatch.rules[0].p_value < 1e-6, "{mismatch:?}");
+        assert_eq!(mismatch.rules[0].rule, "half");
+        let counts = |of: &[(&str, u32)]| of.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect();
+        assert_eq!(mismatch.rules[0].observed, counts(&[("A", 1_024), ("B", 0)]), "a sample, however many come");
+        assert_eq!(mismatch.rules[0].expected["B"], 512.0);
     }
 
     #[test]

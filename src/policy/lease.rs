@@ -421,6 +421,14 @@ impl LeasePool {
         slot.held.as_mut().filter(|held| held.serial == lease.serial())
     }
 
+    /// Puts the connection of a lease into a state, whatever the table says: as if something had gone wrong with it.
+    #[cfg(test)]
+    pub(crate) fn upset(&mut self, lease: Lease, to: ConnectionState, now: Instant) {
+        if let Some(slot) = self.slots.get_mut(lease.slot()) {
+            slot.connection.record(to, Reason::Worn, now);
+        }
+    }
+
     #[inline]
     fn advance(slot: &mut Slot, to: ConnectionState, reason: Reason, is_enforced: bool, cx: &mut Cx<'_>) {
         if slot.connection.move_to(to, reason, cx.now).is_err() {

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::status::Status;
 use crate::clock::{Instant, Millis};
+use crate::flags::ratio::Mismatch;
 use crate::note::times::Times;
 use crate::policy::connection::Connection;
 
@@ -30,6 +31,8 @@ pub struct Facts {
     pub wasm_restarts: Vec<RestartsFacts>,
     /// What flags of the host's own have served, since the isolate's start.
     pub flag_exposures: Vec<ExposureFacts>,
+    /// Flags of the host's own whose users were not split as their rules say.
+    pub flag_mismatches: Vec<Mismatch>,
 }
 
 /// How often a variant of a flag was served.

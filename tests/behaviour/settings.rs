@@ -200,14 +200,15 @@ fn each_database_has_its_own_number() {
     assert_eq!(id("a.turso.io"), id("a.turso.io"));
 }
 
-const OF_THE_HOST: [&str; 7] = [
+const OF_THE_HOST: [&str; 8] = [
     "state.coldReadTimeout",
     "preset",
     "consistency.",
     "tracing.",
     "metrics.statsInterval",
     "alerts.",
-    "features.ENABLE_DETAILED_LOGGING",
+    "features.",
+    "rollouts.",
 ];
 
 /// Every setting reaches its policy: changing any one of them changes the checked settings. Some are the host's own.

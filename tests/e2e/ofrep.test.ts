@@ -22,6 +22,7 @@ const flags = {
     count: { variants: { few: 3, many: 2.5 }, default: "few" },
     layout: { variants: { wide: { columns: [1, 2] }, list: [1] }, default: "wide" },
     rows: { variants: { list: [1, 2], none: null }, default: "list" },
+    split: { variants: { A: 1, B: 2, off: 0 }, default: "off", rules: [{ id: "both", serve: { A: 50, B: 50 } }] },
     off: { enabled: false },
     dark: { enabled: false, variants: { a: "x" }, default: "a" },
     strict: { strict: true, by: "account", rules: [{ rollout: 50, serve: "on" }] },
@@ -83,8 +84,7 @@ async function admin(host: Host, method: string, path: string, body: unknown): P
 async function evaluator(host: Host): Promise<string> {
   const wanted = { label: "a page", role: "evaluator", reason: "a test" };
   const token = (await admin(host, "POST", "/tokens", wanted)).secret ?? "";
-  // Tokens are read as often as orders are.
-  await until("the token is known", async () => (await asked(host, "everybody", token)).status !== 401);
+  expect((await asked(host, "everybody", token)).status).toBe(200);
   return token;
 }
 
@@ -246,7 +246,50 @@ describe.each(["Worker", "Node"] as const)("%s", (name) => {
     expect(await text()).not.toContain("somebody-whom-nobody-may-see");
     expect(hosts.log()).not.toContain("somebody-whom-nobody-may-see");
     const { flags: told } = (await (await fetch(`${urlOf(host)}/api/status`)).json()) as { flags: object };
-    expect(told).toMatchObject({ ready: true, revision: 42, count: 12, failing: [] });
+    expect(told).toMatchObject({ ready: true, revision: 42, count: 13, failing: [] });
+  });
+
+  test("FLG-07: users who were not split as a rule says are a reason in the status, and no score falls", async () => {
+    const host = of(hosts);
+    type Status = {
+      flags: { mismatches?: { flag: string; reason: string; p_value: number; rules: unknown[] }[] };
+      databases: Record<string, { health_score: number }>;
+    };
+    const status = async () => (await (await fetch(`${urlOf(host)}/api/status`)).json()) as Status;
+    const before = await status();
+    expect(before.flags).not.toHaveProperty("mismatches");
+    // All flags at once count as no exposure, so that they can be asked who gets what.
+    const variantOf = async (id: string) => {
+      const told = (await (await asked(host, "", ADMIN, { targetingKey: id })).json()) as {
+        flags: { key: string; variant?: string }[];
+      };
+      return told.flags.find(({ key }) => key === "split")?.variant;
+    };
+    let lucky = 0;
+    for (let user = 0; lucky < 20; user += 1) {
+      if ((await variantOf(`user-${user}`)) !== "A") continue;
+      await asked(host, "split", ADMIN, { targetingKey: `user-${user}` });
+      lucky += 1;
+    }
+    const { flags: told, databases } = await status();
+    expect(told.mismatches).toMatchObject([
+      {
+        flag: "split",
+        served_by: "ofrep",
+        reason: "Users of split are not split as rule both says: A 20 of 10, B 0 of 10 (p = 7.7e-6).",
+        rules: [{ rule: "both", observed: { A: 20, B: 0 }, expected: { A: 10, B: 10 } }],
+      },
+    ]);
+    const scores = ({ databases }: Pick<Status, "databases">) => Object.values(databases).map((it) => it.health_score);
+    expect(scores({ databases })).toEqual(scores(before));
+    const health = (await (await fetch(`${urlOf(host)}/api/health`)).json()) as { status: string; alerts: unknown[] };
+    expect(health.alerts).toContainEqual({
+      name: "sampleRatio",
+      severity: "warning",
+      message: told.mismatches?.[0]?.reason,
+    });
+    const why = await admin(host, "POST", "/flags/split/explain", { context: { targetingKey: "u" } });
+    expect(why).toMatchObject({ sampleRatio: { verdict: "mismatch", observed: { A: 20, B: 0, off: 0 } } });
   });
 
   test("FLG-11 and FLG-13: it is told why somebody gets what it gets, and whom a change would move", async () => {

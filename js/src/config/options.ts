@@ -398,9 +398,9 @@ export interface SeawallOptions extends ManagerNames {
   tracing?: TracingOptions;
   logging?: LoggingOptions;
   queryOptimization?: { enabled?: boolean };
-  /** Defaults of flags, by their names. */
+  /** With `layers`: what their flags are where no document has them, by their names. */
   features?: Record<string, boolean>;
-  /** Shares of requests, in per cent, that flags are on for by default. */
+  /** For how many those are on that are not on for everybody, in whole percent. */
   rollouts?: Record<string, number>;
   /** Another name for `sqlite.busyTimeout`. */
   busyTimeout?: Span;

@@ -5,7 +5,7 @@ import { placeOf, Served, servedOf } from "./decision.ts";
 import { ExposureTotals } from "./exposures.ts";
 import { type Core, LiveCore } from "./live-core.ts";
 import { PackedReader, packSaid, textsIn } from "./packed.ts";
-import type { Explanation, SampleRatio } from "./reports.ts";
+import type { Explanation, SampleRatio, SplitMismatch } from "./reports.ts";
 import { packAttributes, RoomWriter } from "./room.ts";
 import type { FlagTools } from "./tools.ts";
 
@@ -244,6 +244,20 @@ export class Engine {
     const byVariant = (portions: ToldRatio["observed"]) =>
       Object.fromEntries(portions.map(({ variant, units }) => [variant, units]));
     return { ...told, observed: byVariant(told.observed), expected: byVariant(told.expected) };
+  }
+
+  mismatches(tools: FlagTools): readonly SplitMismatch[] {
+    const { snapshot } = this.#edition;
+    if (snapshot === undefined) return [];
+    const observed = this.#ask(() => {
+      const all: number[] = [];
+      for (const [place] of this.keys().entries()) {
+        const units = this.#core.get().observed(place);
+        if (units.length > 0) all.push(place, units.length, ...units);
+      }
+      return all;
+    }, []);
+    return observed.length === 0 ? [] : (tools.mismatches(snapshot, Uint32Array.from(observed)) as SplitMismatch[]);
   }
 
   /** Workers have no time before their first request. */

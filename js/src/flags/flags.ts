@@ -11,10 +11,10 @@ import { type Edition, Engine } from "./engine.ts";
 import type { FlagExposure } from "./exposures.ts";
 import { type Background, type FlagsFollowing, Follower, type FollowerHost } from "./follower.ts";
 import { fromBundle, fromMonitor, type Propagation } from "./propagation.ts";
-import { type Explanation, FlagsRefusedError, type Moved, type SampleRatio } from "./reports.ts";
+import { type Explanation, FlagsRefusedError, type Moved, type SampleRatio, type SplitMismatch } from "./reports.ts";
 import { type FlagDatabase, sourceOf } from "./sources.ts";
 import type { FlagTools } from "./tools.ts";
-import { flagVariables } from "./variables.ts";
+import { flagVariables, type LayerSettings, layerVariables } from "./variables.ts";
 
 /** A document of flags: see docs/flags.md, and docs/flags.schema.json for editors. */
 export type FlagDocument = { readonly [member: string]: unknown };
@@ -46,6 +46,8 @@ export interface FlagOrders {
 /** What flags have served since they were made. */
 export interface FlagExposures {
   exposures(): readonly FlagExposure[];
+  /** Flags whose users were not split as their rules say. */
+  mismatches?(): readonly SplitMismatch[];
 }
 
 export interface FlagsOptions {
@@ -69,6 +71,9 @@ export interface FlagsOptions {
   readonly piggybackIntervalMs?: number;
   /** Where `FEATURE_…` and `ROLLOUT_…` are; `process.env` where there is one. A Worker gives its `env`. */
   readonly env?: Readonly<Record<string, unknown>>;
+  /** What Seawall's own layers are where no document has their flags: before variables of the same name. */
+  readonly features?: LayerSettings["features"];
+  readonly rollouts?: LayerSettings["rollouts"];
 }
 
 /** What is told when other flags hold. */
@@ -124,6 +129,8 @@ export class Flags {
   };
   readonly #stop: (() => void) | undefined;
   readonly #follower: Follower | undefined;
+  /** What options and clients say of layers, as variables. */
+  #layerSettings: Readonly<Record<string, string>>;
   /** What is off by orders, and what this isolate has turned off itself. */
   #killed: { ordered: Killed; own: Killed } = { ordered: [], own: [] };
   /** How fast a kill reaches this isolate. As text it is a sentence: print it where the application starts. */
@@ -136,14 +143,15 @@ export class Flags {
    * option that cannot be used.
    */
   constructor(
-    { definitions, monitor, env = variables(), ...where }: FlagsOptions = {},
+    { definitions, monitor, env = variables(), features, rollouts, ...where }: FlagsOptions = {},
     tools?: FlagTools,
     platform = thisPlatform,
   ) {
     this.#tools = tools;
     const bundle = isBundle(definitions) ? refusing(() => readBundle(definitions)) : undefined;
     if (bundle !== undefined) this.#killed.ordered = bundle.kill;
-    this.#take({ variables: flagVariables(env), kill: this.#kills }, definitions);
+    this.#layerSettings = layerVariables({ ...(features && { features }), ...(rollouts && { rollouts }) });
+    this.#take({ variables: { ...flagVariables(env), ...this.#layerSettings }, kill: this.#kills }, definitions);
     const source = sourceOf(where, tools);
     if (source !== undefined && monitor !== undefined) {
       throw new TypeError(
@@ -279,6 +287,27 @@ export class Flags {
    */
   sampleRatio(key: string): SampleRatio | undefined {
     return this.#engine.sampleRatio(this.#needed("sampleRatio"), key);
+  }
+
+  /** The flags of which `sampleRatio` says `mismatch`, rule by rule; at most twenty. */
+  mismatches(): readonly SplitMismatch[] {
+    return this.#engine.mismatches(this.#needed("mismatches"));
+  }
+
+  /**
+   * What layers are where no document has their flags: a client with `layers` says so for its settings `features` and `rollouts`.
+   *
+   * @throws TypeError that names a setting that cannot be used, or of which another client or an option says something else.
+   */
+  layerDefaults(settings: LayerSettings): void {
+    const said = layerVariables(settings);
+    for (const [name, value] of Object.entries(said)) {
+      if ((this.#layerSettings[name] ?? value) === value) continue;
+      const path = name.replace("FEATURE_", "features.").replace("ROLLOUT_", "rollouts.");
+      throw new TypeError(`invalid configuration: ${path}: these flags were told something else before`);
+    }
+    this.#layerSettings = { ...this.#layerSettings, ...said };
+    this.#take({ variables: { ...this.#engine.edition.variables, ...said } });
   }
 
   /**

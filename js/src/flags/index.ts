@@ -31,9 +31,10 @@ export type {
 } from "./flags.ts";
 export type { Background, FlagsFollowing } from "./follower.ts";
 export type { Propagation, PropagationBy } from "./propagation.ts";
-export { type Explanation, FlagsRefusedError, type Moved, type SampleRatio } from "./reports.ts";
+export { type Explanation, FlagsRefusedError, type Moved, type SampleRatio, type SplitMismatch } from "./reports.ts";
 export type { FlagDatabase } from "./sources.ts";
 export type { FlagType, FlagTypes, TypedFlagContext, TypedFlags } from "./typed.ts";
+export type { LayerSettings } from "./variables.ts";
 
 /**
  * Makes flags. See {@link FlagsOptions}. With a type that `flagTypes` has written, the compiler knows keys, kinds and values.

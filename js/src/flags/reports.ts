@@ -50,6 +50,22 @@ export interface SampleRatio {
   readonly expected: Readonly<Record<string, number>>;
 }
 
+/** A flag whose users were not split as its rules say. */
+export interface SplitMismatch {
+  readonly flag: string;
+  /** How likely chance is to do that, or worse, over all rules. */
+  readonly pValue: number;
+  /** Its rules, the least likely first; at most ten. */
+  readonly rules: readonly {
+    /** Its `id`, or `#` and its place. */
+    readonly rule: string;
+    readonly pValue: number;
+    /** Users of the sample, by variant: those that there are, and those that there should be. */
+    readonly observed: Readonly<Record<string, number>>;
+    readonly expected: Readonly<Record<string, number>>;
+  }[];
+}
+
 /** What a change does to one flag. */
 export interface Moved {
   readonly flag: string;

@@ -16,7 +16,8 @@ export interface SnapshotFlagsOptions extends Omit<FlagsOptions, "definitions"> 
 }
 
 /** Flags that are loaded from snapshots: those of `seawall/flags` but for what reads documents. */
-export interface SnapshotFlags extends Omit<AllFlags, "update" | "explain" | "sampleRatio" | "whoMoves"> {
+export interface SnapshotFlags
+  extends Omit<AllFlags, "update" | "explain" | "sampleRatio" | "mismatches" | "whoMoves"> {
   /** Replaces the definitions, all of them or none. See {@link AllFlags.update}. */
   update(definitions: FlagSnapshot): readonly string[];
 }

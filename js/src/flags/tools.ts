@@ -33,6 +33,9 @@ export const tools = {
   sampleRatio: (...asked: Parameters<typeof wasm.sampleRatio>): unknown =>
     JSON.parse(ask(() => wasm.sampleRatio(...asked))),
 
+  mismatches: (...asked: Parameters<typeof wasm.mismatches>): unknown =>
+    JSON.parse(ask(() => wasm.mismatches(...asked))),
+
   whoMoves: (...asked: Parameters<typeof wasm.whoMoves>): unknown => JSON.parse(ask(() => wasm.whoMoves(...asked))),
 };
 

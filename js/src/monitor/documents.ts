@@ -102,8 +102,23 @@ export interface FlagsOverview {
   warnings?: number;
   /** Those that do not evaluate, whoever asks; the first twenty. */
   failing: string[];
+  /** Those whose users were not split as their rules say, as far as this isolate has seen; the first twenty. No score falls for it. */
+  mismatches?: SplitMismatch[];
   /** The newest edition, if it was not taken, and the one before holds on. */
   refused?: { version: number; faults: number };
+}
+
+/** A flag whose users were not split as its rules say: what an experiment says about them means nothing. */
+export interface SplitMismatch {
+  flag: string;
+  /** By whom it was served. */
+  served_by: "ofrep" | "application";
+  /** What is wrong, in a sentence. */
+  reason: string;
+  /** How likely chance is to do that, or worse. */
+  p_value: number;
+  /** Its rules, the least likely first; `rule` is the `id` of one, or `#` and its place. Users of a sample, by variant. */
+  rules: { rule: string; p_value: number; observed: Record<string, number>; expected: Record<string, number> }[];
 }
 
 /** One database of an {@link Overview}. */

@@ -1,9 +1,23 @@
-// What flags of the application have served, added up over all of them: it only grows.
+// What flags of the application have served, added up over all of them: it only grows. And to whom, where that is not as it should be.
 
 /** Flags as `createFlags` makes them. */
 export interface ExposureSource {
   /** How often each variant was served since they were made. */
   exposures(): readonly Exposure[];
+  /** Flags whose users were not split as their rules say; throws where nobody can tell. */
+  mismatches?(): readonly Mismatch[];
+}
+
+/** A flag whose users were not split as its rules say. */
+export interface Mismatch {
+  readonly flag: string;
+  readonly pValue: number;
+  readonly rules: readonly {
+    readonly rule: string;
+    readonly pValue: number;
+    readonly observed: Readonly<Record<string, number>>;
+    readonly expected: Readonly<Record<string, number>>;
+  }[];
 }
 
 /** How often a variant of a flag was served. Without a name where what was served has none. */
@@ -18,12 +32,18 @@ const SOURCES_MAX = 100;
 /** Most pairs of flag and variant; what comes after is `other`. */
 const PAIRS_MAX = 1_000;
 const OTHER = "other";
+/** Most mismatches that are told. */
+const MISMATCHES_MAX = 20;
+/** They are looked for so often at most: it is a test over all that was sampled. */
+const MISMATCHES_EVERY_MS = 10_000;
 
 /** Adds up what was served since it was last asked, so that neither the end of a source nor its beginning anew takes any back. */
 export class ExposureWatch {
   /** What each source said last, by flag and variant. */
   readonly #sources = new Map<ExposureSource, Map<string, number>>();
   readonly #counts = new Map<string, { flag: string; variant: string; count: number }>();
+  #mismatches: readonly Mismatch[] = [];
+  #lookedAt: number | undefined;
 
   /** @throws TypeError for what has no exposures, RangeError at the hundred-and-first. */
   watch(source: ExposureSource): () => void {
@@ -48,6 +68,15 @@ export class ExposureWatch {
     return [...this.#counts.values()];
   }
 
+  /** The flags whose users were not split as their rules say, as it was found at most ten seconds ago. */
+  mismatches(nowMs: number): readonly Mismatch[] {
+    const since = nowMs - (this.#lookedAt ?? Number.NEGATIVE_INFINITY);
+    if (since >= 0 && since < MISMATCHES_EVERY_MS) return this.#mismatches;
+    this.#lookedAt = nowMs;
+    this.#mismatches = [...this.#sources.keys()].flatMap(mismatchesOf).slice(0, MISMATCHES_MAX);
+    return this.#mismatches;
+  }
+
   #take(source: ExposureSource, told: Map<string, number>): void {
     for (const { flag, variant, count } of source.exposures()) {
       const key = JSON.stringify([flag, variant]);
@@ -65,5 +94,14 @@ export class ExposureWatch {
     const known = this.#counts.get(name);
     if (known !== undefined) known.count += more;
     else this.#counts.set(name, { ...counted, count: more });
+  }
+}
+
+/** None of flags that cannot tell: those of `seawall/flags/snapshot`, and of versions before. */
+function mismatchesOf(source: ExposureSource): readonly Mismatch[] {
+  try {
+    return source.mismatches?.() ?? [];
+  } catch {
+    return [];
   }
 }

@@ -22,8 +22,9 @@ export type {
   HealthDocument,
   MonitorMetrics,
   Overview,
+  SplitMismatch,
 } from "./documents.ts";
-export type { Exposure, ExposureSource } from "./exposures.ts";
+export type { Exposure, ExposureSource, Mismatch } from "./exposures.ts";
 export type {
   BusinessMetrics,
   Counter,

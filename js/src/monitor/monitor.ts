@@ -436,7 +436,8 @@ class IsolateMonitor implements Monitor, Host {
     ];
     const uptimeMs = Math.max(nowMs - this.#startedAtMs, 0);
     const flagExposures = this.#exposures.counts();
-    return { nowMs, uptimeMs, memoryBytes, databases, tenants, wasmRestarts, flagExposures };
+    const flagMismatches = this.#exposures.mismatches(nowMs);
+    return { nowMs, uptimeMs, memoryBytes, databases, tenants, wasmRestarts, flagExposures, flagMismatches };
   }
 
   /** The latest probe of a database, at most `ageMaxMs` old if it is not hanging; waits for one if there was none. */

@@ -3,15 +3,21 @@
 use super::{Alias, Default, Key, NPM, Shape, switch};
 
 const fn rollout(path: &'static str, help: &'static str) -> Key {
-    Key::new(path, "%", Shape::Whole { min: 0, max: 100 }, Default::Fixed(0.0), help).unread()
+    Key::new(path, "%", Shape::Whole { min: 0, max: 100 }, Default::Fixed(0.0), help).only(NPM).restart()
+}
+
+const fn feature(path: &'static str, is_on: bool) -> Key {
+    switch(path, is_on, "What the flag of this name is where `layers` have flags and no document has it.")
+        .only(NPM)
+        .restart()
 }
 
 /// The settings.
 pub const KEYS: &[Key] = &[
-    switch("features.ENABLE_CONNECTION_POOL", false, "Default of the flag of this name.").unread(),
-    switch("features.ENABLE_STATE_MACHINE", false, "Default of the flag of this name.").unread(),
-    switch("features.ENABLE_CIRCUIT_BREAKER", false, "Default of the flag of this name.").unread(),
-    switch("features.ENABLE_ENTERPRISE_MONITORING", true, "Default of the flag of this name.").unread(),
+    feature("features.ENABLE_CONNECTION_POOL", false),
+    feature("features.ENABLE_STATE_MACHINE", false),
+    feature("features.ENABLE_CIRCUIT_BREAKER", false),
+    feature("features.ENABLE_ENTERPRISE_MONITORING", true),
     switch(
         "features.ENABLE_DETAILED_LOGGING",
         false,
@@ -19,9 +25,9 @@ pub const KEYS: &[Key] = &[
     )
     .only(NPM)
     .restart(),
-    rollout("rollouts.ENABLE_CONNECTION_POOL", "Share of requests that the flag of this name is on for, by default."),
-    rollout("rollouts.ENABLE_STATE_MACHINE", "Share of requests that the flag of this name is on for, by default."),
-    rollout("rollouts.ENABLE_CIRCUIT_BREAKER", "Share of requests that the flag of this name is on for, by default."),
+    rollout("rollouts.ENABLE_CONNECTION_POOL", "Share of keys that have it where it is not on for everybody."),
+    rollout("rollouts.ENABLE_STATE_MACHINE", "Share of keys that have it where it is not on for everybody."),
+    rollout("rollouts.ENABLE_CIRCUIT_BREAKER", "Share of keys that have it where it is not on for everybody."),
 ];
 
 /// Their other names.

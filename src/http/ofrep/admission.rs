@@ -2,7 +2,8 @@
 //!
 //! Tokens are those of the admin routes, the role `evaluator` being enough; they come as `Authorization: Bearer` or, as the
 //! protocol has it, as `X-API-Key`. They are read as often as orders are looked for, and not for each request: one that was
-//! revoked lets in for so long at most, and while the store does not answer, those that are known do for ten minutes.
+//! revoked lets in for so long at most, and while the store does not answer, those that are known do for ten minutes. For one that
+//! is not known they are read at once, a few times: it may have been made a moment ago.
 
 use serde_json::json;
 
@@ -11,6 +12,7 @@ use super::super::exchange::{Answer, Cx, Next, Question};
 use super::super::{Request, Response};
 use super::JSON;
 use crate::access::guard::Taken;
+use crate::access::known_tokens::KnownTokens;
 use crate::access::tokens::{Presented, Tokens};
 use crate::clock::Millis;
 use crate::monitor::admin_requests::Refused;
@@ -58,7 +60,12 @@ pub(super) fn admitted(request: &Request, cx: &mut Cx<'_>, then: Then) -> Next {
         let refused = auth::refuse(Refused::Token, unauthorized(), cx);
         return then(Err(refused), cx);
     };
-    if cx.monitor.known_tokens().is_young(interval_ms, cx.now) {
+    let now = cx.now;
+    let known = cx.monitor.known_tokens_mut();
+    // One that is not known may be new.
+    let is_worth_a_read =
+        |known: &mut KnownTokens| known.principal(&presented, now).is_none() && known.may_read_early(now);
+    if known.is_young(interval_ms, now) && !is_worth_a_read(known) {
         let judged = judged(&presented, taken, cx);
         return then(judged, cx);
     }

@@ -3,6 +3,7 @@
 mod admission;
 mod bulk;
 mod flag;
+mod mismatches;
 mod telling;
 
 use serde_json::{Value, json};

@@ -121,6 +121,40 @@ fn another_kind_of_value_than_was_asked_for_is_an_error() {
     assert_eq!(Decision::NOT_FOUND.error.map(|code| code.text()), Some("FLAG_NOT_FOUND"));
 }
 
+/// FLG-10: a variable that belongs to no flag of the document is text, and the definitions beside it are not refused for it.
+#[test]
+fn a_variable_of_something_else_does_not_refuse_whole_editions_of_definitions() {
+    let table = set(&document(json!({ "x": {} }))).compile().unwrap();
+    let long = "x".repeat(17_000);
+    let many: Vec<String> = (0..2_000).map(|number| format!("FEATURE_MANY_{number}")).collect();
+    let variables = [
+        ("FEATURE_TIER", "gold"),
+        ("FEATURE_NOTE", ""),
+        ("FEATURE_PLAN", "{gold"),
+        ("FEATURE_LONG", long.as_str()),
+        ("FEATURE_", "gold"),
+        ("ROLLOUT_TIER_2", "gold"),
+        ("FEATURE_SEATS", "5"),
+        ("FEATURE_FAST", "true"),
+    ];
+    let all = variables.into_iter().chain(many.iter().map(|name| (name.as_str(), "gold")));
+    let overrides = Overrides::read(&table, all.chain([("FEATURE_X", "true")]), &Kill::default()).unwrap();
+    let flags = Flags::new(table, overrides);
+    let alone = |key: &str| {
+        let (_, value) = flags.overrides().decide_alone(key, Context::EMPTY)?;
+        Some(format!("{value:?}"))
+    };
+    assert_eq!(alone("tier"), Some("Some(Text(\"gold\"))".to_owned()));
+    assert_eq!(alone("note"), Some("Some(Text(\"\"))".to_owned()));
+    assert_eq!(alone("plan"), Some("Some(Text(\"{gold\"))".to_owned()));
+    assert_eq!(alone("seats"), Some("Some(Number(5.0))".to_owned()));
+    assert_eq!(alone("fast"), Some("Some(Boolean(true))".to_owned()));
+    assert_eq!((alone("long"), alone(""), alone("tier-2")), (None, None, None));
+    assert_eq!(many.iter().filter(|name| alone(&name["FEATURE_".len()..]).is_some()).count(), 995, "they are bounded");
+    let x = flags.table().find("x").unwrap();
+    assert_eq!(flags.value(x, &flags.evaluate(x, Context::EMPTY, Moment::default())), Some(Found::Boolean(true)));
+}
+
 /// FLG-10: a variable for a flag that no document has makes one; what cannot be meant is an error that names the variable.
 #[test]
 fn variables_alone_make_flags() {
@@ -152,7 +186,8 @@ fn variables_alone_make_flags() {
         ("FEATURE_X", "2", "true, false"),
         ("FEATURE_TEXT", "b", "a, or JSON"),
         ("FEATURE_TEXT", "5", "a, or JSON"),
-        ("FEATURE_OTHER", "yes", "true, false or JSON"),
+        ("FEATURE_ENABLE_STATE_MACHINE", "gold", "true or false"),
+        ("ROLLOUT_ENABLE_STATE_MACHINE", "gold", "whole number"),
         ("ROLLOUT_TEXT", "5", "no share"),
         ("ROLLOUT_X", "101", "whole number"),
         ("ROLLOUT_X", "-1", "whole number"),

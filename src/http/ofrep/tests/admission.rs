@@ -104,3 +104,31 @@ fn pages_that_are_listed_may_ask() {
     assert_eq!(closed.ask(&from("https://app.example.com", "POST")).status, 401);
     assert_eq!(closed.ask(&from("https://app.example.com", "OPTIONS")).header("access-control-allow-origin"), None);
 }
+
+#[test]
+fn a_token_that_was_made_a_moment_ago_lets_in_at_once_and_guessing_reads_little() {
+    let mut host = served();
+    let path = format!("{ONE}all");
+    let ask = |host: &mut Host, secret: &str| {
+        let asked = with(request("POST", &path, &about("u")), "authorization", Some(&format!("Bearer {secret}")));
+        let status = host.ask(&asked).status;
+        (status, host.asked)
+    };
+    let make = |host: &mut Host| {
+        let wanted = json!({ "label": "a page", "role": "evaluator", "reason": "a test" });
+        let made = json_of(&host.ask(&request("POST", "/admin/api/tokens", &wanted)));
+        made["secret"].as_str().unwrap().to_owned()
+    };
+    let first = make(&mut host);
+    assert_eq!(ask(&mut host, &first).0, 200);
+    let second = make(&mut host);
+    assert_eq!(ask(&mut host, &second).0, 200, "nothing has passed since the others were read");
+    assert_eq!(ask(&mut host, &first), (200, 0), "one that is known costs nothing");
+    // Of the form of a token, and none.
+    let guess = |number: u8| format!("{}{number}", &second[..second.len() - 1]);
+    let guessed: Vec<_> =
+        (0..6).map(|number| ask(&mut host, &guess(number))).filter(|(status, _)| *status != 200).collect();
+    assert!(guessed.iter().all(|(status, _)| *status == 401), "{guessed:?}");
+    assert!(guessed.iter().filter(|(_, asked)| *asked > 0).count() <= 2, "{guessed:?}");
+    assert_eq!(guessed.last().map(|(_, asked)| *asked), Some(0), "{guessed:?}");
+}
