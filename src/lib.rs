@@ -42,6 +42,7 @@ pub mod query;
 pub mod records;
 pub mod report;
 pub mod rng;
+pub mod rollout;
 pub mod state;
 pub mod telemetry;
 pub mod worker;

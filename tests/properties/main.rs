@@ -19,6 +19,7 @@ mod orders;
 mod outlier;
 mod rate;
 mod resources;
+mod rollout;
 mod single_flight;
 mod statement;
 mod suspicion;

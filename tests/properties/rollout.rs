@@ -1,0 +1,4 @@
+//! Deployments: what the judge says, how often it errs, and what a crash may leave behind.
+
+mod judge;
+mod simulation;
