@@ -4,6 +4,8 @@
 //! what was counted before, or beside it, and says to go on, to go back, or that it cannot tell, which never goes on.
 
 pub mod judge;
+pub mod phases;
+pub mod plan;
 pub mod sample;
 pub mod statistics;
 

@@ -1,4 +1,5 @@
 //! Deployments: what the judge says, how often it errs, and what a crash may leave behind.
 
 mod judge;
+mod phases;
 mod simulation;

@@ -136,6 +136,17 @@ fn a_circuit_that_opened_and_a_pool_at_its_end_fail() {
 }
 
 #[test]
+fn intervals_add_up_and_levels_are_those_of_the_latest_one() {
+    let pool = |utilization_ratio, acquire_timeouts| Some(Pool { utilization_ratio, acquire_timeouts });
+    let mut seen = Sample { circuit_openings: 1, is_critical: true, pool: pool(0.9, 2), ..sample(10, 1) };
+    seen.add(&Sample { circuit_openings: 2, health_score: Some(70), pool: pool(0.1, 1), ..sample(20, 2) });
+    assert_eq!((seen.attempts, seen.failures, seen.latencies.len(), seen.circuit_openings), (30, 3, 30, 3));
+    assert_eq!((seen.health_score, seen.is_critical, seen.pool), (Some(70), false, pool(0.1, 3)));
+    seen.add(&Sample { is_critical: true, health_score: None, pool: None, ..Sample::default() });
+    assert_eq!((seen.health_score, seen.is_critical, seen.pool), (None, true, pool(0.1, 3)));
+}
+
+#[test]
 fn thresholds_that_make_no_sense_are_named() {
     assert_eq!(asked().problems(), [""; 0]);
     let wrong = Thresholds { error_ratio_max: f64::NAN, looks_max: 0, false_rollback_max: 0.0, ..asked() };

@@ -41,15 +41,26 @@ impl Times {
         let slow = |(at, ms): (usize, &u64)| if at < first { *ms } else { *ms * times };
         Self(self.0.iter().enumerate().map(slow).collect())
     }
+
+    /// The bucket of each.
+    fn buckets(&self) -> Vec<usize> {
+        let bucket = |ms: &u64| {
+            let mut one = Latencies::default();
+            one.took(*ms);
+            one.counts().len() - 1
+        };
+        self.0.iter().map(bucket).collect()
+    }
 }
 
-fn counted(rng: &mut SplitMix, attempts: u64, error_ratio: f64, times: &Times) -> Sample {
-    let mut latencies = Latencies::default();
+fn counted(rng: &mut SplitMix, attempts: u64, error_ratio: f64, times: &[usize]) -> Sample {
+    let mut counts = vec![0; 51];
     let mut failures = 0;
     for _ in 0..attempts {
-        latencies.took(times.0[(rng.unit() * times.0.len() as f64) as usize]);
+        counts[times[(rng.unit() * times.len() as f64) as usize]] += 1;
         failures += u64::from(rng.unit() < error_ratio);
     }
+    let latencies = counts.try_into().unwrap();
     Sample { attempts, failures, latencies, health_score: Some(95), ..Sample::default() }
 }
 
@@ -79,13 +90,14 @@ struct Outcome {
 fn play(world: &World, attempts: u64, seed: u64) -> Outcome {
     let asked = Thresholds { attempts_min: attempts * u64::from(LOOKS), ..Thresholds::of("production") };
     let mut outcome = Outcome::default();
+    let (times_before, times) = (world.before.1.buckets(), world.now.1.buckets());
     for run in 0..RUNS {
         let mut rng = SplitMix::new(mix(seed ^ run << 20));
-        let baseline = counted(&mut rng, BASELINE, world.before.0, &world.before.1);
+        let baseline = counted(&mut rng, BASELINE, world.before.0, &times_before);
         let mut seen = Sample::default();
         let mut last = Verdict::Inconclusive;
         for look in 0..LOOKS as usize {
-            seen.add(&counted(&mut rng, attempts, world.now.0, &world.now.1));
+            seen.add(&counted(&mut rng, attempts, world.now.0, &times));
             last = judge(&asked, &seen, Some(&baseline)).verdict;
             if last == Verdict::Fail {
                 outcome.rolled_back[look..].iter_mut().for_each(|count| *count += 1);
