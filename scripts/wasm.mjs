@@ -57,7 +57,8 @@ export async function buildWasm({ feature, name, folder, bindgen, features = [] 
   await runStep(
     `optimized wasm, feature ${feature}`,
     process.execPath,
-    [optimizer, "-O3", ...enabled, wasm, "-o", wasm],
+    // Otherwise all that loads flags is one function, and an isolate compiles that for longer than it runs.
+    [optimizer, "-O3", "--one-caller-inline-max-function-size=200", ...enabled, wasm, "-o", wasm],
     { cwd: ROOT },
   );
 }

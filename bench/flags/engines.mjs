@@ -1,4 +1,5 @@
 // Each engine of flags by one interface, given what it would read from its own service.
+import { floor } from "./floor.mjs";
 import { flagdDocument, growthbookFeatures, keysOf, seawallDocument, unleashFeatures, users } from "./workload.mjs";
 
 /** @typedef {(typeof users)[number]} User */
@@ -152,6 +153,9 @@ export const ENGINES = {
     },
   },
 };
+
+// Held beside engines, and none.
+ENGINES.floor = floor;
 
 const COUNTRIES = new Set(users.map(({ country }) => country));
 const PLANS = new Set(users.map(({ plan }) => plan));

@@ -21,8 +21,11 @@ const ALL = Array.from({ length: FLAGS }, (_, at) => ({
   kind: kindOf(at),
 }));
 
-/** Keys of the flags of one kind. @param {Kind} kind */
-export const keysOf = (kind) => ALL.filter((flag) => flag.kind === kind).map(({ key }) => key);
+/** Keys of the flags of one kind, as literals in an application's code are: names of members are kept once. @param {Kind} kind */
+export const keysOf = (kind) => {
+  const keys = ALL.filter((flag) => flag.kind === kind).map(({ key }) => key);
+  return Object.keys(Object.fromEntries(keys.map((key) => [key, true])));
+};
 
 /** Four attributes, as an application has them. */
 export const users = Array.from({ length: USERS }, (_, at) => ({

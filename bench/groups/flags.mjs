@@ -20,6 +20,7 @@ const NAMES = {
   growthbook: "@growthbook/growthbook",
   "flagd-core": "@openfeature/flagd-core",
   openfeature: "@openfeature/server-sdk, in memory",
+  floor: "no engine: the workload by hand",
 };
 
 /** Case, title, unit, and how many of the unit a millisecond has. */

@@ -143,6 +143,40 @@ describe("contexts", () => {
   });
 });
 
+test("chance is loaded for flags that serve by it, when the first of them holds, and once", () => {
+  const chance = vi.spyOn(crypto, "getRandomValues");
+  try {
+    const flags = flagsOf();
+    flags.for({ targetingKey: "u" }).boolean("new-checkout");
+    expect(chance).not.toHaveBeenCalled();
+    const random = { version: 1, flags: { coin: { rules: [{ by: ["$random"], rollout: 50, serve: "on" }] } } };
+    flags.update(random);
+    const served = Array.from({ length: 200 }, () => flags.for({}).boolean("coin"));
+    expect(new Set(served).size).toBe(2);
+    expect(chance).toHaveBeenCalledTimes(1);
+    const other = flagsOf({ definitions: random });
+    expect(Array.from({ length: 200 }, () => other.for({}).boolean("coin"))).not.toEqual(served);
+  } finally {
+    chance.mockRestore();
+  }
+});
+
+test("a context is written again where the core's memory has moved, and texts of all lengths beside each other are whole", () => {
+  const texts = ["", "a", "é", "x".repeat(63), "x".repeat(64), "x".repeat(65), "😊".repeat(30), "y".repeat(1_000)];
+  const rules = texts.map((text, at) => ({ if: [{ attr: `a${at}`, eq: text, not: true }], serve: "wrong" }));
+  const mirrored = { version: 1, flags: { all: { variants: { right: 1, wrong: 2 }, default: "right", rules } } };
+  const flags = flagsOf({ definitions: mirrored });
+  const context = Object.fromEntries(texts.map((text, at) => [`a${at}`, text]));
+  expect(flags.for(context).number("all")).toBe(1);
+  // Larger definitions make the memory grow between two contexts.
+  for (let size = 1; size < 4_000; size *= 8) {
+    const many = Object.fromEntries(Array.from({ length: size }, (_, at) => [`flag-${at}`, { default: "on" }]));
+    flags.update({ ...mirrored, flags: { ...mirrored.flags, ...many } });
+    expect(flags.for(context).number("all")).toBe(1);
+    expect(flags.for({ ...context, a3: "another" }).number("all")).toBe(2);
+  }
+});
+
 describe("what holds", () => {
   test("definitions that are wrong are refused whole, with all that is wrong, and those before hold on", () => {
     const flags = flagsOf();
@@ -290,17 +324,23 @@ test("a core that has trapped is replaced, filled again, and asked once more", a
     throw new WebAssembly.RuntimeError("unreachable");
   });
   expect(staff.boolean("new-checkout")).toBe(true);
-  evaluate.mockImplementation(() => {
-    throw new WebAssembly.RuntimeError("unreachable");
-  });
+  const inDetail = vi.spyOn(FlagCore.prototype, "evaluateInDetail");
+  for (const always of [evaluate, inDetail]) {
+    always.mockImplementation(() => {
+      throw new WebAssembly.RuntimeError("unreachable");
+    });
+  }
+  expect([staff.boolean("new-checkout"), staff.boolean("new-checkout", true)]).toStrictEqual([false, true]);
   expect(staff.booleanDetails("new-checkout", true)).toMatchObject({ value: true, errorCode: "GENERAL" });
   evaluate.mockRestore();
+  inDetail.mockRestore();
   const snapshotted = flagsOf();
   const lone = flagsOf({ env: { FEATURE_LONE: "true" } }).for({ email: "a@acme.com" });
   for (const [method, asked, expected] of [
     ["find", () => lone.number("limit"), 5],
     ["alone", () => lone.boolean("lone"), true],
     ["all", () => lone.all().limit, 5],
+    ["evaluateInDetail", () => lone.booleanDetails("new-checkout").reason, "TARGETING_MATCH"],
     ["rule", () => lone.booleanDetails("new-checkout").reason, "TARGETING_MATCH"],
     ["exposures", () => lone.boolean("lone") && snapshotted.exposures().length, 0],
     ["nearest", () => lone.booleanDetails("new-chekout").errorCode, "FLAG_NOT_FOUND"],

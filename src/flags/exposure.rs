@@ -66,6 +66,7 @@ impl Exposures {
 
     /// None so far, and the samples of rules that split as before: counts are lost that were not taken.
     #[must_use]
+    #[inline(never)]
     pub fn after(self, before: &Table, table: &Table) -> Self {
         let mut found = Self::new(table);
         let kept: Vec<(usize, usize)> = table.all().flat_map(|flag| same_rules(before, table, flag)).collect();

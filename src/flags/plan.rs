@@ -73,6 +73,7 @@ struct Rule {
 }
 
 impl Plans {
+    #[inline(never)]
     pub(super) fn of(flags: &Flags) -> Self {
         let mut found = Self::default();
         for flag in flags.table().all() {
@@ -84,6 +85,7 @@ impl Plans {
     }
 
     /// The plan of a flag that is on, asks neither for the time nor for another flag, and whose first rule is not for everybody.
+    #[inline(never)]
     fn rules_of(&mut self, flags: &Flags, flag: FlagIndex) -> Option<Plan> {
         let table = flags.table();
         let row = table.row(flag)?;

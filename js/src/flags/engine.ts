@@ -139,18 +139,22 @@ export class Engine {
     return this.#ask(ask, FAILED);
   }
 
-  /** The same, in the shortest way. */
+  /** The same, in the shortest way: no function is made here, because what that holds would be allocated by each call. */
   #decide(context: FlagContext, flag: KnownFlag): number {
     try {
       if (this.#entered !== context || !this.#core.isAlive) this.#enter(context);
       return this.#enteredInto.evaluate(flag.place);
     } catch (error) {
-      const ask = () => {
-        this.#enter(context);
-        return this.#enteredInto.evaluate(flag.place);
-      };
-      return this.#again(error, ask, FAILED);
+      return this.#decideAgain(error, context, flag);
     }
+  }
+
+  #decideAgain(error: unknown, context: FlagContext, flag: KnownFlag): number {
+    const ask = () => {
+      this.#enter(context);
+      return this.#enteredInto.evaluate(flag.place);
+    };
+    return this.#again(error, ask, FAILED);
   }
 
   /** What a variable says of a flag that no document has. */

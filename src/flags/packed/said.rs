@@ -12,6 +12,7 @@ use crate::flags::table::Table;
 /// # Errors
 ///
 /// As [`Overrides::read`], and one fault for bytes that are not that.
+#[inline(never)]
 pub fn overrides(table: &Table, bytes: &[u8]) -> Result<Overrides, Vec<Fault>> {
     let Some((kill, variables)) = said(bytes) else {
         let problem = "what is said beside the flags cannot be read".to_owned();

@@ -45,6 +45,8 @@ impl<'b> Reader<'b> {
         all.get(usize::from(u8::read(self)?)).copied()
     }
 
+    // Each of these by itself: one function of all of them is compiled for longer than it runs.
+    #[inline(never)]
     fn rows<T: Row>(&mut self) -> Option<Vec<T>> {
         let count = usize::try_from(u64::read(self)?).ok()?;
         // No row is shorter than that, so a count cannot ask for more room than its bytes are worth.
@@ -373,6 +375,7 @@ pub(super) fn write(table: &Table, out: &mut Vec<u8>) {
     write_all(&table.attributes, out);
 }
 
+#[inline(never)]
 pub(super) fn read(from: &mut Reader<'_>) -> Option<Table> {
     let revision = u64::read(from)?;
     let is_all_killed = from.one_of(&[false, true])?;

@@ -11,6 +11,7 @@ use crate::flags::table::{
     FlagRow, MILLIONTHS, NO_SHARE, NONE, NOW_SLOT, Node, Op, RANDOM_SLOT, Range, RuleRow, Table,
 };
 
+#[inline(never)]
 pub(super) fn is_sound(table: &Table) -> bool {
     // First, because it bounds what the rest takes.
     if !is_used_once(table) {
