@@ -1,6 +1,4 @@
-//! Conditions of plans. Those that most rules have are looked at where they lie, the others by [`conditions`].
-//!
-//! [`conditions`]: crate::flags::evaluate
+//! Conditions of plans. Those that most rules have are looked at where they lie, the others as [`holds`] looks at them.
 
 use crate::flags::context::{Context, Val};
 use crate::flags::evaluate::{Question, holds};
@@ -16,14 +14,14 @@ struct Word {
     length: u32,
 }
 
-/// A condition, or several of one rule that are looked at together.
+/// A condition of a rule.
 #[derive(Clone, Copy, Debug)]
 enum Check {
     /// A text is among these words.
     Among { slot: u16, is_not: bool, words: Range },
     /// A number is at least, or above, or at most, or below another.
     Number { slot: u16, is_not: bool, op: Op, asked: f64 },
-    /// Anything else.
+    /// Anything else: its nodes, with those within it.
     Nodes(Range),
 }
 
