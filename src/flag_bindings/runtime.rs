@@ -150,6 +150,13 @@ impl FlagCore {
         self.flags.table().nearest(key).unwrap_or_default().to_owned()
     }
 
+    /// The attributes that the flag at a place asks for, by their places among [`attributes`](Self::attributes), rising: who asks
+    /// for that flag alone need not enter others.
+    #[must_use]
+    pub fn needs(&self, place: u32) -> Vec<u16> {
+        self.flag(place).map(|flag| self.flags.table().needs(flag)).unwrap_or_default()
+    }
+
     /// The variants of a flag, by place, as `packed::variants`.
     #[must_use]
     pub fn variants(&self, place: u32) -> Vec<u8> {
