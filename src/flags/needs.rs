@@ -1,46 +1,45 @@
 //! Which attributes a flag asks for: who asks for one flag need not tell the others.
 
 use super::model::REQUIRES_DEPTH_MAX;
-use super::table::{FlagIndex, NOW_SLOT, Node, Op, RANDOM_SLOT, Range, Table};
+use super::table::{FlagIndex, Node, Op, Range, Table};
 
 impl Table {
     /// The slots of all attributes that a flag asks for, itself or by what it requires, rising.
     #[must_use]
     pub fn needs(&self, flag: FlagIndex) -> Vec<u16> {
-        let mut slots = Vec::new();
-        self.add_needs(flag, 1, &mut slots);
-        slots.retain(|slot| *slot != NOW_SLOT && *slot != RANDOM_SLOT);
-        slots.sort_unstable();
-        slots.dedup();
-        slots
+        let mut asked = vec![false; self.attributes.len()];
+        // The time and chance have slots that are no attribute's.
+        let mut ask = |slot: u16| _ = asked.get_mut(usize::from(slot)).map(|asked| *asked = true);
+        self.each_need(flag, 1, &mut ask);
+        (0_u16..).zip(asked).filter(|(_, asked)| *asked).map(|(slot, _)| slot).collect()
     }
 
-    fn add_needs(&self, flag: FlagIndex, depth: usize, slots: &mut Vec<u16>) {
+    fn each_need(&self, flag: FlagIndex, depth: usize, ask: &mut impl FnMut(u16)) {
         let Some(row) = self.row(flag) else { return };
         // Of the rule that a variable may make, too.
-        slots.extend(row.by.of(&self.shorts));
+        row.by.of(&self.shorts).iter().copied().for_each(&mut *ask);
         for rule in row.rules.of(&self.rules) {
-            slots.extend(rule.by.of(&self.shorts));
-            slots.extend(rule.split_by.of(&self.shorts));
-            self.add_nodes(rule.nodes, slots);
+            let ids = rule.by.of(&self.shorts).iter().chain(rule.split_by.of(&self.shorts));
+            ids.copied().for_each(&mut *ask);
+            self.each_need_of_nodes(rule.nodes, ask);
         }
         // What is deeper is never asked.
         if depth < REQUIRES_DEPTH_MAX {
             let others = row.requires.of(&self.requires).iter();
-            others.for_each(|other| self.add_needs(FlagIndex(other.flag), depth + 1, slots));
+            others.for_each(|other| self.each_need(FlagIndex(other.flag), depth + 1, ask));
         }
     }
 
-    fn add_nodes(&self, nodes: Range, slots: &mut Vec<u16>) {
+    fn each_need_of_nodes(&self, nodes: Range, ask: &mut impl FnMut(u16)) {
         for node in nodes.of(&self.nodes) {
             match node {
                 Node { op: Op::All | Op::Any, .. } => {}
                 Node { op: Op::Segment, a, .. } => {
                     let within = self.segments.get(a.start as usize).map(|(nodes, _)| *nodes).unwrap_or_default();
                     // Segments do not name each other.
-                    slots.extend(within.of(&self.nodes).iter().filter(|node| node.op.asks()).map(|node| node.slot));
+                    within.of(&self.nodes).iter().filter(|node| node.op.asks()).for_each(|node| ask(node.slot));
                 }
-                Node { slot, .. } => slots.push(*slot),
+                Node { slot, .. } => ask(*slot),
             }
         }
     }

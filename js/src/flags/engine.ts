@@ -60,7 +60,11 @@ export class Engine {
   #generation = -1;
 
   constructor() {
-    this.#core = new LiveCore((core) => this.#fill(core, this.#edition));
+    this.#core = new LiveCore((core) => {
+      // Another instance has another memory.
+      this.#writer = this.#newWriter();
+      this.#fill(core, this.#edition);
+    });
     this.#enteredInto = this.#core.get();
   }
 
@@ -291,8 +295,6 @@ export class Engine {
     if (snapshot === undefined) core.overrideBy(said);
     else core.load(snapshot, said);
     core.confirmedAt(confirmedAt);
-    // Another instance has another memory.
-    this.#writer = this.#newWriter();
     this.#attributes = textsIn(core.attributes());
     this.#revision = core.revision();
     this.#asksTime = core.asksTime();
@@ -302,6 +304,7 @@ export class Engine {
 
   /** Adds what the core has counted to what is known by name: places change with every edition. */
   #collect(): void {
+    if (!this.isReady) return;
     const nameOf = (place: number, variant: number) => {
       const key = this.#core.get().key(place);
       return [key, this.flag(key)?.names[variant] ?? ""] as const;
@@ -332,17 +335,16 @@ export class Engine {
   }
 
   #learn(key: string): KnownFlag | undefined {
-    const core = this.#core.get();
-    const place = core.find(key);
+    const reader = new PackedReader(this.#core.get().find(key));
     // Names that nobody has are not remembered: whoever asks for millions of them would fill the memory.
-    if (place < 0) return undefined;
-    const reader = new PackedReader(core.variants(place));
+    if (reader.isAtEnd) return undefined;
+    const place = reader.count();
+    const needs = Array.from({ length: reader.count() }, () => reader.count());
     const [names, values]: [string[], JsonValue[]] = [[], []];
     while (!reader.isAtEnd) {
       names.push(reader.text());
       values.push(reader.value() ?? null);
     }
-    const needs = [...core.needs(place)];
     const known = { place, names, values, needs: needs.length < this.#attributes.length ? needs : undefined };
     this.#known.set(key, known);
     return known;

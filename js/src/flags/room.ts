@@ -14,6 +14,9 @@ const SHORT = 64;
 
 const encoder = new TextEncoder();
 
+const NO_BYTES = new Uint8Array();
+const NO_VIEW = new DataView(NO_BYTES.buffer);
+
 /** Room in the core's memory: where it begins, for so many bytes. */
 export type Room = (length: number) => { readonly address: number; readonly memory: ArrayBuffer };
 
@@ -35,8 +38,8 @@ export function packAttributes(
 /** Writes attributes into the core's memory: first a head of each, then all texts. `src/flags/packed/attributes.rs` reads them. */
 export class RoomWriter {
   readonly #room: Room;
-  #bytes = new Uint8Array();
-  #view = new DataView(new ArrayBuffer(0));
+  #bytes = NO_BYTES;
+  #view = NO_VIEW;
 
   constructor(room: Room) {
     this.#room = room;
