@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 use seawall::clock::Instant;
 use seawall::flags::import::{flagd, growthbook, launchdarkly, unleash};
 use seawall::flags::moves::who_moves;
+use seawall::flags::packed::{Attributes, number};
 use seawall::flags::snapshot::seal;
 use seawall::flags::{Context, FlagSet, Flags, Moment, Overrides, Table, Val};
 
@@ -67,7 +68,16 @@ pub(crate) fn evaluate(bytes: &[u8]) {
         theirs.map_or_else(|| OURS.get_or_init(|| made(FlagSet::parse(RICH).expect("this is right"))).clone(), made);
     let variables = std::str::from_utf8(context).unwrap_or("true");
     let overrides = Overrides::read(&table, [("FEATURE_FIRST", variables), ("ROLLOUT_NEW", variables)], &set.kill);
-    ask(&Flags::new(table, overrides.unwrap_or_default()), context);
+    let flags = Flags::new(table, overrides.unwrap_or_default());
+    ask(&flags, context);
+    // As another language would enter somebody.
+    let mut kept = Attributes::default();
+    if kept.read(flags.table().attributes().len(), context) {
+        for flag in flags.table().all() {
+            let decision = flags.evaluate(flag, Context::from(&kept), Moment::default());
+            assert_eq!(decision, flags.evaluate_in_full(flag, Context::from(&kept), Moment::default()));
+        }
+    }
 }
 
 /// A document of another engine is ours afterwards, or is refused with reasons.
@@ -117,6 +127,9 @@ fn ask(flags: &Flags, bytes: &[u8]) {
     for flag in flags.table().all() {
         let decision = flags.evaluate(flag, context, moment);
         assert_eq!(decision, flags.evaluate(flag, context, moment));
+        // Whatever plan it has.
+        assert_eq!(decision, flags.evaluate_in_full(flag, context, moment));
+        assert_eq!(number(&decision), flags.evaluate_packed(flag, context, moment).0);
         assert_eq!(flags.explain(flag, context, moment).reason, decision.reason.text());
         assert!(flags.value(flag, &decision).is_some() || flags.variant(flag, &decision).is_none());
     }

@@ -58,7 +58,7 @@ export async function buildWasm({ feature, name, folder, bindgen, features = [] 
     `optimized wasm, feature ${feature}`,
     process.execPath,
     // Otherwise all that loads flags is one function, and an isolate compiles that for longer than it runs.
-    [optimizer, "-O3", "--one-caller-inline-max-function-size=200", ...enabled, wasm, "-o", wasm],
+    [optimizer, "-O3", "--one-caller-inline-max-function-size=20", ...enabled, wasm, "-o", wasm],
     { cwd: ROOT },
   );
 }

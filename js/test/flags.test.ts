@@ -177,6 +177,35 @@ test("a context is written again where the core's memory has moved, and texts of
   }
 });
 
+test("one flag is asked with what it asks for, a second with all; a text that is too long is nothing to who does not ask for it", () => {
+  const both = {
+    version: 1,
+    flags: {
+      id: { rules: [{ by: ["targetingKey"], rollout: 99, serve: "on" }] },
+      bio: { rules: [{ if: [{ attr: "bio", contains: "x" }], serve: "on" }] },
+      pro: { rules: [{ if: [{ attr: "plan", eq: "pro" }], serve: "on" }] },
+    },
+  };
+  const flags = flagsOf({ definitions: both });
+  const orders = [
+    ["id", "pro", "bio"],
+    ["bio", "id", "pro"],
+    ["pro", "bio", "id", "bio", "pro"],
+  ];
+  for (const order of orders) {
+    const short = flags.for({ targetingKey: "user-1", bio: "x", plan: "pro" });
+    for (const key of order) expect(short.boolean(key), key).toBe(true);
+    const long = flags.for({ targetingKey: "user-1", bio: "x".repeat(5_000), plan: "pro" });
+    for (const key of order) {
+      expect(long.boolean(key), key).toBe(key !== "bio");
+      expect(long.booleanDetails(key).errorCode, key).toBe(key === "bio" ? "INVALID_CONTEXT" : undefined);
+      expect(
+        flags.explain(key, { targetingKey: "user-1", bio: "x".repeat(5_000), plan: "pro" })?.reason === "ERROR",
+      ).toBe(key === "bio");
+    }
+  }
+});
+
 describe("what holds", () => {
   test("definitions that are wrong are refused whole, with all that is wrong, and those before hold on", () => {
     const flags = flagsOf();

@@ -70,7 +70,10 @@ impl FlagCore {
     pub fn load(&mut self, snapshot: &[u8], said: &[u8]) -> Result<(), JsError> {
         let table = Table::decode(snapshot).map_err(|refusal| JsError::new(&refusal.to_string()))?;
         let overrides = packed::overrides(&table, said).map_err(|faults| thrown(&faults))?;
-        self.exposures = std::mem::take(&mut self.exposures).after(self.flags.table(), &table);
+        self.exposures = match self.is_ready {
+            true => std::mem::take(&mut self.exposures).after(self.flags.table(), &table),
+            false => Exposures::new(&table),
+        };
         self.asks_chance = table.asks_chance();
         self.flags = Flags::new(table, overrides);
         self.is_ready = true;
@@ -126,10 +129,12 @@ impl FlagCore {
         packed::texts(table.all().map(|flag| table.key(flag)))
     }
 
-    /// The place of a flag; -1 if there is none of that key.
+    /// What is to be known of the flag of that key before it is asked for, as `packed::flag`: its place, the attributes that it asks
+    /// for (who asks for it alone need not enter others) and its variants. Nothing if there is none.
     #[must_use]
-    pub fn find(&self, key: &str) -> i32 {
-        self.flags.table().find(key).and_then(|flag| i32::try_from(flag.place()).ok()).unwrap_or(-1)
+    pub fn find(&self, key: &str) -> Vec<u8> {
+        let table = self.flags.table();
+        table.find(key).map(|flag| packed::flag(table, flag)).unwrap_or_default()
     }
 
     /// What a boolean flag is for everybody: 0 or 1, -1 if that differs, -2 if there is no such flag.
@@ -148,12 +153,6 @@ impl FlagCore {
     #[must_use]
     pub fn nearest(&self, key: &str) -> String {
         self.flags.table().nearest(key).unwrap_or_default().to_owned()
-    }
-
-    /// The variants of a flag, by place, as `packed::variants`.
-    #[must_use]
-    pub fn variants(&self, place: u32) -> Vec<u8> {
-        self.flag(place).map(|flag| packed::variants(self.flags.table(), flag)).unwrap_or_default()
     }
 
     /// Where attributes are written, in bytes, with room for `length` of them. It moves only here.

@@ -117,11 +117,10 @@ impl Prefix {
     }
 }
 
-/// The hashes of bytes by two seeds, in one go. Of a multiple of four bytes they are those of [`Prefix::hash`], which goes on
-/// with what is left.
+/// The hashes of a header and what is behind it by two seeds, in one go: a block is scrambled once for both.
 pub(super) fn checksums(header: &[u8], body: &[u8], seeds: [u32; 2]) -> [u32; 2] {
     let [mut one, mut other] = seeds.map(|state| Prefix { state, rest: 0, length: 0 }.after(header));
-    // Where the header ends within a block, each block of the body is of two.
+    // Where the header ends within a block, the body's blocks are not those of the hash.
     if one.length.is_multiple_of(4) {
         let (blocks, rest) = body.as_chunks::<4>();
         for block in blocks {

@@ -2,12 +2,12 @@
 
 use super::context::Context;
 use super::decision::Decision;
-use super::evaluate::{Flags, Moment, RuleEnd, Watch};
+use super::evaluate::{Flags, Moment, Question, RuleEnd, Watch};
 use super::table::{FlagIndex, Found, Table};
 
 /// Sees whether anything was asked that differs between those who ask, or with time.
-struct Variation<'f> {
-    flags: &'f Flags,
+struct Variation<'q> {
+    question: &'q Question<'q>,
     is_seen: bool,
 }
 
@@ -22,7 +22,8 @@ impl Watch for Variation<'_> {
 
     fn requirement(&mut self, _: FlagIndex, other: FlagIndex, _: &Decision, _: bool) {
         // A share that a variable has made is of no rule, so nobody tells of it.
-        self.is_seen |= ages(self.flags.table(), other) || self.flags.overrides().of(other).share.is_some();
+        let Question { table, overrides, .. } = self.question;
+        self.is_seen |= ages(table, other) || overrides.of(other).share.is_some();
     }
 }
 
@@ -30,16 +31,24 @@ fn ages(table: &Table, flag: FlagIndex) -> bool {
     table.row(flag).is_none_or(|row| row.age_max_ms != 0)
 }
 
+impl Question<'_> {
+    /// What a flag is for everybody and at any time, whoever asks this; nothing if that differs.
+    pub(super) fn constant(&self, flag: FlagIndex) -> Option<Decision> {
+        let question = Question { context: Context::default(), moment: Moment::default(), ..*self };
+        let mut variation = Variation { question: &question, is_seen: ages(self.table, flag) };
+        let decision = question.decide(flag, 1, &mut variation);
+        // A share that a variable has made is of no rule, so nobody has told of it.
+        let is_hashed = decision.bucket.is_some() || self.overrides.of(flag).share.is_some();
+        (!variation.is_seen && !is_hashed).then_some(decision)
+    }
+}
+
 impl Flags {
     /// What a flag is for everybody and at any time, until the definitions or what is said beside them change; nothing if
     /// that differs.
     #[must_use]
     pub fn constant(&self, flag: FlagIndex) -> Option<Decision> {
-        let mut variation = Variation { flags: self, is_seen: ages(self.table(), flag) };
-        let decision = self.question(Context::default(), Moment::default()).decide(flag, 1, &mut variation);
-        // A share that a variable has made is of no rule, so nobody has told of it.
-        let is_hashed = decision.bucket.is_some() || self.overrides().of(flag).share.is_some();
-        (!variation.is_seen && !is_hashed).then_some(decision)
+        self.question(Context::default(), Moment::default()).constant(flag)
     }
 
     /// The same for a boolean flag by its key, also for one that variables alone know: nothing if there is no such flag,

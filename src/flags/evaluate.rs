@@ -270,8 +270,8 @@ impl Flags {
     /// Joins both. What is overridden belongs to the flags of this table.
     #[must_use]
     pub fn new(table: Table, overrides: Overrides) -> Self {
-        let found = Self { table, overrides, plans: Plans::default() };
-        Self { plans: Plans::of(&found), ..found }
+        let plans = Plans::of(&table);
+        Self { table, overrides, plans }
     }
 
     /// The flags.

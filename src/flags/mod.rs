@@ -22,6 +22,7 @@ pub mod import;
 pub mod layers;
 pub mod model;
 pub mod moves;
+mod needs;
 mod network;
 pub mod overrides;
 pub mod packed;

@@ -69,10 +69,14 @@ pub fn texts<'t>(found: impl Iterator<Item = &'t str>) -> Vec<u8> {
     out
 }
 
-/// Writes the variants of a flag, by place: the name, and the value as [`value`] has it.
+/// Writes what is to be known of a flag before it is asked for: its place; how many attributes it asks for, and those by place,
+/// rising; then its variants, by place: the name, and the value as [`value`] has it.
 #[must_use]
-pub fn variants(table: &Table, flag: FlagIndex) -> Vec<u8> {
+pub fn flag(table: &Table, flag: FlagIndex) -> Vec<u8> {
+    let needs = table.needs(flag);
     let mut out = Vec::new();
+    let numbers = [flag.place(), needs.len() as u32].into_iter().chain(needs.into_iter().map(u32::from));
+    numbers.for_each(|number| out.extend_from_slice(&number.to_le_bytes()));
     for (name, place) in table.variants(flag).zip(0..) {
         text(name, &mut out);
         out.append(&mut value(table.value(flag, place)));

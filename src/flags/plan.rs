@@ -1,38 +1,37 @@
-//! How each flag is decided, found once when flags are loaded: most are one decision for everybody, or a few short rules for one
-//! id. Only the others are asked by all that they say.
+//! How each flag is decided, found when it is first asked: most are one decision for everybody, or a few short rules for one id.
+//! Only the others are asked by all that they say.
 //!
 //! A plan says what [`evaluate`](super::evaluate) would say, or nothing; never anything else.
 
 mod checks;
 
+use std::cell::OnceCell;
+
 use super::bucket::{BUCKETS, Prefix, is_enrolled, variant_bucket};
 use super::context::{Context, Val};
 use super::decision::{Decision, Reason};
-use super::evaluate::{Flags, Question};
+use super::evaluate::Question;
 use super::overrides::Force;
 use super::packed;
-use super::table::{FlagIndex, NO_SHARE, NONE, RANDOM_SLOT, Range, RuleRow, flag_bits};
+use super::table::{FlagIndex, NO_SHARE, NONE, RANDOM_SLOT, Range, RuleRow, Table, flag_bits};
 use checks::Checks;
 
 /// So many bounds are looked at one after the other.
 const FEW: usize = 8;
 
-/// How the flags of one table are decided, as long as neither they nor what is said beside them changes.
+/// How the flags of one table are decided, as long as neither they nor what is said beside them changes. Each is found when its
+/// flag is first asked: an isolate that has just begun asks for few.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Plans {
-    flags: Vec<Plan>,
-    rules: Vec<Rule>,
-    checks: Checks,
-}
+pub(super) struct Plans(Vec<OnceCell<Plan>>);
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 enum Plan {
     /// For everybody.
     Same(Same),
     /// By one hash: its only rule serves a share of those with an id, whoever they are.
-    Share { rule: u32, default: u16 },
+    Share { rule: Box<Rule>, default: u16 },
     /// By the first rule that serves.
-    Rules { rules: Range, default: u16 },
+    Rules { rules: Vec<Rule>, default: u16 },
     /// By all that the flag says.
     Full,
 }
@@ -53,10 +52,9 @@ pub(super) enum Planned<'p> {
 }
 
 /// A rule for one id that is text.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Rule {
-    checks: Range,
-    has_conditions: bool,
+    checks: Checks,
     /// In millionths; [`NO_SHARE`] for everybody.
     share: u32,
     /// Its whole percents, and the millionths beyond them.
@@ -73,23 +71,53 @@ struct Rule {
 }
 
 impl Plans {
-    #[inline(never)]
-    pub(super) fn of(flags: &Flags) -> Self {
-        let mut found = Self::default();
-        for flag in flags.table().all() {
-            let same = |decision| Plan::Same(Same { decision, number: packed::number(&decision) });
-            let plan = found.rules_of(flags, flag).or_else(|| flags.constant(flag).map(same));
-            found.flags.push(plan.unwrap_or(Plan::Full));
+    /// None is found yet.
+    pub(super) fn of(table: &Table) -> Self {
+        Self(vec![OnceCell::new(); table.flags.len()])
+    }
+
+    /// What a flag comes to; nothing if it has to be asked in full.
+    #[inline(always)]
+    pub(super) fn decide(&self, flag: FlagIndex, question: &Question<'_>) -> Option<Planned<'_>> {
+        let context = question.context;
+        match self.0.get(flag.place() as usize)?.get_or_init(|| Plan::of(question, flag)) {
+            Plan::Same(same) => Some(Planned::Same(same)),
+            Plan::Share { rule, default } => {
+                let hash = rule.enrol.hash(id(context, rule.slot)?);
+                // Chosen, not branched on: whom a hash takes in is what no processor foresees.
+                let (served, reason, place, hash) = match is_enrolled(hash, rule.percent, rule.rest) {
+                    true => (rule.serve, Reason::Split, Some(0), Some(hash)),
+                    false => (*default, Reason::Default, None, None),
+                };
+                Some(Planned::Variant(served, reason, place, hash))
+            }
+            Plan::Rules { rules, default } => {
+                for (place, rule) in (0_u16..).zip(rules) {
+                    if let Some((served, reason, hash)) = rule.served(question)? {
+                        return Some(Planned::Variant(served, reason, Some(place), hash));
+                    }
+                }
+                Some(Planned::Variant(*default, Reason::Default, None, None))
+            }
+            Plan::Full => None,
         }
-        found
+    }
+}
+
+impl Plan {
+    /// The plan of a flag, whoever asks.
+    #[cold]
+    #[inline(never)]
+    fn of(question: &Question<'_>, flag: FlagIndex) -> Self {
+        let same = |decision| Self::Same(Same { decision, number: packed::number(&decision) });
+        Self::by_rules(question, flag).or_else(|| question.constant(flag).map(same)).unwrap_or(Self::Full)
     }
 
     /// The plan of a flag that is on, asks neither for the time nor for another flag, and whose first rule is not for everybody.
-    #[inline(never)]
-    fn rules_of(&mut self, flags: &Flags, flag: FlagIndex) -> Option<Plan> {
-        let table = flags.table();
+    fn by_rules(question: &Question<'_>, flag: FlagIndex) -> Option<Self> {
+        let table = question.table;
         let row = table.row(flag)?;
-        let over = flags.overrides().of(flag);
+        let over = question.overrides.of(flag);
         let is_on = row.bits & flag_bits::ENABLED != 0 && row.bits & flag_bits::KILLED == 0 && !table.is_all_killed;
         let is_said = over.is_killed || over.force != Force::No || over.share.is_some();
         let rows = row.rules.of(&table.rules);
@@ -97,29 +125,28 @@ impl Plans {
         if !is_on || is_said || row.requires.len > 0 || row.age_max_ms > 0 || !rows.first().is_some_and(differs) {
             return None;
         }
-        let start = self.rules.len() as u32;
+        let mut rules = Vec::with_capacity(rows.len());
         for row in rows {
-            let rule = self.rule(flags, row)?;
-            self.rules.push(rule);
+            rules.push(Rule::of(table, row)?);
         }
-        Some(match self.rules.get(start as usize..) {
-            Some([rule]) if !rule.has_conditions && rule.bounds.len == 0 && rule.slot != NONE => {
-                Plan::Share { rule: start, default: row.default }
-            }
-            _ => Plan::Rules { rules: Range { start, len: rows.len() as u32 }, default: row.default },
+        let default = row.default;
+        let is_share = |rule: &Rule| rule.checks.is_empty() && rule.bounds.len == 0 && rule.slot != NONE;
+        Some(match rules.pop_if(|rule| rows.len() == 1 && is_share(rule)) {
+            Some(rule) => Self::Share { rule: Box::new(rule), default },
+            None => Self::Rules { rules, default },
         })
     }
+}
 
-    fn rule(&mut self, flags: &Flags, row: &RuleRow) -> Option<Rule> {
-        let table = flags.table();
+impl Rule {
+    fn of(table: &Table, row: &RuleRow) -> Option<Self> {
         let slot = |by: Range| match by.of(&table.shorts) {
             [slot] if *slot != RANDOM_SLOT => Some(*slot),
             _ => None,
         };
         let share = if row.share >= BUCKETS { NO_SHARE } else { row.share };
-        Some(Rule {
-            checks: self.checks.add(table, row.nodes),
-            has_conditions: row.nodes.len > 0,
+        Some(Self {
+            checks: Checks::of(table, row.nodes),
             share,
             percent: share / 10_000,
             rest: share % 10_000,
@@ -133,57 +160,29 @@ impl Plans {
         })
     }
 
-    /// What a flag comes to; nothing if it has to be asked in full.
-    #[inline(always)]
-    pub(super) fn decide(&self, flag: FlagIndex, question: &Question<'_>) -> Option<Planned<'_>> {
-        let context = question.context;
-        match self.flags.get(flag.place() as usize)? {
-            Plan::Same(same) => Some(Planned::Same(same)),
-            Plan::Share { rule, default } => {
-                let rule = self.rules.get(*rule as usize)?;
-                let hash = rule.enrol.hash(id(context, rule.slot)?);
-                // Chosen, not branched on: whom a hash takes in is what no processor foresees.
-                let (served, reason, place, hash) = match is_enrolled(hash, rule.percent, rule.rest) {
-                    true => (rule.serve, Reason::Split, Some(0), Some(hash)),
-                    false => (*default, Reason::Default, None, None),
-                };
-                Some(Planned::Variant(served, reason, place, hash))
-            }
-            Plan::Rules { rules, default } => {
-                for (place, rule) in (0_u16..).zip(rules.of(&self.rules)) {
-                    if let Some((served, reason, hash)) = self.served(rule, question)? {
-                        return Some(Planned::Variant(served, reason, Some(place), hash));
-                    }
-                }
-                Some(Planned::Variant(*default, Reason::Default, None, None))
-            }
-            Plan::Full => None,
-        }
-    }
-
     /// The variant that a rule serves, why, and the hash that decided whether somebody is in; `Some(None)` if it serves nobody
     /// like this.
     #[inline]
-    fn served(&self, rule: &Rule, question: &Question<'_>) -> Option<Option<(u16, Reason, Option<u32>)>> {
+    fn served(&self, question: &Question<'_>) -> Option<Option<(u16, Reason, Option<u32>)>> {
         let context = question.context;
-        if rule.has_conditions && !self.checks.hold(rule.checks, question)? {
+        if !self.checks.hold(question)? {
             return Some(None);
         }
         let mut enrolled = None;
-        if rule.share != NO_SHARE {
-            if rule.share == 0 {
+        if self.share != NO_SHARE {
+            if self.share == 0 {
                 return Some(None);
             }
-            let hash = rule.enrol.hash(id(context, rule.slot)?);
-            if !is_enrolled(hash, rule.percent, rule.rest) {
+            let hash = self.enrol.hash(id(context, self.slot)?);
+            if !is_enrolled(hash, self.percent, self.rest) {
                 return Some(None);
             }
             enrolled = Some(hash);
         }
-        if rule.bounds.len > 0 {
-            let hash = rule.split.hash(id(context, rule.split_slot)?);
-            let split = hash.checked_rem(rule.modulus).unwrap_or_else(|| variant_bucket(hash));
-            let bounds = rule.bounds.of(&question.table.bounds);
+        if self.bounds.len > 0 {
+            let hash = self.split.hash(id(context, self.split_slot)?);
+            let split = hash.checked_rem(self.modulus).unwrap_or_else(|| variant_bucket(hash));
+            let bounds = self.bounds.of(&question.table.bounds);
             let place = match bounds.len() {
                 // Counted, not searched: the same again.
                 0..=FEW => bounds.iter().map(|(to, _)| usize::from(*to <= split)).sum(),
@@ -192,12 +191,12 @@ impl Plans {
             let variant = bounds.get(place).map_or(NONE, |(_, variant)| *variant);
             return Some(Some((variant, Reason::Split, enrolled)));
         }
-        let reason = match (enrolled, rule.has_conditions) {
+        let reason = match (enrolled, self.checks.is_empty()) {
             (Some(_), _) => Reason::Split,
-            (None, true) => Reason::TargetingMatch,
-            (None, false) => Reason::Static,
+            (None, false) => Reason::TargetingMatch,
+            (None, true) => Reason::Static,
         };
-        Some(Some((rule.serve, reason, enrolled)))
+        Some(Some((self.serve, reason, enrolled)))
     }
 }
 

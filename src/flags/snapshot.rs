@@ -91,7 +91,7 @@ impl Table {
             return Err(Refusal::Checksum);
         }
         let mut reader = Reader::new(body);
-        let table = rows::read(&mut reader).filter(|_| reader.is_at_end()).ok_or(Refusal::Content)?;
+        let table = rows::read(&mut reader).ok_or(Refusal::Content)?;
         if sound::is_sound(&table) { Ok(table) } else { Err(Refusal::Content) }
     }
 }

@@ -200,6 +200,11 @@ pub(super) enum Op {
 }
 
 impl Op {
+    /// Whether it asks for an attribute itself.
+    pub(super) const fn asks(self) -> bool {
+        !matches!(self, Self::All | Self::Any | Self::Segment)
+    }
+
     pub(super) const ALL: [Self; 18] = [
         Self::All,
         Self::Any,

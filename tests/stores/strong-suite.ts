@@ -293,8 +293,9 @@ export function strongStoreSuite(title: string, start: () => Promise<StrongHarne
     it("forgets nothing, however much is put", async () => {
       const under = `${newKey("many")}/`;
       const names = Array.from({ length: 1_020 }, (_, number) => `${under}${String(number).padStart(4, "0")}`);
-      for (let at = 0; at < names.length; at += 34) {
-        const put = await Promise.all(names.slice(at, at + 34).map((name) => swapOne(store, name, null, name)));
+      // A few at once: what becomes of crowds is tried above, and a database may refuse those.
+      for (let at = 0; at < names.length; at += 10) {
+        const put = await Promise.all(names.slice(at, at + 10).map((name) => swapOne(store, name, null, name)));
         expect(put).not.toContain(false);
       }
       expect(await store.list(under)).toEqual(names);

@@ -15,6 +15,8 @@ export interface KnownFlag {
   /** The names and values of its variants, by place. */
   readonly names: readonly string[];
   readonly values: readonly JsonValue[];
+  /** The attributes that it asks for, by place; undefined for all. */
+  readonly needs: readonly number[] | undefined;
 }
 
 /** What holds: definitions, what variables say, what is killed. */
@@ -53,10 +55,16 @@ export class Engine {
   /** Who was entered, into which instance, with what was known then. */
   #entered: FlagContext | undefined;
   #enteredInto: Core;
+  /** The one flag whose attributes were entered; undefined if all were, and can be used. */
+  #enteredFor: KnownFlag | undefined;
   #generation = -1;
 
   constructor() {
-    this.#core = new LiveCore((core) => this.#fill(core, this.#edition));
+    this.#core = new LiveCore((core) => {
+      // Another instance has another memory.
+      this.#writer = this.#newWriter();
+      this.#fill(core, this.#edition);
+    });
     this.#enteredInto = this.#core.get();
   }
 
@@ -133,7 +141,7 @@ export class Engine {
   /** What a flag is for somebody, as a number; {@link detail} then tells more. */
   decideInDetail(context: FlagContext, flag: KnownFlag): number {
     const ask = () => {
-      this.#enter(context);
+      this.#enter(context, flag);
       return this.#core.get().evaluateInDetail(flag.place);
     };
     return this.#ask(ask, FAILED);
@@ -142,7 +150,8 @@ export class Engine {
   /** The same, in the shortest way: no function is made here, because what that holds would be allocated by each call. */
   #decide(context: FlagContext, flag: KnownFlag): number {
     try {
-      if (this.#entered !== context || !this.#core.isAlive) this.#enter(context);
+      if (this.#entered !== context || !this.#core.isAlive) this.#enter(context, flag);
+      else if (this.#enteredFor !== undefined && this.#enteredFor !== flag) this.#enterMore(context, flag);
       return this.#enteredInto.evaluate(flag.place);
     } catch (error) {
       return this.#decideAgain(error, context, flag);
@@ -151,7 +160,7 @@ export class Engine {
 
   #decideAgain(error: unknown, context: FlagContext, flag: KnownFlag): number {
     const ask = () => {
-      this.#enter(context);
+      this.#enter(context, flag);
       return this.#enteredInto.evaluate(flag.place);
     };
     return this.#again(error, ask, FAILED);
@@ -231,7 +240,7 @@ export class Engine {
   explain(tools: FlagTools, context: FlagContext, key: string): Explanation | undefined {
     const { snapshot, kill, variables, confirmedAt } = this.#edition;
     if (snapshot === undefined) return undefined;
-    const attributes = packAttributes(this.#attributes, context.known);
+    const attributes = packAttributes(this.#attributes, context.known, this.flag(key)?.needs);
     const said = packSaid(kill, variables);
     const told = tools.explain(snapshot, said, attributes, key, Date.now(), confirmedAt) as Explanation | null;
     const sampleRatio = told === null ? undefined : this.sampleRatio(tools, key);
@@ -286,8 +295,6 @@ export class Engine {
     if (snapshot === undefined) core.overrideBy(said);
     else core.load(snapshot, said);
     core.confirmedAt(confirmedAt);
-    // Another instance has another memory.
-    this.#writer = this.#newWriter();
     this.#attributes = textsIn(core.attributes());
     this.#revision = core.revision();
     this.#asksTime = core.asksTime();
@@ -297,6 +304,7 @@ export class Engine {
 
   /** Adds what the core has counted to what is known by name: places change with every edition. */
   #collect(): void {
+    if (!this.isReady) return;
     const nameOf = (place: number, variant: number) => {
       const key = this.#core.get().key(place);
       return [key, this.flag(key)?.names[variant] ?? ""] as const;
@@ -327,31 +335,41 @@ export class Engine {
   }
 
   #learn(key: string): KnownFlag | undefined {
-    const core = this.#core.get();
-    const place = core.find(key);
+    const reader = new PackedReader(this.#core.get().find(key));
     // Names that nobody has are not remembered: whoever asks for millions of them would fill the memory.
-    if (place < 0) return undefined;
-    const reader = new PackedReader(core.variants(place));
+    if (reader.isAtEnd) return undefined;
+    const place = reader.count();
+    const needs = Array.from({ length: reader.count() }, () => reader.count());
     const [names, values]: [string[], JsonValue[]] = [[], []];
     while (!reader.isAtEnd) {
       names.push(reader.text());
       values.push(reader.value() ?? null);
     }
-    const known = { place, names, values };
+    const known = { place, names, values, needs: needs.length < this.#attributes.length ? needs : undefined };
     this.#known.set(key, known);
     return known;
   }
 
-  #enter(context: FlagContext): void {
+  /** @param flag The one that is asked for: who asks for a second is entered with all that is known. */
+  #enter(context: FlagContext, flag?: KnownFlag): void {
     const core = this.#core.get();
     if (this.#generation !== this.#core.generation) this.#begin(core);
     if (this.#asksChance && !this.#isSeeded) this.#seed(core);
     // Whatever ends the next line early: nobody is entered then.
     this.#entered = undefined;
-    core.enter(this.#writer.write(this.#attributes, context.known), this.#asksTime ? Date.now() : 0);
-    this.#entered = context;
+    const length = this.#writer.write(this.#attributes, context.known, flag?.needs);
+    const isUsable = core.enter(length, this.#asksTime ? Date.now() : 0);
+    this.#enteredFor = isUsable && flag?.needs === undefined ? undefined : flag;
+    // What nobody can use is no answer for a flag that does not ask for it.
+    if (isUsable || flag !== undefined) this.#entered = context;
     this.#enteredInto = core;
     this.#generation = this.#core.generation;
+  }
+
+  /** Enters all that is known, or if that cannot be used, what the flag asks for. */
+  #enterMore(context: FlagContext, flag: KnownFlag): void {
+    this.#enter(context);
+    if (this.#entered !== context) this.#enter(context, flag);
   }
 
   /** Asks the core, and once more if its instance has died; `otherwise` if that one dies too. */

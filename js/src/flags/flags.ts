@@ -445,7 +445,10 @@ export class Flags {
       return { snapshot, warnings: [], confirmedAt };
     }
     // A copy: what holds is loaded again when the core has trapped, and is the caller's to change otherwise.
-    if (isSnapshot(definitions)) return { snapshot: new Uint8Array(definitions.slice(0)), warnings: [] };
+    if (isSnapshot(definitions)) {
+      const bytes = definitions instanceof ArrayBuffer ? definitions.slice(0) : definitions;
+      return { snapshot: new Uint8Array(bytes), warnings: [] };
+    }
     if (this.#tools === undefined)
       throw new Error("seawall/flags/snapshot takes snapshots alone; seawall/flags, documents");
     return this.#tools.compile(textOf(definitions));

@@ -5,17 +5,24 @@ import type { JsonValue } from "./context.ts";
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
+/** Most bytes of a text that are looked at one by one: a decoder takes longer to begin. */
+const SHORT = 32;
+
 /** As deep as the core reads JSON, and as great as its numbers are. */
 const DEPTH_MAX = 32;
 
+/** What is said where nothing is killed and there is no variable. */
+const NOTHING = new Uint8Array(9);
+
 /** What is said beside the flags: what is killed, and variables with what they are as JSON. */
 export function packSaid(kill: readonly string[] | true, variables: Readonly<Record<string, string>>): Uint8Array {
+  const entries = Object.entries(variables);
+  if (kill !== true && kill.length + entries.length === 0) return NOTHING;
   const writer = new Writer();
   writer.byte(kill === true ? 1 : 0);
   const keys = kill === true ? [] : kill;
   writer.count(keys.length);
   for (const key of keys) writer.text(key);
-  const entries = Object.entries(variables);
   writer.count(entries.length);
   for (const [name, value] of entries) {
     writer.text(name);
@@ -109,10 +116,16 @@ export class PackedReader {
     return this.#at >= this.#bytes.length;
   }
 
+  count(): number {
+    this.#at += 4;
+    return this.#view.getUint32(this.#at - 4, true);
+  }
+
   text(): string {
     const start = this.#at + 4;
-    this.#at = start + this.#view.getUint32(start - 4, true);
-    return decoder.decode(this.#bytes.subarray(start, this.#at));
+    this.#at = start + this.count();
+    const isShort = this.#at - start <= SHORT;
+    return (isShort && ascii(this.#bytes, start, this.#at)) || decoder.decode(this.#bytes.subarray(start, this.#at));
   }
 
   /** A value, frozen; undefined if there is none. */
@@ -134,6 +147,17 @@ export class PackedReader {
         return undefined;
     }
   }
+}
+
+/** A text that is ASCII alone; else none. */
+function ascii(bytes: Uint8Array, start: number, end: number): string | undefined {
+  let text = "";
+  for (let at = start; at < end; at += 1) {
+    const code = bytes[at] as number;
+    if (code > 127) return undefined;
+    text += String.fromCharCode(code);
+  }
+  return text;
 }
 
 /** All texts of what the core has written. */

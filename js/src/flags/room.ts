@@ -14,37 +14,46 @@ const SHORT = 64;
 
 const encoder = new TextEncoder();
 
+const NO_BYTES = new Uint8Array();
+const NO_VIEW = new DataView(NO_BYTES.buffer);
+
 /** Room in the core's memory: where it begins, for so many bytes. */
 export type Room = (length: number) => { readonly address: number; readonly memory: ArrayBuffer };
 
 /** What is known, in bytes of its own. */
-export function packAttributes(names: readonly string[], known: Readonly<Record<string, unknown>>): Uint8Array {
+export function packAttributes(
+  names: readonly string[],
+  known: Readonly<Record<string, unknown>>,
+  slots?: readonly number[],
+): Uint8Array {
   let memory = new ArrayBuffer(0);
   const writer = new RoomWriter((length) => {
     memory = new ArrayBuffer(length);
     return { address: 0, memory };
   });
-  const length = writer.write(names, known);
+  const length = writer.write(names, known, slots);
   return new Uint8Array(memory, 0, length);
 }
 
 /** Writes attributes into the core's memory: first a head of each, then all texts. `src/flags/packed/attributes.rs` reads them. */
 export class RoomWriter {
   readonly #room: Room;
-  #bytes = new Uint8Array();
-  #view = new DataView(new ArrayBuffer(0));
+  #bytes = NO_BYTES;
+  #view = NO_VIEW;
 
   constructor(room: Room) {
     this.#room = room;
   }
 
-  /** Writes what is known, in the order of `names`. Returns how many bytes it is. */
-  write(names: readonly string[], known: Readonly<Record<string, unknown>>): number {
-    const { length } = names;
-    let at = length * HEAD;
+  /** Writes what is known, in the order of `names`; of these slots alone if there are any, and the others are missing. Returns how many bytes it is. */
+  write(names: readonly string[], known: Readonly<Record<string, unknown>>, slots?: readonly number[]): number {
+    const { length } = slots ?? names;
+    let at = names.length * HEAD;
     // Memory that has grown is elsewhere: then this has no bytes any more.
     let bytes = this.#bytes.length < at ? this.#reserve(at, 0) : this.#bytes;
-    for (let slot = 0; slot < length; slot += 1) {
+    if (slots !== undefined) bytes.fill(Tag.Missing, 0, at);
+    for (let place = 0; place < length; place += 1) {
+      const slot = slots === undefined ? place : (slots[place] as number);
       const value = known[names[slot] as string];
       // First what most are, because this is run for each request.
       if (typeof value === "string") {

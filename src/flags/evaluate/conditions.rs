@@ -15,23 +15,7 @@ const LEVELS_MAX: usize = 2 * NESTING_MAX + 4;
 /// Whether all of those hold; none if that cannot be said.
 #[inline]
 pub(in crate::flags) fn holds(question: &Question<'_>, nodes: Range, watch: &mut impl Watch) -> Option<bool> {
-    let mut found = Some(true);
-    let mut at = nodes.start;
-    while at < nodes.end() {
-        let node = question.table.nodes.get(at as usize)?;
-        // Most conditions are of an attribute, and to call a function takes as long as to look at that.
-        let one = match node.op {
-            Op::All | Op::Any | Op::Segment => one(question, at, node, 0, watch),
-            _ => leaf(question, at, node, watch),
-        };
-        match one {
-            Some(true) => {}
-            Some(false) => return Some(false),
-            None => found = None,
-        }
-        at = node.end.max(at + 1);
-    }
-    found
+    all(question, nodes, 0, watch)
 }
 
 fn all(question: &Question<'_>, nodes: Range, level: usize, watch: &mut impl Watch) -> Option<bool> {
@@ -78,18 +62,8 @@ fn one(question: &Question<'_>, at: u32, node: &Node, level: usize, watch: &mut 
             // Segments do not name each other; one that does all the same is cut off by the level.
             all(question, *nodes, level + NESTING_MAX, watch)
         }
-        _ => return leaf(question, at, node, watch),
+        _ => attribute(question, node),
     };
-    told(at, node, found, watch)
-}
-
-#[inline]
-fn leaf(question: &Question<'_>, at: u32, node: &Node, watch: &mut impl Watch) -> Option<bool> {
-    told(at, node, attribute(question, node), watch)
-}
-
-#[inline]
-fn told(at: u32, node: &Node, found: Option<bool>, watch: &mut impl Watch) -> Option<bool> {
     let found = found.map(|holds| holds != (node.bits & node_bits::NOT != 0));
     watch.condition(at, found);
     found
@@ -138,7 +112,6 @@ fn other(question: &Question<'_>, node: &Node, val: Val<'_>) -> Option<bool> {
     })
 }
 
-#[inline]
 fn is_in(question: &Question<'_>, node: &Node, val: Val<'_>) -> Option<bool> {
     let table = question.table;
     if node.bits & (node_bits::TRUE | node_bits::FALSE) != 0 {
@@ -200,7 +173,6 @@ fn is_text(question: &Question<'_>, node: &Node, val: Val<'_>, is_so: impl Fn(&s
     if node.bits & node_bits::CI != 0 { fold::with_lower(text, is_one) } else { Some(is_one(text)) }
 }
 
-#[inline]
 fn is_number(question: &Question<'_>, node: &Node, val: Val<'_>, is_so: impl Fn(f64, f64) -> bool) -> bool {
     let asked = question.table.numbers.get(node.b.start as usize);
     asked.is_some_and(|asked| val.number().is_some_and(|found| is_so(found, *asked)))

@@ -5,6 +5,9 @@ use crate::flags::fault::Fault;
 use crate::flags::overrides::{Held, Overrides};
 use crate::flags::table::Table;
 
+/// Not all flags are killed, no key is, and there is no variable.
+const NOTHING: [u8; 9] = [0; 9];
+
 /// Reads overrides: a byte that says whether all flags are killed, the number of keys that are and those keys; then the number
 /// of variables and for each its name, its value, and that value as JSON: a byte (0 it is none, 1 `false`, 2 `true`, 3 number, 4
 /// text, 5 another) and a double or text.
@@ -12,8 +15,16 @@ use crate::flags::table::Table;
 /// # Errors
 ///
 /// As [`Overrides::read`], and one fault for bytes that are not that.
-#[inline(never)]
 pub fn overrides(table: &Table, bytes: &[u8]) -> Result<Overrides, Vec<Fault>> {
+    // Most often nothing is said, and an isolate that has just begun need not compile what reads it.
+    if bytes == NOTHING {
+        return Ok(Overrides::NONE);
+    }
+    read(table, bytes)
+}
+
+#[inline(never)]
+fn read(table: &Table, bytes: &[u8]) -> Result<Overrides, Vec<Fault>> {
     let Some((kill, variables)) = said(bytes) else {
         let problem = "what is said beside the flags cannot be read".to_owned();
         return Err(vec![Fault { path: String::new(), problem }]);

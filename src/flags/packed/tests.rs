@@ -136,7 +136,12 @@ fn what_is_said_is_the_same_packed_and_as_text() {
 #[test]
 fn values_are_written_by_their_kind() {
     let table = table();
+    let (x, y) = (table.find("x").unwrap(), table.find("y").unwrap());
+    let head = |place: u32, needs: &[u32]| {
+        [place, needs.len() as u32].iter().chain(needs).flat_map(|number| number.to_le_bytes()).collect::<Vec<u8>>()
+    };
     let expected = [
+        head(x.place(), &[0, 1, 2, 3]),
         text_of("A"),
         vec![4],
         text_of("a"),
@@ -148,9 +153,9 @@ fn values_are_written_by_their_kind() {
         text_of("null"),
     ]
     .concat();
-    assert_eq!(variants(&table, table.find("x").unwrap()), expected);
-    let expected = [text_of("off"), vec![1], text_of("on"), vec![2]].concat();
-    assert_eq!(variants(&table, table.find("y").unwrap()), expected);
+    assert_eq!(flag(&table, x), expected);
+    let expected = [head(y.place(), &[0]), text_of("off"), vec![1], text_of("on"), vec![2]].concat();
+    assert_eq!(flag(&table, y), expected);
     assert_eq!(value(None), [0]);
     assert_eq!(texts(["a", ""].into_iter()), [1, 0, 0, 0, b'a', 0, 0, 0, 0]);
 }

@@ -1,6 +1,4 @@
-//! Conditions of plans. Those that most rules have are looked at where they lie, the others by [`conditions`].
-//!
-//! [`conditions`]: crate::flags::evaluate
+//! Conditions of plans. Those that most rules have are looked at where they lie, the others as [`holds`] looks at them.
 
 use crate::flags::context::{Context, Val};
 use crate::flags::evaluate::{Question, holds};
@@ -16,64 +14,45 @@ struct Word {
     length: u32,
 }
 
-/// A condition, or several of one rule that are looked at together.
-#[derive(Clone, Copy, Debug)]
+/// A condition of a rule.
+#[derive(Clone, Debug)]
 enum Check {
     /// A text is among these words.
-    Among { slot: u16, is_not: bool, words: Range },
+    Among { slot: u16, is_not: bool, words: Vec<Word> },
     /// A number is at least, or above, or at most, or below another.
     Number { slot: u16, is_not: bool, op: Op, asked: f64 },
-    /// Anything else.
+    /// Anything else: its nodes, with those within it.
     Nodes(Range),
 }
 
-/// The conditions of all rules that have plans.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Checks {
-    checks: Vec<Check>,
-    words: Vec<Word>,
-}
+/// The conditions of a rule.
+#[derive(Clone, Debug)]
+pub(super) struct Checks(Vec<Check>);
 
 impl Checks {
-    /// Adds the conditions of a rule.
-    pub(super) fn add(&mut self, table: &Table, nodes: Range) -> Range {
-        let start = self.checks.len() as u32;
+    pub(super) fn of(table: &Table, nodes: Range) -> Self {
+        let mut found = Vec::new();
         let mut at = nodes.start;
         while at < nodes.end() {
             let Some(node) = table.nodes.get(at as usize) else { break };
             let next = node.end.max(at + 1);
-            let check = self.check(table, node).unwrap_or(Check::Nodes(Range { start: at, len: next - at }));
-            self.checks.push(check);
+            found.push(check(table, node).unwrap_or(Check::Nodes(Range { start: at, len: next - at })));
             at = next;
         }
-        Range { start, len: self.checks.len() as u32 - start }
+        Self(found)
     }
 
-    fn check(&mut self, table: &Table, node: &Node) -> Option<Check> {
-        let (slot, is_not) = (node.slot, node.bits & node_bits::NOT != 0);
-        match node.op {
-            Op::Gt | Op::Gte | Op::Lt | Op::Lte => {
-                let asked = *table.numbers.get(node.b.start as usize)?;
-                Some(Check::Number { slot, is_not, op: node.op, asked })
-            }
-            // Neither `true` and `false`, nor letters of either case, nor numbers.
-            Op::In if node.bits & !node_bits::NOT == 0 && node.b.len == 0 && node.a.len > 0 => {
-                let texts = node.a.of(&table.texts).iter();
-                let words: Option<Vec<Word>> = texts.map(|text| word(table.bytes(*text))).collect();
-                let range = Range { start: self.words.len() as u32, len: node.a.len };
-                self.words.append(&mut words?);
-                Some(Check::Among { slot, is_not, words: range })
-            }
-            _ => None,
-        }
+    #[inline]
+    pub(super) const fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     /// Whether all hold; nothing if that has to be asked in full.
     #[inline]
-    pub(super) fn hold(&self, checks: Range, question: &Question<'_>) -> Option<bool> {
-        for check in checks.of(&self.checks) {
+    pub(super) fn hold(&self, question: &Question<'_>) -> Option<bool> {
+        for check in &self.0 {
             let is_so = match check {
-                Check::Among { slot, is_not, words } => self.among(*words, question.context, *slot)? != *is_not,
+                Check::Among { slot, is_not, words } => among(words, question.context, *slot)? != *is_not,
                 Check::Number { slot, is_not, op, asked } => {
                     let Val::Number(found) = question.context.at(*slot) else { return None };
                     let is_so = match op {
@@ -95,13 +74,30 @@ impl Checks {
         }
         Some(true)
     }
+}
 
-    #[inline]
-    fn among(&self, words: Range, context: Context<'_>, slot: u16) -> Option<bool> {
-        let Val::Text(text) = context.at(slot) else { return None };
-        let Some(found) = word(text.as_bytes()) else { return Some(false) };
-        Some(words.of(&self.words).contains(&found))
+fn check(table: &Table, node: &Node) -> Option<Check> {
+    let (slot, is_not) = (node.slot, node.bits & node_bits::NOT != 0);
+    match node.op {
+        Op::Gt | Op::Gte | Op::Lt | Op::Lte => {
+            let asked = *table.numbers.get(node.b.start as usize)?;
+            Some(Check::Number { slot, is_not, op: node.op, asked })
+        }
+        // Neither `true` and `false`, nor letters of either case, nor numbers.
+        Op::In if node.bits & !node_bits::NOT == 0 && node.b.len == 0 && node.a.len > 0 => {
+            let words: Option<Vec<Word>> =
+                node.a.of(&table.texts).iter().map(|text| word(table.bytes(*text))).collect();
+            Some(Check::Among { slot, is_not, words: words? })
+        }
+        _ => None,
     }
+}
+
+#[inline]
+fn among(words: &[Word], context: Context<'_>, slot: u16) -> Option<bool> {
+    let Val::Text(text) = context.at(slot) else { return None };
+    let Some(found) = word(text.as_bytes()) else { return Some(false) };
+    Some(words.contains(&found))
 }
 
 #[inline(never)]

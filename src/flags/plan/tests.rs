@@ -1,4 +1,5 @@
 use super::*;
+use crate::flags::Flags;
 use crate::flags::model::Kill;
 use crate::flags::{FlagSet, Moment, Overrides};
 
@@ -8,9 +9,8 @@ fn plan(flag: &str, variables: &[(&str, &str)]) -> (&'static str, u16) {
     let table = FlagSet::parse(&text).unwrap().compile().unwrap();
     let overrides = Overrides::read(&table, variables.iter().copied(), &Kill::default()).unwrap();
     let flags = Flags::new(table, overrides);
-    let plans = Plans::of(&flags);
     let flag = flags.table().find("x").unwrap();
-    let word = match plans.flags[flag.place() as usize] {
+    let word = match Plan::of(&flags.question(Context::default(), Moment::default()), flag) {
         Plan::Same(_) => "same",
         Plan::Share { .. } => "share",
         Plan::Rules { .. } => "rules",

@@ -19,42 +19,114 @@ const RELATIONS: [Relation; 6] = [
     Relation::Than(Comparison::Lte),
 ];
 
-/// Bytes that have not been read yet.
-pub(super) struct Reader<'b>(&'b [u8]);
+/// Bytes that have not been read yet. What is wrong with them is told once, at the end: rows are read by many short steps, and to
+/// ask after each whether it went well takes longer than the step.
+pub(super) struct Reader<'b> {
+    bytes: &'b [u8],
+    is_wrong: bool,
+}
 
 impl<'b> Reader<'b> {
     pub(super) const fn new(bytes: &'b [u8]) -> Self {
-        Self(bytes)
+        Self { bytes, is_wrong: false }
     }
 
-    pub(super) const fn is_at_end(&self) -> bool {
-        self.0.is_empty()
+    /// Whether all was read, and could be.
+    pub(super) const fn is_done(&self) -> bool {
+        self.bytes.is_empty() && !self.is_wrong
     }
 
-    fn take(&mut self, length: usize) -> Option<&'b [u8]> {
-        let (taken, rest) = self.0.split_at_checked(length)?;
-        self.0 = rest;
-        Some(taken)
+    fn take(&mut self, length: usize) -> &'b [u8] {
+        match self.bytes.split_at_checked(length) {
+            Some((taken, rest)) => {
+                self.bytes = rest;
+                taken
+            }
+            None => self.wrong(),
+        }
     }
 
-    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
-        self.take(N)?.try_into().ok()
+    /// So many bytes; zeros if they are not there.
+    fn array<const N: usize>(&mut self) -> [u8; N] {
+        match self.bytes.split_first_chunk() {
+            Some((taken, rest)) => {
+                self.bytes = rest;
+                *taken
+            }
+            None => {
+                self.is_wrong = true;
+                [0; N]
+            }
+        }
     }
 
-    fn one_of<T: Copy>(&mut self, all: &[T]) -> Option<T> {
-        all.get(usize::from(u8::read(self)?)).copied()
+    fn wrong<T: Default>(&mut self) -> T {
+        self.is_wrong = true;
+        T::default()
+    }
+
+    /// A number of at most ten bytes. By itself, so that rows are short to compile.
+    #[inline(never)]
+    fn number(&mut self) -> u64 {
+        match self.bytes {
+            [one @ ..0x80, rest @ ..] => {
+                self.bytes = rest;
+                u64::from(*one)
+            }
+            [one, two @ ..0x80, rest @ ..] => {
+                self.bytes = rest;
+                u64::from(one & 0x7f) | u64::from(*two) << 7
+            }
+            _ => self.long(),
+        }
+    }
+
+    #[inline(never)]
+    fn long(&mut self) -> u64 {
+        let (mut number, mut shift) = (0, 0);
+        while let Some((byte, rest)) = self.bytes.split_first() {
+            self.bytes = rest;
+            if shift == 63 && *byte > 1 {
+                break;
+            }
+            number |= u64::from(byte & 0x7f) << shift;
+            if *byte < 0x80 {
+                return number;
+            }
+            shift += 7;
+        }
+        self.wrong()
+    }
+
+    fn one_of<T: Copy>(&mut self, all: &[T], otherwise: T) -> T {
+        let [place] = self.array();
+        all.get(usize::from(place)).copied().unwrap_or_else(|| {
+            self.is_wrong = true;
+            otherwise
+        })
+    }
+
+    fn yes(&mut self) -> bool {
+        self.one_of(&[false, true], false)
+    }
+
+    /// Those of one table. Most sets of flags have nothing in some of them, and what is not run need not be compiled.
+    fn rows<T: Row>(&mut self) -> Vec<T> {
+        match self.number() {
+            0 => Vec::new(),
+            count => self.so_many(count),
+        }
     }
 
     // Each of these by itself: one function of all of them is compiled for longer than it runs.
     #[inline(never)]
-    fn rows<T: Row>(&mut self) -> Option<Vec<T>> {
-        let count = usize::try_from(u64::read(self)?).ok()?;
+    fn so_many<T: Row>(&mut self, count: u64) -> Vec<T> {
         // No row is shorter than that, so a count cannot ask for more room than its bytes are worth.
-        let mut rows = Vec::with_capacity(count.min(self.0.len() / T::BYTES_MIN));
-        for _ in 0..count {
-            rows.push(T::read(self)?);
-        }
-        Some(rows)
+        let most = self.bytes.len() / T::BYTES_MIN;
+        let Some(count) = usize::try_from(count).ok().filter(|count| *count <= most) else { return self.wrong() };
+        let mut rows = Vec::with_capacity(count);
+        rows.extend((0..count).map(|_| T::read(self)));
+        rows
     }
 }
 
@@ -63,7 +135,8 @@ pub(super) trait Row: Sized {
     /// What the shortest one takes.
     const BYTES_MIN: usize = 1;
     fn write(&self, out: &mut Vec<u8>);
-    fn read(from: &mut Reader<'_>) -> Option<Self>;
+    /// Whatever this is of bytes that are wrong.
+    fn read(from: &mut Reader<'_>) -> Self;
 }
 
 impl Row for u8 {
@@ -71,8 +144,9 @@ impl Row for u8 {
         out.push(*self);
     }
 
-    fn read(from: &mut Reader<'_>) -> Option<Self> {
-        from.array::<1>().map(|[byte]| byte)
+    fn read(from: &mut Reader<'_>) -> Self {
+        let [byte] = from.array();
+        byte
     }
 }
 
@@ -86,32 +160,9 @@ impl Row for u64 {
         out.push(rest as u8);
     }
 
-    #[inline]
-    fn read(from: &mut Reader<'_>) -> Option<Self> {
-        match from.0.split_first() {
-            Some((byte, rest)) if *byte < 0x80 => {
-                from.0 = rest;
-                Some(Self::from(*byte))
-            }
-            _ => long(from),
-        }
+    fn read(from: &mut Reader<'_>) -> Self {
+        from.number()
     }
-}
-
-/// A number of more than one byte.
-fn long(from: &mut Reader<'_>) -> Option<u64> {
-    let mut number = 0;
-    for shift in (0..64).step_by(7) {
-        let byte = u8::read(from)?;
-        if shift == 63 && byte > 1 {
-            return None;
-        }
-        number |= u64::from(byte & 0x7f) << shift;
-        if byte < 0x80 {
-            return Some(number);
-        }
-    }
-    None
 }
 
 impl Row for u32 {
@@ -119,8 +170,9 @@ impl Row for u32 {
         u64::from(*self).write(out);
     }
 
-    fn read(from: &mut Reader<'_>) -> Option<Self> {
-        u64::read(from)?.try_into().ok()
+    #[inline(never)]
+    fn read(from: &mut Reader<'_>) -> Self {
+        Self::try_from(from.number()).unwrap_or_else(|_| from.wrong())
     }
 }
 
@@ -130,8 +182,9 @@ impl Row for u16 {
         u64::from(self.wrapping_add(1)).write(out);
     }
 
-    fn read(from: &mut Reader<'_>) -> Option<Self> {
-        Self::try_from(u64::read(from)?).ok().map(|number| number.wrapping_sub(1))
+    #[inline(never)]
+    fn read(from: &mut Reader<'_>) -> Self {
+        Self::try_from(from.number()).map_or_else(|_| from.wrong(), |number| number.wrapping_sub(1))
     }
 }
 
@@ -142,8 +195,8 @@ impl Row for f64 {
         out.extend_from_slice(&self.to_le_bytes());
     }
 
-    fn read(from: &mut Reader<'_>) -> Option<Self> {
-        from.array().map(Self::from_le_bytes)
+    fn read(from: &mut Reader<'_>) -> Self {
+        Self::from_le_bytes(from.array())
     }
 }
 
@@ -155,8 +208,8 @@ impl Row for Range {
         self.len.write(out);
     }
 
-    fn read(from: &mut Reader<'_>) -> Option<Self> {
-        Some(Self { start: u32::read(from)?, len: u32::read(from)? })
+    fn read(from: &mut Reader<'_>) -> Self {
+        Self { start: u32::read(from), len: u32::read(from) }
     }
 }
 
@@ -168,8 +221,8 @@ impl<A: Row, B: Row> Row for (A, B) {
         self.1.write(out);
     }
 
-    fn read(from: &mut Reader<'_>) -> Option<Self> {
-        Some((A::read(from)?, B::read(from)?))
+    fn read(from: &mut Reader<'_>) -> Self {
+        (A::read(from), B::read(from))
     }
 }
 
@@ -182,9 +235,9 @@ impl Row for Prefix {
         self.length.write(out);
     }
 
-    fn read(from: &mut Reader<'_>) -> Option<Self> {
-        let (state, rest) = (from.array().map(u32::from_le_bytes)?, from.array().map(u32::from_le_bytes)?);
-        Some(Self { state, rest, length: u32::read(from)? })
+    fn read(from: &mut Reader<'_>) -> Self {
+        let (state, rest) = (u32::from_le_bytes(from.array()), u32::from_le_bytes(from.array()));
+        Self { state, rest, length: u32::read(from) }
     }
 }
 
@@ -200,21 +253,21 @@ impl Row for FlagRow {
         self.enrol.write(out);
     }
 
-    fn read(from: &mut Reader<'_>) -> Option<Self> {
-        Some(Self {
-            name: Range::read(from)?,
-            bits: u8::read(from)?,
-            default: u16::read(from)?,
-            on: u16::read(from)?,
-            off: u16::read(from)?,
-            rollout_rule: u16::read(from)?,
-            age_max_ms: u64::read(from)?,
-            variants: Range::read(from)?,
-            requires: Range::read(from)?,
-            rules: Range::read(from)?,
-            by: Range::read(from)?,
-            enrol: Prefix::read(from)?,
-        })
+    fn read(from: &mut Reader<'_>) -> Self {
+        Self {
+            name: Range::read(from),
+            bits: u8::read(from),
+            default: u16::read(from),
+            on: u16::read(from),
+            off: u16::read(from),
+            rollout_rule: u16::read(from),
+            age_max_ms: u64::read(from),
+            variants: Range::read(from),
+            requires: Range::read(from),
+            rules: Range::read(from),
+            by: Range::read(from),
+            enrol: Prefix::read(from),
+        }
     }
 }
 
@@ -228,13 +281,13 @@ impl Row for VariantRow {
         self.text.write(out);
     }
 
-    fn read(from: &mut Reader<'_>) -> Option<Self> {
-        Some(Self {
-            name: Range::read(from)?,
-            kind: from.one_of(&Kind::ALL)?,
-            number: f64::read(from)?,
-            text: Range::read(from)?,
-        })
+    fn read(from: &mut Reader<'_>) -> Self {
+        Self {
+            name: Range::read(from),
+            kind: from.one_of(&Kind::ALL, Kind::Json),
+            number: f64::read(from),
+            text: Range::read(from),
+        }
     }
 }
 
@@ -247,8 +300,8 @@ impl Row for RequireRow {
         self.variants.write(out);
     }
 
-    fn read(from: &mut Reader<'_>) -> Option<Self> {
-        Some(Self { flag: u32::read(from)?, not: from.one_of(&[false, true])?, variants: Range::read(from)? })
+    fn read(from: &mut Reader<'_>) -> Self {
+        Self { flag: u32::read(from), not: from.yes(), variants: Range::read(from) }
     }
 }
 
@@ -269,19 +322,19 @@ impl Row for RuleRow {
         self.split.write(out);
     }
 
-    fn read(from: &mut Reader<'_>) -> Option<Self> {
-        Some(Self {
-            name: Range::read(from)?,
-            nodes: Range::read(from)?,
-            share: u32::read(from)?.wrapping_sub(1),
-            by: Range::read(from)?,
-            enrol: Prefix::read(from)?,
-            serve: u16::read(from)?,
-            bounds: Range::read(from)?,
-            modulus: u32::read(from)?,
-            split_by: Range::read(from)?,
-            split: Prefix::read(from)?,
-        })
+    fn read(from: &mut Reader<'_>) -> Self {
+        Self {
+            name: Range::read(from),
+            nodes: Range::read(from),
+            share: u32::read(from).wrapping_sub(1),
+            by: Range::read(from),
+            enrol: Prefix::read(from),
+            serve: u16::read(from),
+            bounds: Range::read(from),
+            modulus: u32::read(from),
+            split_by: Range::read(from),
+            split: Prefix::read(from),
+        }
     }
 }
 
@@ -297,15 +350,15 @@ impl Row for Node {
         self.b.write(out);
     }
 
-    fn read(from: &mut Reader<'_>) -> Option<Self> {
-        Some(Self {
-            op: from.one_of(&Op::ALL)?,
-            bits: u8::read(from)?,
-            slot: u16::read(from)?,
-            end: u32::read(from)?,
-            a: Range::read(from)?,
-            b: Range::read(from)?,
-        })
+    fn read(from: &mut Reader<'_>) -> Self {
+        Self {
+            op: from.one_of(&Op::ALL, Op::Never),
+            bits: u8::read(from),
+            slot: u16::read(from),
+            end: u32::read(from),
+            a: Range::read(from),
+            b: Range::read(from),
+        }
     }
 }
 
@@ -318,10 +371,10 @@ impl Row for VersionRow {
         self.before.write(out);
     }
 
-    fn read(from: &mut Reader<'_>) -> Option<Self> {
-        let relation = from.one_of(&RELATIONS)?;
-        let core = [u64::read(from)?, u64::read(from)?, u64::read(from)?];
-        Some(Self { relation, core, before: Range::read(from)? })
+    fn read(from: &mut Reader<'_>) -> Self {
+        let relation = from.one_of(&RELATIONS, Relation::Is);
+        let core = [u64::read(from), u64::read(from), u64::read(from)];
+        Self { relation, core, before: Range::read(from) }
     }
 }
 
@@ -334,9 +387,9 @@ impl Row for Network {
         out.extend_from_slice(&self.bits.to_le_bytes());
     }
 
-    fn read(from: &mut Reader<'_>) -> Option<Self> {
-        let (is_v6, length) = (from.one_of(&[false, true])?, u8::read(from)?);
-        Some(Self { is_v6, length, bits: from.array().map(u128::from_le_bytes)? })
+    fn read(from: &mut Reader<'_>) -> Self {
+        let (is_v6, length) = (from.yes(), u8::read(from));
+        Self { is_v6, length, bits: u128::from_le_bytes(from.array()) }
     }
 }
 
@@ -349,8 +402,8 @@ impl Row for PatternRow {
         out.push(self.ci.into());
     }
 
-    fn read(from: &mut Reader<'_>) -> Option<Self> {
-        Some(Self { text: Range::read(from)?, ci: from.one_of(&[false, true])?, pattern: None })
+    fn read(from: &mut Reader<'_>) -> Self {
+        Self { text: Range::read(from), ci: from.yes(), pattern: None }
     }
 }
 
@@ -377,30 +430,26 @@ pub(super) fn write(table: &Table, out: &mut Vec<u8>) {
 
 #[inline(never)]
 pub(super) fn read(from: &mut Reader<'_>) -> Option<Table> {
-    let revision = u64::read(from)?;
-    let is_all_killed = from.one_of(&[false, true])?;
-    let length = usize::try_from(u64::read(from)?).ok()?;
-    let text = str::from_utf8(from.take(length)?).ok()?.to_owned();
-    let mut table = Table {
-        revision,
-        is_all_killed,
-        text,
-        flags: from.rows()?,
-        variants: from.rows()?,
-        requires: from.rows()?,
-        rules: from.rows()?,
-        nodes: from.rows()?,
-        segments: from.rows()?,
-        texts: from.rows()?,
-        numbers: from.rows()?,
-        versions: from.rows()?,
-        networks: from.rows()?,
-        patterns: from.rows()?,
-        bounds: from.rows()?,
-        shorts: from.rows()?,
-        attributes: from.rows()?,
-    };
-    if table.patterns.len() > crate::flags::model::PATTERNS_MAX {
+    let revision = from.number();
+    let is_all_killed = from.yes();
+    let length = usize::try_from(from.number()).unwrap_or(usize::MAX);
+    let text = str::from_utf8(from.take(length)).ok()?.to_owned();
+    let mut table = Table { revision, is_all_killed, text, ..Table::default() };
+    table.flags = from.rows();
+    table.variants = from.rows();
+    table.requires = from.rows();
+    table.rules = from.rows();
+    table.nodes = from.rows();
+    table.segments = from.rows();
+    table.texts = from.rows();
+    table.numbers = from.rows();
+    table.versions = from.rows();
+    table.networks = from.rows();
+    table.patterns = from.rows();
+    table.bounds = from.rows();
+    table.shorts = from.rows();
+    table.attributes = from.rows();
+    if !from.is_done() || table.patterns.len() > crate::flags::model::PATTERNS_MAX {
         return None;
     }
     for row in &mut table.patterns {

@@ -17,8 +17,8 @@ pub(super) fn is_sound(table: &Table) -> bool {
     if !is_used_once(table) {
         return false;
     }
-    let is_text = |range: Range| table.text.get(range.start as usize..range.end() as usize).is_some();
-    let names_rise = || table.flags.is_sorted_by(|one, other| table.part(one.name) < table.part(other.name));
+    let is_text = |range| is_text(table, range);
+    let names_rise = || table.flags.is_sorted_by(|one, other| table.bytes(one.name) < table.bytes(other.name));
     let segments = |range: Range| nodes(table, range, false);
     let Some(segments): Option<Vec<u32>> = table.segments.iter().map(|(range, _)| segments(*range)).collect() else {
         return false;
@@ -56,8 +56,19 @@ fn is_used_once(table: &Table) -> bool {
         && of_nodes(&[Op::Cidr], |node| node.a) == table.networks.len() as u64
 }
 
+// Short functions, so that an isolate that has just begun compiles little.
+#[inline(never)]
+fn is_text(table: &Table, range: Range) -> bool {
+    table.text.get(range.start as usize..range.end() as usize).is_some()
+}
+
 fn is_there<T>(range: Range, rows: &[T]) -> bool {
-    (range.start as usize).checked_add(range.len as usize).is_some_and(|end| end <= rows.len())
+    is_within(range, rows.len())
+}
+
+#[inline(never)]
+fn is_within(range: Range, length: usize) -> bool {
+    (range.start as usize).checked_add(range.len as usize).is_some_and(|end| end <= length)
 }
 
 fn flag(table: &Table, row: &FlagRow) -> bool {
@@ -81,6 +92,7 @@ fn flag(table: &Table, row: &FlagRow) -> bool {
         && row.rules.of(&table.rules).iter().all(|row| rule(table, row, variants))
 }
 
+#[inline(never)]
 fn is_by(table: &Table, range: Range) -> bool {
     let is_slot = |slot: &u16| *slot == RANDOM_SLOT || usize::from(*slot) < table.attributes.len();
     (1..=BY_MAX).contains(&(range.len as usize))
@@ -88,6 +100,7 @@ fn is_by(table: &Table, range: Range) -> bool {
         && range.of(&table.shorts).iter().all(is_slot)
 }
 
+#[inline(never)]
 fn rule(table: &Table, row: &RuleRow, variants: u32) -> bool {
     let bounds = row.bounds.of(&table.bounds);
     let is_served = if row.bounds.len == 0 {
@@ -107,44 +120,41 @@ fn rule(table: &Table, row: &RuleRow, variants: u32) -> bool {
 }
 
 /// What looking at those nodes takes, segments aside; none if they cannot be.
+#[inline(never)]
 fn nodes(table: &Table, range: Range, may_name_segments: bool) -> Option<u32> {
     if !is_there(range, &table.nodes) {
         return None;
     }
     // Where the groups end that the next node is in.
-    let mut ends = vec![range.end()];
+    let mut ends = [range.end(); NESTING_MAX + 1];
+    let mut depth = 0;
     let mut work: u32 = 0;
     for (at, node) in (range.start..).zip(range.of(&table.nodes)) {
-        while ends.len() > 1 && ends.last() == Some(&at) {
-            ends.pop();
+        while depth > 0 && ends.get(depth) == Some(&at) {
+            depth -= 1;
         }
         let is_group = matches!(node.op, Op::All | Op::Any);
-        let is_within = node.end > at && ends.last().is_some_and(|end| node.end <= *end);
+        let is_within = node.end > at && ends.get(depth).is_some_and(|end| node.end <= *end);
         if !is_within || (!is_group && node.end != at + 1) {
             return None;
         }
         work = work.saturating_add(1).saturating_add(one(table, node, may_name_segments)?);
         if is_group && node.end > at + 1 {
-            ends.push(node.end);
-        }
-        if ends.len() > NESTING_MAX + 1 {
-            return None;
+            depth += 1;
+            *ends.get_mut(depth)? = node.end;
         }
     }
     Some(work)
 }
 
+#[inline(never)]
 fn one(table: &Table, node: &Node, may_name_segments: bool) -> Option<u32> {
     let is_slot = usize::from(node.slot) < table.attributes.len();
     let is_number = node.b.len == 1 && is_there(node.b, &table.numbers);
     let (is_right, work) = match node.op {
         Op::All | Op::Any | Op::Never => (true, 0),
         Op::Segment => (may_name_segments && (node.a.start as usize) < table.segments.len(), 0),
-        Op::In => {
-            let texts = node.a.of(&table.texts);
-            let rise = texts.is_sorted_by_key(|row| table.part(*row));
-            (is_slot && rise && is_there(node.a, &table.texts) && is_there(node.b, &table.numbers), 0)
-        }
+        Op::In => (is_slot && is_list(table, node), 0),
         Op::StartsWith | Op::EndsWith | Op::Contains => (is_slot && is_there(node.a, &table.texts), node.a.len),
         Op::Gt | Op::Gte | Op::Lt | Op::Lte => (is_slot && is_number, 0),
         Op::Before | Op::After => ((is_slot || node.slot == NOW_SLOT) && is_number, 0),
@@ -154,6 +164,13 @@ fn one(table: &Table, node: &Node, may_name_segments: bool) -> Option<u32> {
         Op::Regex => (is_slot && (node.a.start as usize) < table.patterns.len(), REGEX_WORK),
     };
     is_right.then_some(work)
+}
+
+#[inline(never)]
+fn is_list(table: &Table, node: &Node) -> bool {
+    let texts = node.a.of(&table.texts);
+    let rise = texts.is_sorted_by(|one, other| table.bytes(*one) <= table.bytes(*other));
+    rise && is_there(node.a, &table.texts) && is_there(node.b, &table.numbers)
 }
 
 /// Whether no flag requires itself, no chain is too long, and no evaluation takes too much.
@@ -174,17 +191,11 @@ fn cost(
     }
     // A circle is a chain that does not end.
     let row = table.flags.get(flag).filter(|_| depth <= REQUIRES_DEPTH_MAX)?;
-    let (mut deepest, mut work) = (1, 1_u32);
+    let (mut deepest, mut work) = (1, rules_cost(table, segments, row)?);
     for requirement in row.requires.of(&table.requires) {
         let (below, more) = cost(table, segments, requirement.flag as usize, depth + 1, known)?;
         deepest = deepest.max(below + 1);
         work = work.saturating_add(more);
-    }
-    for rule in row.rules.of(&table.rules) {
-        work = work.saturating_add(1).saturating_add(nodes(table, rule.nodes, true)?);
-        for node in rule.nodes.of(&table.nodes).iter().filter(|node| node.op == Op::Segment) {
-            work = work.saturating_add(*segments.get(node.a.start as usize)?);
-        }
     }
     if deepest > REQUIRES_DEPTH_MAX || work > WORK_MAX {
         return None;
@@ -193,4 +204,17 @@ fn cost(
         *place = Some((deepest, work));
     }
     Some((deepest, work))
+}
+
+/// What a flag takes by itself.
+#[inline(never)]
+fn rules_cost(table: &Table, segments: &[u32], row: &FlagRow) -> Option<u32> {
+    let mut work = 1_u32;
+    for rule in row.rules.of(&table.rules) {
+        work = work.saturating_add(1).saturating_add(nodes(table, rule.nodes, true)?);
+        for node in rule.nodes.of(&table.nodes).iter().filter(|node| node.op == Op::Segment) {
+            work = work.saturating_add(*segments.get(node.a.start as usize)?);
+        }
+    }
+    Some(work)
 }

@@ -37,7 +37,7 @@ export function expectAnswer({ status, answers = {}, shape }: RouteCase, answer:
 const PLATFORMS = ["date", "connection", "keep-alive", "content-length", "transfer-encoding", "content-encoding"];
 /** Numbers that depend on when one asks. */
 const PASSING =
-  /^(?:uptime|uptime_ms|memory_bytes|averageQueryTime|successfulQueries|failedQueries|errorRate|successes|failures|requests|timeouts|observedValue|success_rate)$/;
+  /^(?:uptime|uptime_ms|age_ms|memory_bytes|averageQueryTime|successfulQueries|failedQueries|errorRate|successes|failures|requests|timeouts|observedValue|success_rate)$/;
 
 /** The answer without what differs from one moment to the next. */
 export function lasting({ status, headers, body }: Answered): unknown {

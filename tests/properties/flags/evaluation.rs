@@ -85,6 +85,21 @@ proptest! {
         }
     }
 
+    /// Who asks for one flag need tell no more than that flag asks for.
+    #[test]
+    fn what_a_flag_does_not_need_is_nothing_to_it(document in documents(), values in values(), random in any::<u64>()) {
+        let flags = flags(&document);
+        let values = packed(&flags, &named(&values));
+        let moment = Moment { random, ..at(5) };
+        for flag in flags.table().all() {
+            let needs = flags.table().needs(flag);
+            let is_needed = |slot: usize| needs.iter().any(|need| usize::from(*need) == slot);
+            let few: Vec<Val<'_>> = values.iter().enumerate().map(|(slot, value)| if is_needed(slot) { *value } else { Val::Missing }).collect();
+            let [all, few] = [&values, &few].map(|values| flags.evaluate(flag, Context::new(values).unwrap(), moment));
+            prop_assert_eq!(all, few);
+        }
+    }
+
     /// Plans are shorter ways to what a flag says, whatever is said beside it, and lead nowhere else.
     #[test]
     fn a_plan_comes_to_what_the_flag_says(
