@@ -5,7 +5,7 @@
 //! | `traffic` | enough attempts in the sample and in the baseline | never | inconclusive |
 //! | `healthScore` | the score is 85 or more, and nothing is critical | it is not | not known: inconclusive |
 //! | `errorRate` | the exact upper bound of the rate, at 95 %, is below 1 % (5 % outside of production) | its exact lower bound is not | inconclusive |
-//! | `errorIncrease` | the rate is below twice the baseline's, or less than 0.1 points above it | it is not, and Fisher's test says that this is no chance | inconclusive |
+//! | `errorIncrease` | the rate is below 1.5 times the baseline's, or less than 0.1 points above it | it is not, and Fisher's test says that this is no chance | inconclusive |
 //! | `latency` | p95 is below 1.5 times the baseline's, or less than 2 ms above it | it is not, and Mann and Whitney's test says that all got slower, or Fisher's that more are above the p95 of both together | inconclusive |
 //! | `circuit` | no circuit opened | one did | |
 //! | `pool` | less than 80 % of the leases were in use, and nobody waited in vain for one | somebody did, or not less | |
@@ -73,15 +73,15 @@ impl Default for Thresholds {
         Self {
             health_score_min: 85,
             error_ratio_max: 0.01,
-            error_increase_max: 2.0,
+            error_increase_max: 1.5,
             error_difference_max: 0.001,
             latency_increase_max: 1.5,
             latency_difference_max_ms: 2.0,
             circuit_openings_max: 0,
             utilization_ratio_max: 0.8,
             acquire_timeouts_max: 0,
-            attempts_min: 6_000,
-            baseline_attempts_min: 10_000,
+            attempts_min: 12_000,
+            baseline_attempts_min: 80_000,
             false_rollback_max: 0.01,
             looks_max: 5,
         }

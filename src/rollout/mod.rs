@@ -3,6 +3,8 @@
 //! A deployment shows something new to a growing share of the traffic. [`judge`] compares what was counted of that share with
 //! what was counted before, or beside it, and says to go on, to go back, or that it cannot tell, which never goes on.
 
+pub mod deployment;
+pub mod event;
 pub mod judge;
 pub mod phases;
 pub mod plan;

@@ -2,4 +2,5 @@
 
 mod judge;
 mod phases;
+mod shares;
 mod simulation;

@@ -2,7 +2,9 @@
 
 use proptest::prelude::*;
 use seawall::clock::Instant;
-use seawall::rollout::phases::{Deployment, Effect, Event, Intent, LOCK_MS, Order, Refused, Status, admits, start};
+use seawall::rollout::deployment::{Deployment, Intent, LOCK_MS, Status};
+use seawall::rollout::event::{Effect, Event, Order, Refused, admits};
+use seawall::rollout::phases::start;
 use seawall::rollout::plan::{Phase, Step, Values, usual};
 use seawall::rollout::{Latencies, Sample, Thresholds, Verdict};
 
@@ -105,6 +107,10 @@ fn tick(seen: Sample) -> Event {
     Event::Tick { seen: Box::new(seen), control: None }
 }
 
+fn retry(before: Values) -> Event {
+    Event::Retry { before, approved: None }
+}
+
 fn well() -> Event {
     tick(counted(400, 0))
 }
@@ -154,6 +160,7 @@ impl Operator {
     }
 }
 
+/// DEP-04 and DEP-05: each share from 10 to 100 % is held until its gates pass, and so is the full deployment, a last time.
 #[test]
 fn every_step_holds_for_three_looks_and_the_last_one_is_judged_as_well() {
     let mut operator = Operator::new(|_| {});
@@ -172,6 +179,7 @@ fn every_step_holds_for_three_looks_and_the_last_one_is_judged_as_well() {
     assert_eq!(operator.store.values["other"].as_deref(), Some("é 1.0"));
 }
 
+/// DEP-01: validation changes nothing, and what it counts becomes the baseline.
 #[test]
 fn validation_writes_nothing_and_monitoring_writes_monitoring_alone() {
     let mut operator = Operator::new(|_| {});
@@ -184,6 +192,7 @@ fn validation_writes_nothing_and_monitoring_writes_monitoring_alone() {
     assert_eq!(operator.store.values["monitoring"].as_deref(), Some("on"));
 }
 
+/// DEP-06: failures in each step bring back, byte for byte, what was there before the first.
 #[test]
 fn a_gate_that_fails_in_any_step_gives_back_the_exact_values_before() {
     for steps in 0..9 {
@@ -196,6 +205,7 @@ fn a_gate_that_fails_in_any_step_gives_back_the_exact_values_before() {
     }
 }
 
+/// SUC-06: where nothing is measured nothing goes on.
 #[test]
 fn what_is_not_known_pauses_and_never_goes_on() {
     for silence in [counted(0, 0), counted(10, 0), Sample { health_score: None, ..counted(400, 0) }] {
@@ -210,7 +220,7 @@ fn what_is_not_known_pauses_and_never_goes_on() {
         assert_eq!(deployment.judgement.unwrap().verdict, Verdict::Inconclusive);
         assert!(!deployment.why.is_empty());
         assert_eq!(operator.next(well()), Err(Refused::NotNow(Status::Paused)));
-        assert_eq!(operator.does(Event::Retry { before: Values::new() }).looks, 0);
+        assert_eq!(operator.does(retry(Values::new())).looks, 0);
         assert_eq!(operator.passes().step, 2);
     }
 }
@@ -240,6 +250,7 @@ fn nothing_is_looked_at_before_its_time() {
     assert!(deployment.apply(1, well(), Instant(MINUTE)).is_ok());
 }
 
+/// DEP-15: in production nothing begins without the exact word.
 #[test]
 fn production_needs_the_exact_word_before_anything_is_done() {
     let before = Store::new().values;
@@ -252,6 +263,20 @@ fn production_needs_the_exact_word_before_anything_is_done() {
         assert!(matches!(start(with(word), None, Instant(0)), Err(Refused::NotApproved(_))), "{word:?}");
     }
     assert!(start(with(Some("true")), None, Instant(0)).is_ok());
+}
+
+#[test]
+fn what_was_rolled_back_in_production_is_approved_anew() {
+    let mut operator = Operator::new(|order| {
+        (order.environment, order.approved) = ("production".to_owned(), Some("true".to_owned()));
+    });
+    operator.does(badly());
+    let again =
+        |approved: Option<&str>| Event::Retry { before: Store::new().values, approved: approved.map(str::to_owned) };
+    for word in [None, Some("TRUE")] {
+        assert!(matches!(operator.next(again(word)), Err(Refused::NotApproved(_))), "{word:?}");
+    }
+    assert_eq!(operator.does(again(Some("true"))).status, Status::Running);
 }
 
 #[test]
@@ -290,7 +315,7 @@ fn what_was_rolled_back_begins_anew_and_remembers_what_is_there_now() {
     operator.does(badly());
     operator.store.values.insert("pool".to_owned(), Some("7".to_owned()));
     operator.before = operator.store.values.clone();
-    let deployment = operator.does(Event::Retry { before: operator.before.clone() });
+    let deployment = operator.does(retry(operator.before.clone()));
     assert_eq!((deployment.step, deployment.baseline), (0, None));
     (0..3).for_each(|_| drop(operator.passes()));
     assert_eq!(operator.store.values["pool"].as_deref(), Some("10"));
@@ -377,6 +402,7 @@ fn plans_that_cannot_be_taken_back_are_refused() {
     assert_eq!(refused(|order| order.thresholds.error_ratio_max = 2.0), "errorRatioMax is 0 to 1");
 }
 
+/// DEP-14: a document that was damaged is found out.
 #[test]
 fn documents_that_do_not_follow_are_found_out() {
     let mut operator = Operator::new(|_| {});
@@ -403,35 +429,53 @@ impl Operator {
         self.store.read()
     }
 
-    /// Somebody else finds what is left after a crash, and goes on or back.
-    fn recovers(&mut self, goes_on: bool) -> Deployment {
+    fn is_alike(&self) -> Self {
+        Self { store: self.store.clone(), before: self.before.clone(), now: self.now, fence: self.fence }
+    }
+
+    /// Somebody else takes over after a crash, and says what to do; nothing where nothing is to be done.
+    fn takes_over(&mut self, by: &str, goes_on: bool) -> Option<Event> {
         self.now += LOCK_MS;
-        self.fence = self.does_alone(Event::Take { by: "bob".to_owned() }).fence;
+        self.fence = self.does_alone(Event::Take { by: by.to_owned() }).fence;
         let deployment = self.store.read();
         match (goes_on, deployment.intent, deployment.status) {
-            (true, Some(_), _) => self.does(Event::Resume),
-            (false, None, Status::RolledBack) | (true, None, _) => deployment,
-            (false, ..) => self.does(Event::Abort { why: "crash".to_owned() }),
+            (true, Some(_), _) => Some(Event::Resume),
+            (false, None, Status::RolledBack) | (true, None, _) => None,
+            (false, ..) => Some(Event::Abort { why: "crash".to_owned() }),
         }
     }
-}
 
-impl Operator {
-    /// Cuts the host off after each number of effects, from none to all with `Written` not said, and has somebody else recover.
-    fn survives_a_crash(&self, document: &Deployment, effects: &[Effect], goes_on: bool) {
+    /// Nothing is under way any more, and what holds is what the document says.
+    fn must_be_over(&self) {
+        let deployment = self.store.read();
+        assert_eq!(deployment.intent, None);
+        self.store.must_be_legal(&self.before);
+        if deployment.status == Status::RolledBack {
+            assert_eq!(self.store.values, self.before);
+        }
+    }
+
+    /// Cuts the host off after each number of effects, from none to all with `Written` not said, and has somebody else recover,
+    /// who is cut off `more` times in the same way.
+    fn survives_a_crash(&self, document: &Deployment, effects: &[Effect], goes_on: bool, more: u32) -> usize {
+        let mut points = 0;
         for done in 0..=effects.len() {
-            let (store, before) = (self.store.clone(), self.before.clone());
-            let mut crashed = Self { store, before, now: self.now, fence: self.fence };
+            let mut crashed = self.is_alike();
             for effect in &effects[..done] {
                 assert!(crashed.store.carry_out(document, effect));
                 crashed.store.must_be_legal(&crashed.before);
             }
-            let deployment = crashed.recovers(goes_on);
-            assert_eq!(deployment.intent, None);
-            crashed.store.must_be_legal(&crashed.before);
-            if deployment.status == Status::RolledBack {
-                assert_eq!(crashed.store.values, crashed.before);
+            points += 1;
+            if let Some(event) = crashed.takes_over("bob", goes_on) {
+                if more > 0 {
+                    let (document, effects) = crashed.is_alike().next(event.clone()).unwrap();
+                    for goes_on in [true, false] {
+                        points += crashed.survives_a_crash(&document, &effects, goes_on, more - 1);
+                    }
+                }
+                crashed.does(event);
             }
+            crashed.must_be_over();
             let recovered = crashed.store.values.clone();
             // The host was not dead, but slow: it goes on where it was, and then does all again.
             let left = effects.iter().skip(done).take(1);
@@ -441,10 +485,11 @@ impl Operator {
             }
             assert_eq!(crashed.store.values, recovered);
         }
+        points
     }
 }
 
-/// The crash points of a whole deployment, one after the other, and of its rollback from each step.
+/// DEP-06 and DEP-14: killed after any single write of any step or rollback, and whoever recovers killed as well, it ends legal.
 #[test]
 fn killed_after_every_single_write_a_deployment_goes_on_or_back() {
     let mut operator = Operator::new(|_| {});
@@ -452,13 +497,13 @@ fn killed_after_every_single_write_a_deployment_goes_on_or_back() {
     while operator.store.read().status != Status::Done {
         for kind in [well(), badly()] {
             let (document, effects) = operator.next(kind).unwrap();
-            points += effects.len();
-            operator.survives_a_crash(&document, &effects, true);
-            operator.survives_a_crash(&document, &effects, false);
+            for goes_on in [true, false] {
+                points += operator.survives_a_crash(&document, &effects, goes_on, 1);
+            }
         }
         operator.does(well());
     }
-    assert!(points > 100, "{points}");
+    assert!(points > 1_000, "{points}");
 }
 
 #[test]
@@ -484,7 +529,7 @@ fn event(kind: u8, before: &Values) -> Event {
     match kind {
         0 => badly(),
         1 => Event::Pause { why: "why".to_owned() },
-        2 => Event::Retry { before: before.clone() },
+        2 => retry(before.clone()),
         3 => Event::Abort { why: "why".to_owned() },
         4 => Event::Approve { word: None },
         5 => Event::Extend { target: Phase::Full },
@@ -502,7 +547,7 @@ proptest! {
         let mut operator = Operator::new(|order| order.plan[4].needs_approval = true);
         for kind in kinds {
             let Ok((document, effects)) = operator.next(event(kind, &operator.before.clone())) else { continue };
-            operator.survives_a_crash(&document, &effects, goes_on);
+            operator.survives_a_crash(&document, &effects, goes_on, 0);
             for effect in &effects {
                 prop_assert!(operator.store.carry_out(&document, effect));
             }
