@@ -5,7 +5,9 @@
 
 pub mod deployment;
 pub mod event;
+pub mod flag_shares;
 pub mod judge;
+pub mod kept;
 pub mod phases;
 pub mod plan;
 pub mod sample;

@@ -74,6 +74,9 @@ pub fn start(order: Order, previous: Option<&Deployment>, now: Instant) -> Next 
     Ok(next.saved(Vec::new()))
 }
 
+/// A key, and exactly what is under it afterwards; none removes it.
+pub type Written = (String, Option<String>);
+
 impl Deployment {
     /// Takes in an event of who has token `fence`.
     ///
@@ -137,6 +140,25 @@ impl Deployment {
             Event::Take { .. } => {}
         }
         Ok(next.saved(Vec::new()))
+    }
+
+    /// The same where document and values are changed in one step: what to keep afterwards, and what to write with it, in order.
+    /// Nothing is left intended, so there is nothing to resume.
+    ///
+    /// # Errors
+    ///
+    /// As [`apply`](Self::apply).
+    pub fn apply_at_once(&self, fence: u64, event: Event, now: Instant) -> Result<(Self, Vec<Written>), Refused> {
+        let (mut next, effects) = self.apply(fence, event, now)?;
+        if next.intent.is_some() {
+            (next, _) = next.apply(next.fence, Event::Written, now)?;
+        }
+        next.revision = self.revision + 1;
+        let written = |effect| match effect {
+            Effect::Write { key, value, .. } => Some((key, value)),
+            Effect::Save { .. } => None,
+        };
+        Ok((next, effects.into_iter().filter_map(written).collect()))
     }
 
     fn is_free_for(&self, by: &str, now: Instant) -> Result<(), Refused> {

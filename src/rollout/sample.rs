@@ -47,8 +47,10 @@ impl Sample {
         self.health_score = next.health_score;
         self.is_critical = next.is_critical;
         let timeouts = self.pool.map_or(0, |pool| pool.acquire_timeouts);
+        // What is no number cannot be kept.
         self.pool = next
             .pool
+            .filter(|pool| pool.utilization_ratio.is_finite())
             .map(|pool| Pool { acquire_timeouts: pool.acquire_timeouts.saturating_add(timeouts), ..pool })
             .or(self.pool);
     }

@@ -4,9 +4,10 @@ use proptest::prelude::*;
 use seawall::clock::Instant;
 use seawall::rollout::deployment::{Deployment, Intent, LOCK_MS, Status};
 use seawall::rollout::event::{Effect, Event, Order, Refused, admits};
+use seawall::rollout::kept::Unkept;
 use seawall::rollout::phases::start;
 use seawall::rollout::plan::{Phase, Step, Values, usual};
-use seawall::rollout::{Latencies, Sample, Thresholds, Verdict};
+use seawall::rollout::{Latencies, Pool, Sample, Thresholds, Verdict};
 
 const MINUTE: u64 = 60_000;
 
@@ -152,6 +153,17 @@ impl Operator {
         }
         self.fence = document.fence;
         if document.intent.is_some() { self.does(Event::Written) } else { self.store.read() }
+    }
+
+    /// The same in no time.
+    fn does_at(&mut self, event: Event) {
+        let (document, effects) = self.next(event).unwrap();
+        assert!(effects.iter().all(|effect| self.store.carry_out(&document, effect)));
+        self.fence = document.fence;
+        if document.intent.is_some() {
+            self.now -= MINUTE;
+            self.does_at(Event::Written);
+        }
     }
 
     /// Looks at well-being steps until one of them is over.
@@ -521,6 +533,35 @@ fn a_change_that_was_taken_back_by_the_same_operator_cannot_be_finished() {
     assert_eq!(operator.store.values, operator.before);
 }
 
+/// DEP-14: a record of which any byte is another one is refused, and so is one that contradicts itself.
+#[test]
+fn a_record_that_was_damaged_is_refused() {
+    let mut operator = Operator::new(|_| {});
+    operator.passes();
+    let deployment = operator.store.read();
+    let text = deployment.text().unwrap();
+    assert_eq!(Deployment::read(&text), Ok(deployment.clone()));
+    for at in 0..text.len() {
+        let mut damaged = text.clone().into_bytes();
+        damaged[at] ^= 1;
+        let Ok(damaged) = String::from_utf8(damaged) else { continue };
+        assert!(Deployment::read(&damaged).is_err(), "{at}: {damaged}");
+        let cut_off = text.get(..at).map(Deployment::read);
+        assert!(cut_off.is_none_or(|read| matches!(read, Err(Unkept::Form | Unkept::Checksum))), "{at}");
+    }
+    let contradicts = Deployment { step: 99, ..deployment };
+    assert_eq!(Deployment::read(&contradicts.text().unwrap()), Err(Unkept::Contradicts("there is no such step")));
+}
+
+/// What is no number cannot be written as JSON: a record with it could never be read again.
+#[test]
+fn a_sample_that_is_no_number_does_not_spoil_the_record() {
+    let mut operator = Operator::new(|_| {});
+    let pool = Some(Pool { utilization_ratio: f64::NAN, acquire_timeouts: 0 });
+    let deployment = operator.does(tick(Sample { pool, ..counted(400, 0) }));
+    assert_eq!(Deployment::read(&deployment.text().unwrap()), Ok(deployment));
+}
+
 fn events() -> impl Strategy<Value = Vec<u8>> {
     prop::collection::vec(0..12_u8, 1..40)
 }
@@ -555,6 +596,32 @@ proptest! {
             if document.intent.is_some() {
                 operator.does(Event::Written);
             }
+        }
+    }
+
+    /// Where document and values are one write, it comes to the same as write by write, and nothing is left to resume.
+    #[test]
+    fn at_once_comes_to_the_same_as_write_by_write(kinds in events()) {
+        let mut operator = Operator::new(|_| {});
+        let (mut document, mut values) = (operator.store.read(), operator.store.values.clone());
+        for kind in kinds {
+            let event = || event(kind, &operator.before);
+            let now = Instant(operator.now + MINUTE);
+            let at_once = document.apply_at_once(document.fence, event(), now);
+            let refused = operator.store.read().apply(operator.fence, event(), now).err();
+            prop_assert_eq!(at_once.as_ref().err(), refused.as_ref());
+            let event = event();
+            operator.now += MINUTE;
+            let Ok((next, written)) = at_once else { continue };
+            prop_assert_eq!((next.intent, next.revision), (None, document.revision + 1));
+            prop_assert_eq!(next.problem(), None);
+            values.extend(written);
+            document = next;
+            operator.now -= MINUTE;
+            operator.does_at(event);
+            let stepwise = operator.store.read();
+            prop_assert_eq!(&values, &operator.store.values);
+            prop_assert_eq!(&Deployment { revision: stepwise.revision, ..document.clone() }, &stepwise);
         }
     }
 

@@ -2,7 +2,8 @@
 
 use seawall::clock::Instant;
 use seawall::flags::{Context, FlagSet, Flags, Moment, Overrides, Val};
-use seawall::rollout::plan::{Phase, usual};
+use seawall::rollout::flag_shares::{steps, written};
+use seawall::rollout::plan::{self, Phase};
 use serde_json::{Value, json};
 
 const KEYS: u32 = 100_000;
@@ -27,12 +28,9 @@ fn who_is_in(definition: &str) -> Vec<bool> {
 /// DEP-03: of 100,000 users 5 % are in the canary, give or take half a percent, and every later step has them and more.
 #[test]
 fn the_canary_is_five_percent_and_nobody_leaves_later() {
-    let share = |percent: u8| {
-        let definition = json!({ "rules": [{ "rollout": percent, "serve": "on" }] });
-        vec![("new".to_owned(), definition.to_string())]
-    };
+    let (steps, _) = steps(&json!({}), &["new".to_owned()], None).unwrap();
     let mut before = vec![false; KEYS as usize];
-    for step in usual(&[], share).iter().filter(|step| step.phase >= Phase::Canary && step.percent < 100) {
+    for step in steps.iter().filter(|step| step.phase >= Phase::Canary && step.percent < 100) {
         let now = who_is_in(&step.writes[0].1);
         let count = now.iter().filter(|is_in| **is_in).count() as f64;
         let off = (count / f64::from(KEYS) * 100.0 - f64::from(step.percent)).abs();
@@ -41,4 +39,46 @@ fn the_canary_is_five_percent_and_nobody_leaves_later() {
         before = now;
     }
     assert!(before.contains(&true) && before.contains(&false));
+}
+
+#[test]
+fn the_last_rule_with_a_share_gets_the_new_one_and_all_others_stay() {
+    let testers = json!({ "if": [{ "attr": "country", "in": ["DE"] }], "serve": "on" });
+    let document = json!({ "version": 1, "flags": {
+        "a": { "rules": [testers, { "rollout": 1, "serve": "on" }] },
+        "b": { "enabled": false, "rules": [{ "rollout": 50, "serve": "on" }] },
+        "c": { "variants": { "new": true, "old": false }, "default": "old", "rules": [] },
+    } });
+    let names = ["a", "b", "c", "d"].map(str::to_owned);
+    let (steps, before) = steps(&document, &names, Some("m")).unwrap();
+    assert_eq!(plan::problem(&steps, &before), None);
+    assert_eq!(before["d"], None);
+    let with = |step: &plan::Step| {
+        let writes: Vec<_> = step.writes.iter().map(|(key, value)| (key.clone(), Some(value.clone()))).collect();
+        written(document.clone(), &writes).unwrap()["flags"].clone()
+    };
+    assert_eq!(with(&steps[0]), document["flags"]);
+    assert_eq!(with(&steps[1])["m"], json!({ "rules": [{ "rollout": 100, "serve": "on" }] }));
+    let canary = with(&steps[2]);
+    assert_eq!(canary["a"], json!({ "rules": [testers, { "rollout": 5, "serve": "on" }] }));
+    assert_eq!(canary["b"], json!({ "rules": [{ "rollout": 5, "serve": "on" }] }));
+    assert_eq!(canary["c"]["rules"], json!([{ "rollout": 5, "serve": "new" }]));
+    assert_eq!(canary["d"], json!({ "rules": [{ "rollout": 5, "serve": "on" }] }));
+    for step in &steps {
+        FlagSet::from_value(&json!({ "version": 1, "flags": with(step) })).unwrap().0.compile().unwrap();
+    }
+    let back: Vec<_> = before.into_iter().collect();
+    let full = json!({ "version": 1, "flags": with(&steps[8]) });
+    assert_eq!(written(full, &back).unwrap().to_string(), document.to_string());
+}
+
+#[test]
+fn a_flag_that_has_no_share_or_a_greater_one_is_not_deployed() {
+    let refused = |definition: Value| {
+        steps(&json!({ "version": 1, "flags": { "new": definition } }), &["new".to_owned()], None).unwrap_err()
+    };
+    assert!(refused(json!({ "variants": { "a": 1, "b": 2 } })).contains("no share to change"));
+    assert!(refused(json!({ "rules": [{ "rollout": 25, "serve": "on" }] })).starts_with("new is on for 25 % already"));
+    assert!(refused(json!({ "rules": [{ "serve": "on" }] })).starts_with("new is on for 100 % already"));
+    assert!(steps(&json!({}), &[], None).is_err());
 }
