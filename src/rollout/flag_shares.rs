@@ -27,13 +27,15 @@ pub fn steps(document: &Value, flags: &[String], monitoring: Option<&str>) -> Re
     }
     for key in flags {
         let definition = definition(key);
-        let percent = percent(&definition);
-        if percent > f64::from(CANARY_PERCENT) {
-            return Err(format!("{key} is on for {percent} % already, and a deployment begins with {CANARY_PERCENT}"));
-        }
-        with_share(definition, CANARY_PERCENT).ok_or_else(|| {
+        let now = percent(&definition);
+        let canary = with_share(definition, CANARY_PERCENT).ok_or_else(|| {
             format!("{key} has no rule with a rollout, and is not boolean: it has no share to change")
         })?;
+        // Also of a flag that is turned off: with the canary it would be on for all of them.
+        let most = percent(&canary).max(now);
+        if most > f64::from(CANARY_PERCENT) {
+            return Err(format!("{key} is for {most} % without a deployment, which begins with {CANARY_PERCENT}"));
+        }
     }
     let share = |percent: u8| {
         let text = |key: &String| {
@@ -67,12 +69,16 @@ pub fn written(mut document: Value, writes: &[(String, Option<String>)]) -> Resu
     Ok(document)
 }
 
-/// For how many it is on at least by its shares; 0 for one that is turned off.
+/// For how many it is something else than its default by rules without conditions, or on by that; 0 for one that is turned off.
 fn percent(definition: &Map<String, Value>) -> f64 {
     if definition.get("enabled") == Some(&Value::Bool(false)) {
         return 0.0;
     }
-    // A rule without a share and without a condition is for everybody.
+    let default = definition.get("default").and_then(Value::as_str);
+    if default.is_some() && default == on(definition) {
+        return 100.0;
+    }
+    // A rule without a share and without conditions is for everybody.
     let share = |rule: &Value| match rule.get("rollout") {
         None if rule.get("if").is_none() => 100.0,
         None => 0.0,
@@ -88,7 +94,9 @@ fn rules(definition: &Map<String, Value>) -> &[Value] {
 /// The definition with this share, and not turned off; none if it has no share to change.
 fn with_share(mut definition: Map<String, Value>, percent: u8) -> Option<Map<String, Value>> {
     let mut rules = rules(&definition).to_vec();
-    let last = rules.iter().rposition(|rule| rule.get("rollout").is_some());
+    let is_alone = |rules: &[Value]| matches!(rules, [only] if only.get("if").is_none());
+    let alone = is_alone(&rules).then_some(0);
+    let last = rules.iter().rposition(|rule| rule.get("rollout").is_some()).or(alone);
     match last.and_then(|last| rules.get_mut(last)).and_then(Value::as_object_mut) {
         Some(rule) => _ = rule.insert("rollout".to_owned(), percent.into()),
         None => rules.push(json!({ "rollout": percent, "serve": on(&definition)? })),

@@ -48,8 +48,9 @@ fn the_last_rule_with_a_share_gets_the_new_one_and_all_others_stay() {
         "a": { "rules": [testers, { "rollout": 1, "serve": "on" }] },
         "b": { "enabled": false, "rules": [{ "rollout": 50, "serve": "on" }] },
         "c": { "variants": { "new": true, "old": false }, "default": "old", "rules": [] },
+        "e": { "enabled": false, "rules": [{ "serve": "on" }] },
     } });
-    let names = ["a", "b", "c", "d"].map(str::to_owned);
+    let names = ["a", "b", "c", "d", "e"].map(str::to_owned);
     let (steps, before) = steps(&document, &names, Some("m")).unwrap();
     assert_eq!(plan::problem(&steps, &before), None);
     assert_eq!(before["d"], None);
@@ -61,6 +62,7 @@ fn the_last_rule_with_a_share_gets_the_new_one_and_all_others_stay() {
     assert_eq!(with(&steps[1])["m"], json!({ "rules": [{ "rollout": 100, "serve": "on" }] }));
     let canary = with(&steps[2]);
     assert_eq!(canary["a"], json!({ "rules": [testers, { "rollout": 5, "serve": "on" }] }));
+    assert_eq!(canary["e"], json!({ "rules": [{ "rollout": 5, "serve": "on" }] }));
     assert_eq!(canary["b"], json!({ "rules": [{ "rollout": 5, "serve": "on" }] }));
     assert_eq!(canary["c"]["rules"], json!([{ "rollout": 5, "serve": "new" }]));
     assert_eq!(canary["d"], json!({ "rules": [{ "rollout": 5, "serve": "on" }] }));
@@ -78,7 +80,11 @@ fn a_flag_that_has_no_share_or_a_greater_one_is_not_deployed() {
         steps(&json!({ "version": 1, "flags": { "new": definition } }), &["new".to_owned()], None).unwrap_err()
     };
     assert!(refused(json!({ "variants": { "a": 1, "b": 2 } })).contains("no share to change"));
-    assert!(refused(json!({ "rules": [{ "rollout": 25, "serve": "on" }] })).starts_with("new is on for 25 % already"));
-    assert!(refused(json!({ "rules": [{ "serve": "on" }] })).starts_with("new is on for 100 % already"));
+    assert!(refused(json!({ "rules": [{ "rollout": 25, "serve": "on" }] })).starts_with("new is for 25 % without"));
+    assert!(refused(json!({ "rules": [{ "serve": "on" }] })).starts_with("new is for 100 % without"));
+    assert!(refused(json!({ "default": "on" })).starts_with("new is for 100 % without"));
+    // Turned off it is for nobody; the canary would turn it on for everybody whom another rule serves.
+    let everybody = json!([{ "serve": "on" }, { "rollout": 1, "serve": "on" }]);
+    assert!(refused(json!({ "enabled": false, "rules": everybody })).starts_with("new is for 100 % without"));
     assert!(steps(&json!({}), &[], None).is_err());
 }
