@@ -120,7 +120,7 @@ const FLAGS_BESIDE = {
 };
 
 /** `seawall`, with its packages: who installs ours gets no others. @param {typeof import("esbuild").build} build */
-async function buildCommandLine(build) {
+export async function buildCommandLine(build) {
   const { version } = JSON.parse(readFileSync(join(ROOT, "js/package.json"), "utf8"));
   const outfile = join(DIST, "cli.js");
   await build({

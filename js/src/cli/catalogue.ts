@@ -1,0 +1,108 @@
+// Every command: its name, its words, what it is for, and how it is used. What it does lies in `commands/`.
+
+import { flagsKillswitch, type KillswitchFlags } from "./commands/flags-killswitch.ts";
+import { flagsShow } from "./commands/flags-show.ts";
+import { flagsSnapshot, type SnapshotFlags } from "./commands/flags-snapshot.ts";
+import { flagsSwitch, rolloutOf, type Wish } from "./commands/flags-switch.ts";
+import { flagsTypes, type TypesFlags } from "./commands/flags-types.ts";
+import { monitorConnections } from "./commands/monitor-connections.ts";
+import { type HealthFlags, monitorHealth, WATCH_INTERVAL_MS } from "./commands/monitor-health.ts";
+import { monitorMetrics } from "./commands/monitor-metrics.ts";
+import { CATEGORIES } from "./metric-categories.ts";
+import { milliseconds } from "./milliseconds.ts";
+import type { Declare } from "./program.ts";
+
+export function declareCommands(declare: Declare): void {
+  monitor(declare);
+  flags(declare);
+}
+
+function monitor(declare: Declare): void {
+  declare<HealthFlags>(
+    "monitor:health",
+    "health, score with what lowered it, and alerts; ends with 1 if not healthy",
+    [
+      "seawall monitor:health --url https://app.example.com",
+      "seawall monitor:health --watch --token-file token.txt",
+      "seawall monitor:health --detailed > support-health.json",
+    ],
+    ({ api, terminal }, flags) => monitorHealth(api(), terminal, flags),
+  )
+    .option("--detailed", "the whole documents, and the first database closer")
+    .option("--watch", "look again and again; on a terminal tell what has changed, else a line of JSON each time")
+    .option("--interval <ms>", `between two looks; ${WATCH_INTERVAL_MS}`, milliseconds);
+  declare(
+    "monitor:metrics [category]",
+    `metrics by category: ${CATEGORIES.join(", ")}`,
+    ["seawall monitor:metrics performance", "seawall monitor:metrics > metrics.json"],
+    ({ api, terminal }, _, [category]) => monitorMetrics(api, terminal, category),
+  );
+  declare("monitor:connections", "pools and circuits", ["seawall monitor:connections"], ({ api, terminal }) =>
+    monitorConnections(api(), terminal),
+  );
+}
+
+function flags(declare: Declare): void {
+  declare(
+    "flags:show [flag]",
+    "the published flags, Seawall's own layers, and what is turned off at once",
+    ["seawall flags:show", "seawall flags:show new-checkout", "seawall flags:show > support-flags.json"],
+    ({ api, terminal }, _, [flag]) => flagsShow(api, terminal, flag),
+  );
+  const one = (command: string, what: string, examples: readonly string[], wishOf: (words: string[]) => Wish) =>
+    declare(`flags:${command} [reason]`, what, examples, ({ api, terminal, paused }, flags, words) => {
+      const wish = wishOf(words);
+      const [flag = ""] = words;
+      const reason = words[wish.do === "rollout" ? 2 : 1] || `seawall flags:${wish.do}`;
+      return flagsSwitch(api(), terminal, flags, wish, flag, reason, paused);
+    });
+  one(
+    "enable <flag>",
+    "turns a flag on: its rules hold, and without rules it is for everybody; also what was killed by name",
+    ['seawall flags:enable new-checkout "tested"', "seawall flags:enable FEATURE_NEW_CHECKOUT --dry-run"],
+    () => ({ do: "enable" }),
+  );
+  one(
+    "disable <flag>",
+    "turns a flag off for everybody, whatever its rules say",
+    ['seawall flags:disable new-checkout "troubleshooting"'],
+    () => ({ do: "disable" }),
+  );
+  one(
+    "rollout <flag> <percentage>",
+    "for how many a flag is on: 0 to 100. Nobody who has it loses it when that is raised",
+    ["seawall flags:rollout new-checkout 25"],
+    ([, percentage = ""]) => rolloutOf(percentage),
+  );
+  declare<KillswitchFlags>(
+    "flags:killswitch [reason]",
+    "turns every flag off at once, and measures when that holds. Scripts are not asked; on a terminal production is",
+    [
+      'seawall flags:killswitch "checkout fails"',
+      'seawall flags:killswitch "checkout fails" --only new-checkout new-search',
+      'seawall flags:killswitch --release "mended"',
+    ],
+    ({ api, terminal, paused }, flags, [reason]) => {
+      const why = reason || `seawall flags:killswitch${flags.release === true ? " --release" : ""}`;
+      return flagsKillswitch(api(), terminal, flags, why, paused);
+    },
+  )
+    .option("--release", "turn back on what was turned off")
+    .option("--only <flags...>", "these flags alone")
+    .option("--confirm <environment>", "the environment that is meant; then nobody is asked");
+  declare<TypesFlags>(
+    "flags:types <file>",
+    "a TypeScript type of the flags of a document or snapshot, for createFlags<AppFlags>(); - is stdin",
+    ["seawall flags:types flags.json --out src/flags.d.ts", "seawall flags:types - < flags.json"],
+    ({ terminal }, flags, [file = ""]) => flagsTypes(terminal, file, flags),
+  )
+    .option("--out <file>", "where it is written, instead of stdout")
+    .option("--name <name>", "what the type is called; AppFlags")
+    .option("--wide", "only kinds, no values: for flags that get values which this document has not");
+  declare<SnapshotFlags>(
+    "flags:snapshot",
+    "writes the flags that hold, for a deployment to bundle",
+    ["seawall flags:snapshot --out flags.json"],
+    ({ api, terminal }, flags) => flagsSnapshot(api, terminal, flags),
+  ).option("--out <file>", "a bundle if it ends in .json, with what was killed; else the snapshot as bytes");
+}
