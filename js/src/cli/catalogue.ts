@@ -1,5 +1,9 @@
 // Every command: its name, its words, what it is for, and how it is used. What it does lies in `commands/`.
 
+import { configExport } from "./commands/config-export.ts";
+import { configShow, type ShowFlags } from "./commands/config-show.ts";
+import { configUpdate, type UpdateFlags } from "./commands/config-update.ts";
+import { configValidate } from "./commands/config-validate.ts";
 import { flagsKillswitch, type KillswitchFlags } from "./commands/flags-killswitch.ts";
 import { flagsShow } from "./commands/flags-show.ts";
 import { flagsSnapshot, type SnapshotFlags } from "./commands/flags-snapshot.ts";
@@ -11,10 +15,12 @@ import { monitorMetrics } from "./commands/monitor-metrics.ts";
 import { CATEGORIES } from "./metric-categories.ts";
 import { milliseconds } from "./milliseconds.ts";
 import type { Declare } from "./program.ts";
+import type { LocalFlags } from "./setting-orders.ts";
 
 export function declareCommands(declare: Declare): void {
   monitor(declare);
   flags(declare);
+  config(declare);
 }
 
 function monitor(declare: Declare): void {
@@ -105,4 +111,45 @@ function flags(declare: Declare): void {
     ["seawall flags:snapshot --out flags.json"],
     ({ api, terminal }, flags) => flagsSnapshot(api, terminal, flags),
   ).option("--out <file>", "a bundle if it ends in .json, with what was killed; else the snapshot as bytes");
+}
+
+const LOCAL = ["--local", "what the variables here say, instead of what was ordered; nobody is asked"] as const;
+
+function config(declare: Declare): void {
+  declare<ShowFlags>(
+    "config:show [component]",
+    "the settings that were ordered, over their defaults",
+    [
+      "seawall config:show connectionPool",
+      "seawall config:show --origin",
+      "seawall config:show --local circuitBreaker",
+    ],
+    ({ api, terminal }, flags, [component]) => configShow(api, terminal, flags, component),
+  )
+    .option("--origin", "who says so; in JSON it is there anyway")
+    .option(...LOCAL);
+  declare<LocalFlags>(
+    "config:validate [file]",
+    "all that is wrong with what was ordered, and whether it was taken; ends with 1 if anything is. Or with a file, - is stdin",
+    ["seawall config:validate", "seawall config:validate --local", "seawall config:validate support-config.json"],
+    ({ api, terminal }, flags, [file]) => configValidate(api, terminal, flags, file),
+  ).option(...LOCAL);
+  declare<UpdateFlags>(
+    "config:update <component> <key> [value]",
+    "changes one setting of every isolate while it runs",
+    [
+      "seawall config:update connectionPool maxConnections 3",
+      'seawall config:update circuitBreaker recoveryTimeout 30s --reason "slow to come back"',
+      "seawall config:update connectionPool maxConnections --unset",
+    ],
+    ({ api, terminal }, flags, words) => configUpdate(api, terminal, flags, words),
+  )
+    .option("--unset", "take back what was ordered")
+    .option("--reason <text>", "why, for the audit log");
+  declare<LocalFlags>(
+    "config:export [format] [file]",
+    "what was ordered as a document for version control: sorted, with a checksum, without secrets",
+    ["seawall config:export json > support-config.json", "seawall config:export json config-backup.json"],
+    ({ api, terminal }, flags, [format, file]) => configExport(api, terminal, flags, format, file),
+  ).option(...LOCAL);
 }
