@@ -1,5 +1,7 @@
 // Every command: its name, its words, what it is for, and how it is used. What it does lies in `commands/`.
 
+import type { Command } from "commander";
+import { COMPLETE, complete, completion } from "./commands/completion.ts";
 import { configExport } from "./commands/config-export.ts";
 import { configShow, type ShowFlags } from "./commands/config-show.ts";
 import { configUpdate, type UpdateFlags } from "./commands/config-update.ts";
@@ -17,10 +19,23 @@ import { milliseconds } from "./milliseconds.ts";
 import type { Declare } from "./program.ts";
 import type { LocalFlags } from "./setting-orders.ts";
 
-export function declareCommands(declare: Declare): void {
+export function declareCommands(declare: Declare, program: Command): void {
   monitor(declare);
   flags(declare);
   config(declare);
+  completions(declare, program);
+}
+
+function completions(declare: Declare, program: Command): void {
+  declare(
+    "completion <shell>",
+    "a script that has bash, zsh or fish complete commands, flags and names",
+    ['eval "$(seawall completion bash)"', "seawall completion fish | source"],
+    (_, __, [shell = ""]) => completion(shell),
+  );
+  declare(`${COMPLETE} [words...]`, "what such a script asks", [], ({ api }, _, words) =>
+    complete(program, api, words),
+  );
 }
 
 function monitor(declare: Declare): void {

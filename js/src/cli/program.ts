@@ -5,6 +5,7 @@ import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { Api } from "./api.ts";
 import { declareCommands } from "./catalogue.ts";
+import { COMPLETE } from "./commands/completion.ts";
 import { CliError, EXIT, type ExitCode } from "./exit.ts";
 import { milliseconds } from "./milliseconds.ts";
 import { didYouMean } from "./nearest.ts";
@@ -19,8 +20,8 @@ const TIMEOUT_DEFAULT_MS = 10_000;
 /** What a command is given. */
 export interface Run {
   terminal: Terminal;
-  /** @throws CliError when nobody said whom to ask. */
-  api(): Api;
+  /** Whom to ask, until the command has taken too long, or until `signal` says so. @throws CliError when nobody said whom. */
+  api(signal?: AbortSignal): Api;
   /** Does something that takes as long as people do: the deadline does not run meanwhile. */
   paused<T>(work: () => Promise<T>): Promise<T>;
 }
@@ -82,7 +83,10 @@ function programOf(end: (code: ExitCode) => void): Command {
     });
 
   const declare: Declare = (nameAndWords, what, examples, work) => {
-    const command = program.command(nameAndWords).description(what).helpOption("-h, --help", "this text");
+    const command = program
+      .command(nameAndWords, { hidden: nameAndWords.startsWith("__") })
+      .description(what)
+      .helpOption("-h, --help", "this text");
     EXAMPLES.set(command.name(), examples);
     return command.action(async (...given: unknown[]) => {
       const command = given.at(-1) as Command;
@@ -91,13 +95,13 @@ function programOf(end: (code: ExitCode) => void): Command {
       const terminal = new Terminal(flags);
       const run: Run = {
         terminal,
-        api: () => new Api(endpointOf(flags), terminal, deadline.signal),
+        api: (signal = deadline.signal) => new Api(endpointOf(flags), terminal, signal),
         paused: (work) => deadline.paused(work),
       };
       end(await deadline.within(async () => work(run, flags, command.args)));
     });
   };
-  declareCommands(declare);
+  declareCommands(declare, program);
   return program;
 }
 
@@ -119,12 +123,14 @@ function examplesOf(name: string): string {
   return `Examples:\n${(EXAMPLES.get(name) ?? []).map((line) => `  ${line}\n`).join("")}`;
 }
 
-const namesOf = (program: Command) => program.commands.map((command) => command.name());
+/** Commands for people. What shells ask is none. */
+const namesOf = (program: Command) =>
+  program.commands.map((command) => command.name()).filter((name) => !name.startsWith("__"));
 
 /** Joins `monitor health` to `monitor:health`: the first two words that are no flags, if the first is a group. */
 function joined(args: readonly string[], program: Command): string[] {
   const names = namesOf(program);
-  const groups = new Set(names.map((name) => name.split(":")[0]));
+  const groups = new Set(names.flatMap((name) => (name.includes(":") ? [name.split(":")[0]] : [])));
   const hasValue = new Set(program.options.filter(({ required }) => required).map(({ long }) => long));
   const words = args.flatMap((arg, index) =>
     arg.startsWith("-") || hasValue.has(args[index - 1] ?? "") ? [] : [index],
@@ -132,6 +138,7 @@ function joined(args: readonly string[], program: Command): string[] {
   const [first, second] = words;
   const word = args[first ?? -1];
   if (first === undefined || word === undefined) return [...args];
+  if (word === COMPLETE) return [...args];
   if (!groups.has(word)) return known(word, args, program);
   if (second === undefined) {
     if (args.some((arg) => arg === "--help" || arg === "-h")) return ["--help"];

@@ -74,3 +74,10 @@ export function coerced(setting: SettingFacts, text: string): number | boolean |
     `a ${kind === "whole" ? "whole " : ""}number${unit === "" ? "" : ` of ${unit}`}, ${min ?? "any"} to ${max ?? "any"}`,
   );
 }
+
+/** What a setting can be, where that is a list. */
+export function choicesOf(component: string, key: string): readonly string[] {
+  const path = component === GENERAL ? key : `${component}.${key}`;
+  const setting = SETTINGS.find((it) => it.path === path);
+  return setting?.kind === "switch" ? ["true", "false"] : (setting?.choices ?? []);
+}

@@ -45,7 +45,8 @@ interface Profile {
   environment?: unknown;
 }
 
-const ENVIRONMENTS = ["production", "preview", "staging", "development", "test"];
+/** What a profile can be for. */
+export const ENVIRONMENTS: readonly string[] = ["production", "preview", "staging", "development", "test"];
 
 const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/;
 const TOKEN_FILE_MAX = 4_096;

@@ -7,6 +7,7 @@ import { didYouMean } from "../nearest.ts";
 import { type LocalFlags, said, sound } from "../setting-orders.ts";
 import type { Terminal } from "../terminal.ts";
 
+/** What settings can be written as. */
 export const FORMATS: readonly string[] = ["json"];
 
 /** @throws CliError for a format that there is not, before anybody is asked. */
