@@ -1,10 +1,15 @@
 // What holds for every command that asks for something of operators: who may not is told so, as is who asks in vain.
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { freePort } from "../../tests/support/sqld.mjs";
 import { endOf, onTerminal, run, serve, start, startOperated, TOKEN } from "./command-line.ts";
 
 /** Each look starts a process or several. */
 vi.setConfig({ testTimeout: 60_000 });
+
+const BUNDLE = mkdtempSync(join(tmpdir(), "seawall-cli-"));
 
 /** Commands, and the least role that may do it. */
 const COMMANDS: [string[], "viewer" | "operator" | "admin"][] = [
@@ -17,6 +22,8 @@ const COMMANDS: [string[], "viewer" | "operator" | "admin"][] = [
   [["flags:disable", "banner"], "operator"],
   [["flags:rollout", "banner", "25"], "operator"],
   [["flags:killswitch"], "operator"],
+  [["debug:logs", "error"], "viewer"],
+  [["support:bundle", BUNDLE], "viewer"],
 ];
 
 let operated: Awaited<ReturnType<typeof startOperated>>;
@@ -28,12 +35,15 @@ beforeAll(async () => {
   await operated.order("PUT", "/orders/flags", { value, reason: "a test" });
   for (const role of ["evaluator", "viewer", "operator", "admin"]) roles[role] = await operated.as(role);
 });
-afterAll(() => operated?.stop());
+afterAll(async () => {
+  await operated?.stop();
+  rmSync(BUNDLE, { recursive: true, force: true });
+});
 
 const LESS = { viewer: "evaluator", operator: "viewer", admin: "operator" };
 
 describe.each(COMMANDS)("%j", (args, role) => {
-  test("CLI-01 to CLI-09: whoever has no token, or a wrong one, or too small a role, is refused with 4, and nothing is done", async () => {
+  test("CLI-01 to CLI-09, CLI-25 and CLI-32: whoever has no token, or a wrong one, or too small a role, is refused with 4, and nothing is done", async () => {
     const writes = () => operated.order<{ records: unknown[] }>("GET", "/audit").then(({ records }) => records.length);
     const before = await writes();
     const { SEAWALL_URL = "" } = operated.where;

@@ -4,7 +4,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { AddressInfo } from "node:net";
 import { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
-import { createClient } from "seawall";
+import { createClient, type LoggingOptions } from "seawall";
 import { createMonitor, type Monitor, type MonitorOptions } from "seawall/monitor";
 import { strongMemoryStore } from "seawall/stores/memory";
 import { startSqld } from "../../tests/support/sqld.mjs";
@@ -148,13 +148,13 @@ export async function startOperated(options: Partial<MonitorOptions> = {}) {
 }
 
 /** A real database, a client, and the monitor of both behind a server of Node's. */
-export async function startWatched() {
+export async function startWatched(options: Partial<MonitorOptions> = {}, logging: LoggingOptions = {}) {
   const sqld = await startSqld();
   const primary = createClient({
     url: sqld.url,
-    seawall: { circuitBreaker: { failureThreshold: 2, recoveryTimeout: 3_600_000 }, retry: { attempts: 1 } },
+    seawall: { circuitBreaker: { failureThreshold: 2, recoveryTimeout: 3_600_000 }, retry: { attempts: 1 }, logging },
   });
-  const monitor = createMonitor({ databases: { primary }, adminToken: TOKEN });
+  const monitor = createMonitor({ databases: { primary }, adminToken: TOKEN, ...options });
   const asked: string[] = [];
   const server = await serveMonitor(monitor, ({ url }) => asked.push(url ?? ""));
   return {

@@ -6,6 +6,10 @@ import { configExport } from "./commands/config-export.ts";
 import { configShow, type ShowFlags } from "./commands/config-show.ts";
 import { configUpdate, type UpdateFlags } from "./commands/config-update.ts";
 import { configValidate } from "./commands/config-validate.ts";
+import { debugCircuitBreaker } from "./commands/debug-circuit-breaker.ts";
+import { debugConnections } from "./commands/debug-connections.ts";
+import { debugLogs } from "./commands/debug-logs.ts";
+import { debugPerformance } from "./commands/debug-performance.ts";
 import { flagsKillswitch, type KillswitchFlags } from "./commands/flags-killswitch.ts";
 import { flagsShow } from "./commands/flags-show.ts";
 import { flagsSnapshot, type SnapshotFlags } from "./commands/flags-snapshot.ts";
@@ -14,6 +18,7 @@ import { flagsTypes, type TypesFlags } from "./commands/flags-types.ts";
 import { monitorConnections } from "./commands/monitor-connections.ts";
 import { type HealthFlags, monitorHealth, WATCH_INTERVAL_MS } from "./commands/monitor-health.ts";
 import { monitorMetrics } from "./commands/monitor-metrics.ts";
+import { supportBundle } from "./commands/support-bundle.ts";
 import { CATEGORIES } from "./metric-categories.ts";
 import { milliseconds } from "./milliseconds.ts";
 import type { Declare } from "./program.ts";
@@ -23,6 +28,13 @@ export function declareCommands(declare: Declare, program: Command): void {
   monitor(declare);
   flags(declare);
   config(declare);
+  debug(declare);
+  declare(
+    "support:bundle [folder]",
+    "settings, detailed health and flags as three files, for who helps from elsewhere; no secrets",
+    ["seawall support:bundle", "seawall support:bundle incident-7"],
+    ({ api, terminal }, _, [folder]) => supportBundle(api, terminal, folder),
+  );
   completions(declare, program);
 }
 
@@ -167,4 +179,31 @@ function config(declare: Declare): void {
     ["seawall config:export json > support-config.json", "seawall config:export json config-backup.json"],
     ({ api, terminal }, flags, [format, file]) => configExport(api, terminal, flags, format, file),
   ).option(...LOCAL);
+}
+
+function debug(declare: Declare): void {
+  declare(
+    "debug:circuit-breaker [database]",
+    "how circuits stand, who holds them, when the next probe is let through, and what went wrong last",
+    ["seawall debug:circuit-breaker", "seawall debug:circuit-breaker primary"],
+    ({ api, terminal }, _, [database]) => debugCircuitBreaker(api(), terminal, database),
+  );
+  declare(
+    "debug:connections [database]",
+    "each connection, and what became of those before",
+    ["seawall debug:connections"],
+    ({ api, terminal }, _, [database]) => debugConnections(api(), terminal, database),
+  );
+  declare(
+    "debug:performance",
+    "below which times 50, 95 and 99 of 100 attempts lie, and the slowest named operations",
+    ["seawall debug:performance"],
+    ({ api, terminal }) => debugPerformance(api(), terminal),
+  );
+  declare(
+    "debug:logs [level] [hours]",
+    "what was recorded, of that level and above; errors of the last hour",
+    ["seawall debug:logs error 2", "seawall debug:logs warn 0.5 > warnings.json"],
+    ({ api, terminal }, _, [level, hours]) => debugLogs(api, terminal, level, hours),
+  );
 }

@@ -3,6 +3,7 @@
 import type { Command } from "commander";
 import { FORMATS } from "./commands/config-export.ts";
 import { SCRIPTS } from "./completion-scripts.ts";
+import { LEVELS } from "./logs.ts";
 import { CATEGORIES } from "./metric-categories.ts";
 import { COMPONENTS, choicesOf, keysOf } from "./setting-names.ts";
 import { ENVIRONMENTS } from "./settings.ts";
@@ -35,6 +36,7 @@ const WORDS: Readonly<Record<string, (before: readonly string[], flags: FlagName
   "flags:disable": async (before, flags) => (before.length === 0 ? flags() : []),
   "flags:rollout": async ([flag, ...more], flags) =>
     flag === undefined ? flags() : more.length === 0 ? PERCENTAGES : [],
+  "debug:logs": async (before) => (before.length === 0 ? LEVELS : []),
   completion: async (before) => (before.length === 0 ? Object.keys(SCRIPTS) : []),
 };
 
