@@ -121,7 +121,7 @@ pub(super) fn silence(call: &Call, _: &mut Cx<'_>) -> Next {
         }
         Ok(_) => {
             let detail = "The alert in the path says what is silenced; `match` belongs to POST /alerts/silences.";
-            Next::Respond(unusable(detail))
+            Next::Respond(body::unusable(detail))
         }
         Err(refused) => Next::Respond(refused),
     }
@@ -206,7 +206,7 @@ impl OrderRefused {
                 "Too many silences",
                 "There are 50 silences. End one with durationMs 0.",
             ),
-            Self::Request(detail) => unusable(detail),
+            Self::Request(detail) => body::unusable(detail),
         }
     }
 }
@@ -266,10 +266,6 @@ pub(super) fn listed(document: &Document, alerts: &Alerts) -> Response {
         dropped: book.dropped,
     };
     Response::json(200, "application/json", &document)
-}
-
-fn unusable(detail: &str) -> Response {
-    Response::problem(422, "BODY_UNUSABLE", "Unusable body", detail)
 }
 
 #[cfg(test)]

@@ -82,21 +82,22 @@ pub(super) fn restore(call: &Call, _: &mut Cx<'_>) -> Next {
 }
 
 fn wanted(call: &Call) -> Result<Wanted, Response> {
-    let unusable = |detail: &str| Response::problem(422, "BODY_UNUSABLE", "Unusable body", detail);
     let shape = "The body is {\"backup\": {…}, \"reason\": \"…\"}, and \"dryRun\": true if you like.";
-    let Value::Object(mut members) = body::json_up_to(&call.request, BODY_MAX)? else { return Err(unusable(shape)) };
-    let Some(document) = members.remove("backup") else { return Err(unusable(shape)) };
+    let Value::Object(mut members) = body::json_up_to(&call.request, BODY_MAX)? else {
+        return Err(body::unusable(shape));
+    };
+    let Some(document) = members.remove("backup") else { return Err(body::unusable(shape)) };
     let reason = match members.remove("reason") {
         Some(Value::String(reason)) if says_why(&reason) => reason,
-        _ => return Err(unusable(&format!("\"reason\" must say why, in at most {REASON_MAX} bytes."))),
+        _ => return Err(body::unusable(&format!("\"reason\" must say why, in at most {REASON_MAX} bytes."))),
     };
     let is_dry = match members.remove("dryRun") {
         None => false,
         Some(Value::Bool(is_dry)) => is_dry,
-        Some(_) => return Err(unusable("\"dryRun\" is true or false.")),
+        Some(_) => return Err(body::unusable("\"dryRun\" is true or false.")),
     };
     if !members.is_empty() {
-        return Err(unusable(shape));
+        return Err(body::unusable(shape));
     }
     let if_match = call
         .request

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::{BODY_MAX, QUOTED_MAX, Request, Response};
 use crate::orders::json::{self, Problem};
+use crate::orders::order::{REASON_MAX, says_why};
 
 /// Why a body is not taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -109,7 +110,6 @@ pub fn read(request: &Request, max: usize) -> Result<Value, Unread> {
 ///
 /// As [`json`], and 422 when it is something else.
 pub fn object<T: DeserializeOwned>(request: &Request) -> Result<T, Response> {
-    let unusable = |detail: &str| Response::problem(422, "BODY_UNUSABLE", "Unusable body", detail);
     let value = json(request)?;
     if !value.is_object() {
         return Err(unusable("The body must be an object."));
@@ -125,6 +125,19 @@ pub fn object<T: DeserializeOwned>(request: &Request) -> Result<T, Response> {
         let error = error.to_string();
         unusable(&format!("The body cannot be taken: {}.", &error[..error.floor_char_boundary(2 * QUOTED_MAX)]))
     })
+}
+
+/// What is answered to a body that is JSON and cannot be taken.
+pub(super) fn unusable(detail: &str) -> Response {
+    Response::problem(422, "BODY_UNUSABLE", "Unusable body", detail)
+}
+
+/// Refuses a `reason` that says nothing, or too much.
+pub(super) fn checked_reason(reason: &str) -> Result<(), Response> {
+    if says_why(reason) {
+        return Ok(());
+    }
+    Err(unusable(&format!("`reason` must say why, in at most {REASON_MAX} bytes.")))
 }
 
 /// Whether a parameter of a media type says no other encoding than that which JSON has (RFC 8259, 8.1).

@@ -16,7 +16,6 @@ use super::{Response, body};
 use crate::flags::parse::name_problem;
 use crate::orders::Name;
 use crate::orders::control::{Control, DATABASES_MAX, Hold, NAME_MAX};
-use crate::orders::order::{REASON_MAX, says_why};
 use crate::orders::published::KILLED_MAX;
 
 #[derive(Deserialize)]
@@ -61,7 +60,7 @@ pub(super) fn kill(call: &Call, _: &mut Cx<'_>) -> Next {
                 let mut known: BTreeSet<String> = killed.iter().cloned().collect();
                 killed.extend(flags.iter().filter(|flag| known.insert((*flag).clone())).cloned());
                 if killed.len() > KILLED_MAX {
-                    return Err(unusable(&format!(
+                    return Err(body::unusable(&format!(
                         "At most {KILLED_MAX} flags can be turned off by name. Turn off all."
                     )));
                 }
@@ -102,12 +101,12 @@ fn kill_body(call: &Call) -> Result<KillBody, Response> {
     let flags = body.flags.as_deref().unwrap_or_default();
     if flags.len() > KILLED_MAX || body.flags.as_ref().is_some_and(Vec::is_empty) {
         let detail = format!("`flags` are 1 to {KILLED_MAX} names; leave it out for all of them.");
-        return Err(unusable(&detail));
+        return Err(body::unusable(&detail));
     }
     if let Some(problem) = flags.iter().find_map(|flag| name_problem(flag)) {
-        return Err(unusable(&format!("`flags` has a name that no flag can have: {problem}.")));
+        return Err(body::unusable(&format!("`flags` has a name that no flag can have: {problem}.")));
     }
-    checked_reason(&body.reason)?;
+    body::checked_reason(&body.reason)?;
     Ok(body)
 }
 
@@ -166,7 +165,7 @@ fn of_database(
     reason: String,
     say: impl Fn(&mut Control, String, u64) + 'static,
 ) -> Next {
-    let database = match database_of(call).and_then(|database| checked_reason(&reason).map(|()| database)) {
+    let database = match database_of(call).and_then(|database| body::checked_reason(&reason).map(|()| database)) {
         Ok(database) => database,
         Err(response) => return Next::Respond(response),
     };
@@ -174,7 +173,7 @@ fn of_database(
         let mut control = Control::read(&Value::Object(members.clone())).unwrap_or_default();
         say(&mut control, database.clone(), lost);
         if control.circuits.len() > DATABASES_MAX || control.pools.len() > DATABASES_MAX {
-            return Err(unusable(&format!("At most {DATABASES_MAX} databases can be named.")));
+            return Err(body::unusable(&format!("At most {DATABASES_MAX} databases can be named.")));
         }
         if let Value::Object(said) = json!(control) {
             *members = said;
@@ -204,17 +203,6 @@ fn change(
 ) -> Next {
     let respond = Rc::new(|name, order: &_| shown(name, Some(order)));
     amend(call, Write { name, action, respond }, reason, change)
-}
-
-fn checked_reason(reason: &str) -> Result<(), Response> {
-    if !says_why(reason) {
-        return Err(unusable(&format!("`reason` must say why, in at most {REASON_MAX} bytes.")));
-    }
-    Ok(())
-}
-
-fn unusable(detail: &str) -> Response {
-    Response::problem(422, "BODY_UNUSABLE", "Unusable body", detail)
 }
 
 #[cfg(test)]

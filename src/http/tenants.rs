@@ -13,7 +13,7 @@ use super::order_writes::{Write, amend_if};
 use super::orders::{condition_of, read};
 use super::{Response, body, query};
 use crate::orders::Name;
-use crate::orders::order::{Order, REASON_MAX, says_why};
+use crate::orders::order::Order;
 use crate::orders::tenants::{ID_MAX, Tenant, Tenants, is_id};
 use crate::orders::write::{Condition, tag};
 
@@ -100,7 +100,7 @@ pub(super) fn replace(call: &Call, _: &mut Cx<'_>) -> Next {
     };
     let tenant = Tenant { tier, suspended };
     if let Err(problem) = tenant.check() {
-        return Next::Respond(unusable(&format!("The body cannot be taken: {problem}.")));
+        return Next::Respond(body::unusable(&format!("The body cannot be taken: {problem}.")));
     }
     change(call, "replaceTenant", reason, id.clone(), move |tenants| {
         tenants.tenants.insert(id.clone(), tenant.clone());
@@ -128,7 +128,7 @@ fn change(
     id: String,
     say: impl Fn(&mut Tenants) -> Result<(), Response> + 'static,
 ) -> Next {
-    let condition = match checked_reason(&reason).and_then(|()| condition_of(call)) {
+    let condition = match body::checked_reason(&reason).and_then(|()| condition_of(call)) {
         Ok(condition) => condition.unwrap_or(Condition::Any),
         Err(response) => return Next::Respond(response),
     };
@@ -140,7 +140,7 @@ fn change(
     amend_if(call, condition, Write { name: Name::Tenants, action, respond }, reason, move |members, _| {
         let mut tenants = Tenants::read(&Value::Object(members.clone())).unwrap_or_default();
         say(&mut tenants)?;
-        tenants.check().map_err(|problem| unusable(&format!("The order cannot be taken: {problem}.")))?;
+        tenants.check().map_err(|problem| body::unusable(&format!("The order cannot be taken: {problem}.")))?;
         if let Value::Object(said) = json!(tenants) {
             *members = said;
         }
@@ -183,15 +183,4 @@ fn id_of(call: &Call) -> Result<String, Response> {
 fn not_there() -> Response {
     let detail = "Nothing was said of a tenant of this id: it is what the application says.";
     Response::problem(404, "TENANT_NOT_FOUND", "No such tenant", detail)
-}
-
-fn checked_reason(reason: &str) -> Result<(), Response> {
-    if !says_why(reason) {
-        return Err(unusable(&format!("`reason` must say why, in at most {REASON_MAX} bytes.")));
-    }
-    Ok(())
-}
-
-fn unusable(detail: &str) -> Response {
-    Response::problem(422, "BODY_UNUSABLE", "Unusable body", detail)
 }

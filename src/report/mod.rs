@@ -1,6 +1,7 @@
 //! What happened, for people and machines: counts notes and renders them. Measures nothing itself.
 
 pub mod facts;
+pub mod flags;
 pub mod health;
 pub mod health_json;
 pub mod overview;

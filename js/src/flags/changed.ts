@@ -1,7 +1,7 @@
 // Which flags another edition makes different: by what the two documents say, so rather one too many than one too few.
 
+import type { FlagDocument } from "./definitions.ts";
 import type { Edition } from "./engine.ts";
-import type { FlagDocument } from "./flags.ts";
 
 /** What is told of a change beside the edition. */
 export interface Changed {

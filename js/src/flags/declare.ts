@@ -2,8 +2,8 @@
 
 import { isBundle, readBundle } from "./bundle.ts";
 import type { JsonValue } from "./context.ts";
+import { type FlagDefinitions, isSnapshot, refusing, textOf } from "./definitions.ts";
 import { Engine } from "./engine.ts";
-import { type FlagDefinitions, isSnapshot, refusing, textOf } from "./flags.ts";
 import { tools } from "./tools.ts";
 
 export interface FlagTypesOptions {

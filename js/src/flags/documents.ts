@@ -1,6 +1,6 @@
 // Documents of flags outside of any isolate that evaluates them: compiled when they are published, checked, brought from elsewhere.
 
-import { type FlagDocument, refusing, textOf } from "./flags.ts";
+import { type FlagDocument, refusing, textOf } from "./definitions.ts";
 import { FlagsRefusedError } from "./reports.ts";
 import { tools } from "./tools.ts";
 

@@ -7,23 +7,17 @@ import type { StrongStore } from "../store/strong.ts";
 import { bundled, type FlagBundle, isBundle, readBundle } from "./bundle.ts";
 import { type Changed, changed, type Stand } from "./changed.ts";
 import { type EvaluationContext, FlagContext } from "./context.ts";
+import { documentIn, type FlagDefinitions, type FlagDocument, loadable, refusing, textOf } from "./definitions.ts";
 import { type Edition, Engine } from "./engine.ts";
 import type { FlagExposure } from "./exposures.ts";
 import { type Background, type FlagsFollowing, Follower, type FollowerHost } from "./follower.ts";
+import { Kills } from "./kills.ts";
+import { Listeners } from "./listeners.ts";
 import { fromBundle, fromMonitor, type Propagation } from "./propagation.ts";
 import { type Explanation, FlagsRefusedError, type Moved, type SampleRatio, type SplitMismatch } from "./reports.ts";
 import { type FlagDatabase, sourceOf } from "./sources.ts";
 import type { FlagTools } from "./tools.ts";
 import { flagVariables, type LayerSettings, layerVariables } from "./variables.ts";
-
-/** A document of flags: see docs/flags.md, and docs/flags.schema.json for editors. */
-export type FlagDocument = { readonly [member: string]: unknown };
-
-/** Flags as bytes, as `compileFlags`, `flags.snapshot()` and the monitor make them. */
-export type FlagSnapshot = Uint8Array | ArrayBuffer;
-
-/** A document, the same as JSON, a snapshot that was made of one, or what `flags.bundle()` gave. */
-export type FlagDefinitions = FlagDocument | string | FlagSnapshot | FlagBundle;
 
 /** An order as a monitor has seen it. */
 interface SeenOrder {
@@ -107,13 +101,8 @@ interface FlagEvents {
 /** A document that has none. */
 const NO_FLAGS = '{"version":1}';
 
-/** Keys of what is off; `true` for everything. */
-type Killed = readonly string[] | true;
-
 /** How long a request waits for its flags, unless told otherwise, in milliseconds. */
 const READY_MS = 1_000;
-/** Most listeners of one event. */
-const LISTENERS_MAX = 100;
 
 /** Flags of an isolate. Make them once, outside of requests. */
 export class Flags {
@@ -121,18 +110,13 @@ export class Flags {
   readonly #tools: FlagTools | undefined;
   /** The document of what holds, where it is known. */
   #document: FlagDocument | string | undefined;
-  readonly #listeners = {
-    change: new Set<(told: never) => unknown>(),
-    refused: new Set<(told: never) => unknown>(),
-    stale: new Set<(told: never) => unknown>(),
-    fresh: new Set<(told: never) => unknown>(),
-  };
+  readonly #listeners = new Listeners<FlagEvents>(["change", "refused", "stale", "fresh"]);
   readonly #stop: (() => void) | undefined;
   readonly #follower: Follower | undefined;
   /** What options and clients say of layers, as variables. */
   #layerSettings: Readonly<Record<string, string>>;
   /** What is off by orders, and what this isolate has turned off itself. */
-  #killed: { ordered: Killed; own: Killed } = { ordered: [], own: [] };
+  #kills = new Kills();
   /** How fast a kill reaches this isolate. As text it is a sentence: print it where the application starts. */
   readonly propagation: Propagation;
 
@@ -149,9 +133,9 @@ export class Flags {
   ) {
     this.#tools = tools;
     const bundle = isBundle(definitions) ? refusing(() => readBundle(definitions)) : undefined;
-    if (bundle !== undefined) this.#killed.ordered = bundle.kill;
+    if (bundle !== undefined) this.#kills = new Kills(bundle.kill);
     this.#layerSettings = layerVariables({ ...(features && { features }), ...(rollouts && { rollouts }) });
-    this.#take({ variables: { ...flagVariables(env), ...this.#layerSettings }, kill: this.#kills }, definitions);
+    this.#take({ variables: { ...flagVariables(env), ...this.#layerSettings }, kill: this.#kills.all }, definitions);
     const source = sourceOf(where, tools);
     if (source !== undefined && monitor !== undefined) {
       throw new TypeError(
@@ -224,7 +208,7 @@ export class Flags {
 
   /** Turns these flags off in this isolate at once, whatever else is said; `true` is all of them, none takes it back. */
   kill(keys: readonly string[] | true): void {
-    this.#kill({ ...this.#killed, own: keys === true || [...keys] });
+    this.#kill(this.#kills.withOwn(keys));
   }
 
   /** What is known of the store that flags live in; nothing where they live in none. */
@@ -254,7 +238,7 @@ export class Flags {
   /** What holds, to be bundled with the next deployment: see docs/flags.md. */
   bundle(): FlagBundle {
     const { versions = { flags: 0, kill: 0 } } = this.following ?? {};
-    return bundled(this.snapshot(), versions, this.#killed.ordered, this.#engine.edition.confirmedAt);
+    return bundled(this.snapshot(), versions, this.#kills.ordered, this.#engine.edition.confirmedAt);
   }
 
   /**
@@ -329,15 +313,7 @@ export class Flags {
    * @returns Ends it.
    */
   on<E extends keyof FlagEvents>(event: E, listener: (told: FlagEvents[E]) => unknown): () => void {
-    const listeners = this.#listeners[event];
-    if (typeof listener !== "function" || listeners === undefined) {
-      throw new TypeError('flags.on("change", "refused", "stale" or "fresh", listener): give it a function');
-    }
-    if (listeners.size >= LISTENERS_MAX) throw new RangeError(`${LISTENERS_MAX} listeners are the most`);
-    listeners.add(listener);
-    return () => {
-      listeners.delete(listener);
-    };
+    return this.#listeners.add(event, listener);
   }
 
   /** Hears no more of a monitor, and asks with no more requests. */
@@ -349,51 +325,39 @@ export class Flags {
   #ordered(name: string, { value, compiled }: SeenOrder): void {
     try {
       if (name === "flags") this.#published(value, compiled);
-      if (name === "kill") this.#killOrdered(value);
+      if (name === "kill") this.#kill(this.#kills.withOrder(value));
     } catch (error) {
       if (!(error instanceof FlagsRefusedError)) throw error;
-      this.#tell("refused", { error });
+      this.#listeners.tell("refused", { error });
     }
-  }
-
-  /** Takes what is off by an order, all of it or nothing. */
-  #killOrdered({ all, flags = [] }: Record<string, unknown>): void {
-    this.#kill({ ...this.#killed, ordered: all === true ? true : (flags as readonly string[]) });
   }
 
   /** Takes what is off, all of it or nothing. */
-  #kill(killed: { ordered: Killed; own: Killed }): void {
-    const before = this.#killed;
-    this.#killed = killed;
+  #kill(kills: Kills): void {
+    const before = this.#kills;
+    this.#kills = kills;
     try {
-      this.#take({ kill: this.#kills });
+      this.#take({ kill: kills.all });
     } catch (error) {
-      this.#killed = before;
+      this.#kills = before;
       throw error;
     }
-  }
-
-  /** What is off, whoever said so, as the engine takes it. */
-  get #kills(): Killed {
-    const { ordered, own } = this.#killed;
-    if (ordered === true || own === true) return true;
-    // What is no list is refused by the core, which says what one is.
-    if (!Array.isArray(ordered)) return ordered;
-    return Array.isArray(own) ? [...ordered, ...own] : own;
   }
 
   #host(): FollowerHost {
     return {
       take: (name, { value, compiled }) => {
-        if (name === "kill") this.#killOrdered(value);
+        if (name === "kill") this.#kill(this.#kills.withOrder(value));
         else this.#published(value, compiled);
       },
       confirmed: (atMs) => this.#engine.confirm(atMs),
       refused: (error) => {
-        this.#tell("refused", { error: error instanceof FlagsRefusedError ? error : new FlagsRefusedError(error) });
+        this.#listeners.tell("refused", {
+          error: error instanceof FlagsRefusedError ? error : new FlagsRefusedError(error),
+        });
       },
-      stale: (error, confirmedAtMs) => this.#tell("stale", { error, confirmedAtMs }),
-      fresh: () => this.#tell("fresh", this.following as FlagsFollowing),
+      stale: (error, confirmedAtMs) => this.#listeners.tell("stale", { error, confirmedAtMs }),
+      fresh: () => this.#listeners.tell("fresh", this.following as FlagsFollowing),
     };
   }
 
@@ -422,75 +386,22 @@ export class Flags {
   ): readonly string[] {
     const before = this.#stand();
     const warnings = refusing(() => {
-      const compiled = definitions === undefined ? undefined : this.#compiled(definitions);
+      const compiled = definitions === undefined ? undefined : loadable(definitions, this.#tools);
       const { snapshot, confirmedAt = Date.now() } = compiled ?? {};
       const fresh = snapshot === undefined ? {} : { snapshot, confirmedAt };
       this.#engine.take({ ...this.#engine.edition, ...fresh, ...change });
       return compiled?.warnings ?? [];
     });
     if (definitions !== undefined) this.#document = document;
-    if (isTold && this.#listeners.change.size > 0) {
-      this.#tell("change", { revision: this.revision, warnings, ...changed(before, this.#stand()) });
+    if (isTold && this.#listeners.hears("change")) {
+      this.#listeners.tell("change", { revision: this.revision, warnings, ...changed(before, this.#stand()) });
     }
     return warnings;
-  }
-
-  #compiled(definitions: FlagDefinitions): {
-    snapshot: Uint8Array;
-    warnings: readonly string[];
-    confirmedAt?: number;
-  } {
-    if (isBundle(definitions)) {
-      const { definitions: snapshot, takenAtMs: confirmedAt } = readBundle(definitions);
-      return { snapshot, warnings: [], confirmedAt };
-    }
-    // A copy: what holds is loaded again when the core has trapped, and is the caller's to change otherwise.
-    if (isSnapshot(definitions)) {
-      const bytes = definitions instanceof ArrayBuffer ? definitions.slice(0) : definitions;
-      return { snapshot: new Uint8Array(bytes), warnings: [] };
-    }
-    if (this.#tools === undefined)
-      throw new Error("seawall/flags/snapshot takes snapshots alone; seawall/flags, documents");
-    return this.#tools.compile(textOf(definitions));
   }
 
   #needed(what: string): FlagTools {
     if (this.#tools === undefined)
       throw new Error(`${what} is for flags of seawall/flags: seawall/flags/snapshot lacks it`);
     return this.#tools;
-  }
-
-  #tell<E extends keyof FlagEvents>(event: E, told: FlagEvents[E]): void {
-    for (const listener of this.#listeners[event]) {
-      try {
-        Promise.resolve((listener as (told: FlagEvents[E]) => unknown)(told)).catch(() => {});
-      } catch {
-        // It is the application's own.
-      }
-    }
-  }
-}
-
-/** Whether definitions are bytes. */
-export function isSnapshot(definitions: FlagDefinitions | undefined): definitions is FlagSnapshot {
-  return definitions instanceof Uint8Array || definitions instanceof ArrayBuffer;
-}
-
-/** The document in definitions, if they are one. */
-function documentIn(definitions: FlagDefinitions | undefined): FlagDocument | string | undefined {
-  return isSnapshot(definitions) || isBundle(definitions) ? undefined : definitions;
-}
-
-/** The text of a document. */
-export function textOf(document: FlagDocument | string): string {
-  return typeof document === "string" ? document : JSON.stringify(document);
-}
-
-/** Whatever it throws says that flags were refused. */
-export function refusing<T>(work: () => T): T {
-  try {
-    return work();
-  } catch (error) {
-    throw new FlagsRefusedError(error);
   }
 }

@@ -8,6 +8,7 @@ export type { FlagBundle } from "./bundle.ts";
 export type { EvaluationContext, FlagContext, FlagDetails, FlagMetadata, JsonValue } from "./context.ts";
 export type { ErrorCode, Reason, Source } from "./decision.ts";
 export { type FlagTypesOptions, flagTypes } from "./declare.ts";
+export type { FlagDefinitions, FlagDocument, FlagSnapshot } from "./definitions.ts";
 export {
   type CompiledFlags,
   compileFlags,
@@ -19,10 +20,7 @@ export {
 } from "./documents.ts";
 export type { FlagExposure } from "./exposures.ts";
 export type {
-  FlagDefinitions,
-  FlagDocument,
   FlagOrders,
-  FlagSnapshot,
   Flags,
   FlagsChanged,
   FlagsOptions,

@@ -1,12 +1,14 @@
 // What `seawall/flags/snapshot` exports: flags of snapshots alone, without what reads documents.
 
-import { type Flags as AllFlags, type FlagSnapshot, Flags, type FlagsOptions } from "./flags.ts";
+import type { FlagSnapshot } from "./definitions.ts";
+import { type Flags as AllFlags, Flags, type FlagsOptions } from "./flags.ts";
 import type { FlagTypes, TypedFlags } from "./typed.ts";
 
 export type { EvaluationContext, FlagContext, FlagDetails, FlagMetadata, JsonValue } from "./context.ts";
 export type { ErrorCode, Reason, Source } from "./decision.ts";
+export type { FlagSnapshot } from "./definitions.ts";
 export type { FlagExposure } from "./exposures.ts";
-export type { FlagOrders, FlagSnapshot, FlagsChanged, FlagsRefused } from "./flags.ts";
+export type { FlagOrders, FlagsChanged, FlagsRefused } from "./flags.ts";
 export { FlagsRefusedError } from "./reports.ts";
 export type { FlagType, FlagTypes, TypedFlagContext, TypedFlags } from "./typed.ts";
 

@@ -1,23 +1,13 @@
 // What flags of the application have served, added up over all of them: it only grows. And to whom, where that is not as it should be.
 
+import type { SplitMismatch } from "../flags/reports.ts";
+
 /** Flags as `createFlags` makes them. */
 export interface ExposureSource {
   /** How often each variant was served since they were made. */
   exposures(): readonly Exposure[];
   /** Flags whose users were not split as their rules say; throws where nobody can tell. */
-  mismatches?(): readonly Mismatch[];
-}
-
-/** A flag whose users were not split as its rules say. */
-export interface Mismatch {
-  readonly flag: string;
-  readonly pValue: number;
-  readonly rules: readonly {
-    readonly rule: string;
-    readonly pValue: number;
-    readonly observed: Readonly<Record<string, number>>;
-    readonly expected: Readonly<Record<string, number>>;
-  }[];
+  mismatches?(): readonly SplitMismatch[];
 }
 
 /** How often a variant of a flag was served. Without a name where what was served has none. */
@@ -42,7 +32,7 @@ export class ExposureWatch {
   /** What each source said last, by flag and variant. */
   readonly #sources = new Map<ExposureSource, Map<string, number>>();
   readonly #counts = new Map<string, { flag: string; variant: string; count: number }>();
-  #mismatches: readonly Mismatch[] = [];
+  #mismatches: readonly SplitMismatch[] = [];
   #lookedAt: number | undefined;
 
   /** @throws TypeError for what has no exposures, RangeError at the hundred-and-first. */
@@ -69,7 +59,7 @@ export class ExposureWatch {
   }
 
   /** The flags whose users were not split as their rules say, as it was found at most ten seconds ago. */
-  mismatches(nowMs: number): readonly Mismatch[] {
+  mismatches(nowMs: number): readonly SplitMismatch[] {
     const since = nowMs - (this.#lookedAt ?? Number.NEGATIVE_INFINITY);
     if (since >= 0 && since < MISMATCHES_EVERY_MS) return this.#mismatches;
     this.#lookedAt = nowMs;
@@ -98,7 +88,7 @@ export class ExposureWatch {
 }
 
 /** None of flags that cannot tell: those of `seawall/flags/snapshot`, and of versions before. */
-function mismatchesOf(source: ExposureSource): readonly Mismatch[] {
+function mismatchesOf(source: ExposureSource): readonly SplitMismatch[] {
   try {
     return source.mismatches?.() ?? [];
   } catch {

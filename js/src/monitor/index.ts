@@ -24,7 +24,7 @@ export type {
   Overview,
   SplitMismatch,
 } from "./documents.ts";
-export type { Exposure, ExposureSource, Mismatch } from "./exposures.ts";
+export type { Exposure, ExposureSource } from "./exposures.ts";
 export type {
   BusinessMetrics,
   Counter,

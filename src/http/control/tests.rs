@@ -1,6 +1,7 @@
 use super::*;
 use crate::access;
 use crate::audit::fake::{Host, operated, request};
+use crate::orders::order::REASON_MAX;
 
 fn operator() -> Host {
     operated(access::Settings { writes_per_minute: 10_000, ..access::Settings::default() })
