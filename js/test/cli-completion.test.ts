@@ -129,10 +129,14 @@ describe("texts that change are seen", () => {
     await expect((await run(["completion", name])).stdout).toMatchFileSnapshot(`snapshots/completion.${name}`);
   });
 
-  test("the help of each command", async () => {
+  test("the help of each command, which is the same in both spellings", async () => {
     const all = await run(["--help"]);
     const names = [...all.stdout.matchAll(/^ {2}([a-z]+:[a-z-]+|completion)\b/gm)].map(([, name = ""]) => name);
     expect(names).toContain("flags:killswitch");
+    for (const name of names.filter((name) => name.includes(":"))) {
+      const [spaced, joined] = await Promise.all([run([...name.split(":"), "--help"]), run([name, "--help"])]);
+      expect(spaced, name).toStrictEqual(joined);
+    }
     const texts = await Promise.all(
       names.map(async (name) => `$ seawall ${name} --help\n${(await run([name, "--help"])).stdout}`),
     );

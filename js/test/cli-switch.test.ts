@@ -275,6 +275,31 @@ describe("flags:killswitch", () => {
     expect(await served()).toMatchObject({ banner: false, other: true });
   });
 
+  test("CLI-09: a name that nobody has published is turned off, because a bundle may have it, with the one that was meant", async () => {
+    await publish({ "new-checkout": {} });
+    const { status, stdout, stderr } = await run(
+      ["flags:killswitch", "--only", "new-chekout", "FEATURE_NEW_CHECKOUT"],
+      where,
+    );
+    expect([status, JSON.parse(stdout).to]).toStrictEqual([0, { flags: ["new-chekout", "new-checkout"] }]);
+    expect(stderr).toMatch(/^warning: The published flags have no new-chekout\. Did you mean new-checkout\?/);
+  });
+
+  test("CLI-09: a store that does not say what was there before holds up no kill", async () => {
+    const asked: string[] = [];
+    const silent = await serve(({ method, url = "" }, response) => {
+      asked.push(`${method} ${url}`);
+      if (url === "/admin/api/orders/kill") return;
+      response.setHeader("content-type", "application/json");
+      const shown = { flags: { kill_version: 1 } };
+      response.end(JSON.stringify(method === "POST" ? { version: 1, value: { all: true } } : shown));
+    });
+    const ended = await run(["flags:killswitch", "it fails"], { ...where, SEAWALL_URL: silent.url });
+    expect([ended.status, JSON.parse(ended.stdout)]).toMatchObject([0, { from: null, to: { all: true } }]);
+    expect(asked.slice(0, 2)).toStrictEqual(["GET /admin/api/orders/kill", "POST /admin/api/kill"]);
+    await silent.stop();
+  });
+
   test("a write whose answer is lost is sent again, and done once; lost twice, it is said that nobody knows", async () => {
     const lose = () => operated.once(/^POST .*\/kill$/, () => "lost");
     lose();

@@ -67,16 +67,26 @@ export function namesOf(document: FlagDocument | null): string[] {
  * @throws CliError with the one that was probably meant.
  */
 export function found(asked: string, document: FlagDocument | null): string {
-  const names = namesOf(document);
-  const bare = asked.startsWith(PREFIX) ? asked.slice(PREFIX.length) : asked;
-  const name = names.find((name) => name === asked) ?? names.find((name) => name === bare || variableOf(name) === bare);
+  const name = meant(asked, document);
   if (name !== undefined) return name;
-  const which =
-    document === null ? "Nobody has published flags there, and Seawall's own has" : "The published flags have";
-  const message = `${which} no ${asked}.${didYouMean(bare, names)} All: seawall flags:show`;
-  throw new CliError(EXIT.usage, "FLAG_UNKNOWN", message);
+  throw new CliError(EXIT.usage, "FLAG_UNKNOWN", unknown(asked, document));
 }
 
+/** The same, or nothing. */
+export function meant(asked: string, document: FlagDocument | null): string | undefined {
+  const names = namesOf(document);
+  const bare = bareOf(asked);
+  return names.find((name) => name === asked) ?? names.find((name) => name === bare || variableOf(name) === bare);
+}
+
+/** That there is no such flag, and which one was probably meant. */
+export function unknown(asked: string, document: FlagDocument | null): string {
+  const which =
+    document === null ? "Nobody has published flags there, and Seawall's own has" : "The published flags have";
+  return `${which} no ${asked}.${didYouMean(bareOf(asked), namesOf(document))} All: seawall flags:show`;
+}
+
+const bareOf = (asked: string) => (asked.startsWith(PREFIX) ? asked.slice(PREFIX.length) : asked);
 const variableOf = (name: string) => name.toUpperCase().replace(/[^A-Z0-9]/g, "_");
 
 /** How a flag stands; one that no document has is a layer. */

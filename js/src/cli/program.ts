@@ -203,6 +203,8 @@ class Deadline {
       return await Promise.race([work(), this.#late]);
     } finally {
       clearTimeout(this.#timer);
+      // What nobody waits for any more does not keep the process.
+      this.#controller.abort();
     }
   }
 }

@@ -5,7 +5,7 @@ import type { Overview } from "../../monitor/documents.ts";
 import type { Api, Order } from "../api.ts";
 import { canAsk, typed } from "../ask.ts";
 import { CliError, EXIT, type ExitCode } from "../exit.ts";
-import type { Kill } from "../flag-document.ts";
+import { type FlagDocument, type Kill, meant, unknown } from "../flag-document.ts";
 import type { GlobalFlags } from "../settings.ts";
 import type { Terminal } from "../terminal.ts";
 
@@ -30,6 +30,8 @@ interface Propagation {
 /** So many answers in a row show it. They may be those of different isolates. */
 const ANSWERS_IN_A_ROW = 3;
 const BETWEEN_LOOKS_MS = 50;
+/** What was there before is waited for so long at most, in milliseconds. */
+const KNOWN_WITHIN_MS = 500;
 /** It is looked for so long at most, in milliseconds. */
 const LOOK_MAX_MS = 5_000;
 
@@ -41,16 +43,18 @@ export async function flagsKillswitch(
   why: string,
   paused: <T>(work: () => Promise<T>) => Promise<T>,
 ): Promise<ExitCode> {
-  const { release = false, only } = flags;
-  const what = only === undefined ? "every flag" : only.join(", ");
+  const { release = false } = flags;
+  const { only, strangers } = await named(api, flags.only);
+  for (const stranger of strangers) terminal.note(`warning: ${stranger}`);
   if (flags.dryRun === true) {
+    const what = only === undefined ? "every flag" : only.join(", ");
     const { value } = await api.admin<Order<Kill>>("/orders/kill");
     if (terminal.isJson) terminal.json({ dryRun: true, release, flags: only ?? "all", from: value ?? {} });
     else terminal.say(`${stateOf(value)} → ${release ? "on again" : "off"}: ${what}, if it were done`);
     return EXIT.ok;
   }
   await confirmed(api.environment, flags, paused);
-  const before = await api.admin<Order<Kill>>("/orders/kill").catch(unreadable);
+  const before = await soon(api.admin<Order<Kill>>("/orders/kill"));
   const began = performance.now();
   const body = { reason: why, ...(only !== undefined && { flags: only }) };
   const order = await api.write<Order<Kill>>("POST", release ? "/kill/release" : "/kill", body);
@@ -108,10 +112,25 @@ async function confirmed(
     await paused(() => typed("This turns every flag of production off, at once.", environment));
 }
 
-/** What was there is good to know, and no reason not to go on: the switch works over a damaged order, too. */
-function unreadable(error: unknown): undefined {
-  if (error instanceof CliError && error.exit === EXIT.auth) throw error;
-  return undefined;
+/** The keys of flags that were named, and what to say of those that nobody has published: a bundle may have them nevertheless. */
+async function named(api: Api, asked: string[] | undefined): Promise<{ only?: string[]; strangers: string[] }> {
+  if (asked === undefined) return { strangers: [] };
+  const order = await soon(api.admin<Order<FlagDocument>>("/orders/flags"));
+  if (order === undefined) return { only: asked, strangers: [] };
+  const strangers = asked.filter((name) => meant(name, order.value) === undefined);
+  return {
+    only: asked.map((name) => meant(name, order.value) ?? name),
+    strangers: strangers.map((name) => unknown(name, order.value)),
+  };
+}
+
+/** What was there is good to know, and no reason to wait, or not to go on: the switch works over a damaged order, too. */
+function soon<T>(asked: Promise<T>): Promise<T | undefined> {
+  const answered = asked.catch((error) => {
+    if (error instanceof CliError && error.exit === EXIT.auth) throw error;
+    return undefined;
+  });
+  return Promise.race([answered, after(KNOWN_WITHIN_MS, undefined, { ref: false })]);
 }
 
 function stateOf(kill: Kill | null | undefined): string {
