@@ -1,4 +1,5 @@
-//! What a flag is for somebody: the order in which things are asked. No heap is touched, nothing can fail.
+//! What a flag is for somebody: the order in which things are asked. No heap is touched, but for the plan of a flag that is asked
+//! for the first time; nothing can fail.
 //!
 //! 1. It is off: by the list of kills, by `enabled`, by `FEATURE_…=false`. Off beats on, and a boolean flag is then `false`.
 //! 2. `FEATURE_…` says what it is.

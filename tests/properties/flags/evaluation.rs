@@ -173,12 +173,13 @@ fn a_ramp_of_an_ab_test_switches_nobody() {
     }
 }
 
-/// FLG-06: one evaluation takes nothing from the heap, whatever it looks at.
+/// FLG-06: one evaluation takes nothing from the heap, whatever it looks at. A flag that is asked for the first time is planned.
 #[test]
 fn an_evaluation_allocates_nothing() {
     let flags = flags(
         &json!({ "version": 1, "segments": { "staff": [{ "attr": "email", "endsWith": "@acme.com", "ci": true }] }, "flags": {
         "first": { "rules": [{ "rollout": 99.9999, "serve": "on" }] },
+        "planned": { "rules": [{ "if": [{ "attr": "country", "in": ["FR"] }], "rollout": 99, "by": "userId", "serve": "on" }] },
         "x": {
             "variants": { "A": "a", "B": { "deep": [1] }, "off": null },
             "requires": [{ "flag": "first", "is": ["on"] }],
@@ -203,18 +204,19 @@ fn an_evaluation_allocates_nothing() {
     ];
     let values = packed(&flags, &values);
     let context = Context::new(&values).unwrap();
-    let flag = flags.table().find("x").unwrap();
     let moment = at(1_800_000_000_000);
-    let mut decision = None;
-    let counted = allocation_counter::measure(|| {
-        for _ in 0..1_000 {
-            decision = Some(flags.evaluate(flag, context, moment));
-            assert!(flags.value(flag, &decision.unwrap()).is_some());
-        }
-    });
-    assert_eq!(counted.count_total, 0);
-    let decision = decision.unwrap();
-    assert_eq!((decision.reason, decision.rule), (Reason::Split, Some(1)));
+    for (key, rule) in [("planned", 0), ("x", 1)] {
+        let flag = flags.table().find(key).unwrap();
+        let mut decision = flags.evaluate(flag, context, moment);
+        let counted = allocation_counter::measure(|| {
+            for _ in 0..1_000 {
+                decision = flags.evaluate(flag, context, moment);
+                assert!(flags.value(flag, &decision).is_some());
+            }
+        });
+        assert_eq!(counted.count_total, 0, "{key}");
+        assert_eq!((decision.reason, decision.rule), (Reason::Split, Some(rule)), "{key}");
+    }
 }
 
 /// FLG-11: steps of 25, 50, 75 and 100 %, up and down again: whoever came in last goes first, and nobody else moves.
