@@ -111,16 +111,17 @@ export async function buildPackage() {
   await buildDeclarations();
 }
 
-/** Flags lie beside the command line, which loads them when it needs them. @type {import("esbuild").Plugin} */
-const FLAGS_BESIDE = {
-  name: "flags-beside",
+/** Flags and clients lie beside the command line, which loads them when it needs them. @type {import("esbuild").Plugin} */
+const BESIDE = {
+  name: "beside",
   setup(build) {
     build.onResolve({ filter: /\/flags\/index\.ts$/ }, () => ({ path: "./flags/index.js", external: true }));
+    build.onResolve({ filter: /\.\.\/index\.ts$/ }, () => ({ path: "./index.js", external: true }));
   },
 };
 
 /** `seawall`, with its packages: who installs ours gets no others. @param {typeof import("esbuild").build} build */
-async function buildCommandLine(build) {
+export async function buildCommandLine(build) {
   const { version } = JSON.parse(readFileSync(join(ROOT, "js/package.json"), "utf8"));
   const outfile = join(DIST, "cli.js");
   await build({
@@ -132,7 +133,7 @@ async function buildCommandLine(build) {
     minify: true,
     banner: { js: REQUIRE },
     define: { __VERSION__: JSON.stringify(version) },
-    plugins: [FLAGS_BESIDE],
+    plugins: [BESIDE],
   });
   chmodSync(outfile, 0o755);
 }

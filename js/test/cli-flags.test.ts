@@ -3,41 +3,25 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createFlags } from "seawall/flags";
-import { createMonitor } from "seawall/monitor";
-import { strongMemoryStore } from "seawall/stores/memory";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
-import { run, serve, TOKEN } from "./command-line.ts";
+import { run, startOperated } from "./command-line.ts";
 
 /** Each run starts a process. */
 vi.setConfig({ testTimeout: 60_000 });
 
-const databases = { primary: { seawall: { status: () => ({}), healthCheck: async () => true } } };
-const monitor = createMonitor({ databases, store: strongMemoryStore(), adminToken: TOKEN });
-let server: Awaited<ReturnType<typeof serve>>;
+let operated: Awaited<ReturnType<typeof startOperated>>;
 let folder: string;
 let where: Record<string, string>;
 
 beforeAll(async () => {
-  server = await serve(async (request, response) => {
-    const headers = Object.entries(request.headers).map(([name, value]): [string, string] => [name, String(value)]);
-    const answer = await monitor.handle(new Request(`http://127.0.0.1${request.url}`, { headers }));
-    response.writeHead(answer.status, Object.fromEntries(answer.headers));
-    response.end(await answer.text());
-  });
+  operated = await startOperated();
+  ({ where } = operated);
   folder = await mkdtemp(join(tmpdir(), "seawall-cli-"));
-  where = { SEAWALL_URL: server.url, SEAWALL_ADMIN_TOKEN: TOKEN };
 });
 afterAll(async () => {
-  await server?.stop();
-  monitor.close();
+  await operated?.stop();
   await rm(folder, { recursive: true, force: true });
 });
-
-async function order(method: string, path: string, body: object): Promise<void> {
-  const headers = { authorization: `Bearer ${TOKEN}`, "content-type": "application/json", "if-match": "*" };
-  const request = new Request(`http://127.0.0.1/admin/api/${path}`, { method, headers, body: JSON.stringify(body) });
-  expect((await monitor.handle(request)).status).toBe(200);
-}
 
 describe("flags:snapshot", () => {
   test("before anybody has published flags, and without a file, it says what is missing", async () => {
@@ -49,12 +33,12 @@ describe("flags:snapshot", () => {
 
   test("what holds is written as a bundle, with what was killed, or as a snapshot alone", async () => {
     const rules = [{ serve: "on" }];
-    await order("PUT", "orders/flags", { value: { version: 1, flags: {} }, reason: "a test" });
-    await order("PUT", "orders/flags", {
+    await operated.order("PUT", "/orders/flags", { value: { version: 1, flags: {} }, reason: "a test" });
+    await operated.order("PUT", "/orders/flags", {
       value: { version: 1, revision: 42, flags: { banner: { rules }, limit: { rules } } },
       reason: "a test",
     });
-    await order("POST", "kill", { flags: ["limit"], reason: "a test" });
+    await operated.order("POST", "/kill", { flags: ["limit"], reason: "a test" });
     const [json, bytes] = [join(folder, "flags.json"), join(folder, "flags.bin")];
     const told = await run(["flags", "snapshot", "--out", json], where);
     expect([told.status, told.stderr]).toStrictEqual([0, ""]);

@@ -2,9 +2,11 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
-import { createClient } from "seawall";
-import { createMonitor } from "seawall/monitor";
+import { createClient, type LoggingOptions } from "seawall";
+import { createMonitor, type Monitor, type MonitorOptions } from "seawall/monitor";
+import { strongMemoryStore } from "seawall/stores/memory";
 import { startSqld } from "../../tests/support/sqld.mjs";
 
 export const CLI = fileURLToPath(new URL("../dist/cli.js", import.meta.url));
@@ -40,11 +42,21 @@ export function shell(line: string, variables: Record<string, string> = {}): Pro
   return endOf(spawn("bash", ["-c", text], { env: environment(variables) }));
 }
 
-/** Runs it on a terminal, where stdout and stderr are one. */
-export async function onTerminal(args: readonly string[], variables: Record<string, string> = {}): Promise<Ended> {
+/** Runs it on a terminal, where stdout and stderr are one. `typed` is typed when something is asked, or else ends what could be. */
+export async function onTerminal(
+  args: readonly string[],
+  variables: Record<string, string> = {},
+  typed?: string,
+): Promise<Ended> {
   const line = [process.execPath, CLI, ...args].map((word) => `'${word}'`).join(" ");
   const child = spawn("script", ["-qec", line, "/dev/null"], { env: environment({ SHELL: "/bin/sh", ...variables }) });
-  child.stdin?.end();
+  if (typed === undefined) child.stdin?.end();
+  else
+    child.stdout?.once("data", function answer(text: Buffer) {
+      if (!/\[y\/N\]|to go on:/.test(String(text))) child.stdout?.once("data", answer);
+      else if (typed === "") child.stdin?.end();
+      else child.stdin?.write(typed);
+    });
   const ended = await endOf(child);
   return { ...ended, stdout: ended.stdout.replaceAll("\r\n", "\n") };
 }
@@ -76,22 +88,75 @@ export async function serve(answer: (request: IncomingMessage, response: ServerR
   };
 }
 
-/** A real database, a client, and the monitor of both behind a server of Node's. */
-export async function startWatched() {
-  const sqld = await startSqld();
-  const primary = createClient({
-    url: sqld.url,
-    seawall: { circuitBreaker: { failureThreshold: 2, recoveryTimeout: 3_600_000 }, retry: { attempts: 1 } },
-  });
-  const monitor = createMonitor({ databases: { primary }, adminToken: TOKEN });
-  const asked: string[] = [];
-  const server = await serve(async (request, response) => {
-    asked.push(request.url ?? "");
+/** A monitor behind a server of Node's. What `hear` says is `"lost"` is done, and nobody is told. */
+export function serveMonitor(monitor: Monitor, hear: (request: IncomingMessage) => unknown = () => {}) {
+  return serve(async (request, response) => {
+    const isLost = (await hear(request)) === "lost";
     const headers = Object.entries(request.headers).map(([name, value]): [string, string] => [name, String(value)]);
-    const answer = await monitor.handle(new Request(`http://127.0.0.1${request.url}`, { headers }));
+    const { method = "GET" } = request;
+    const body = method === "GET" ? {} : { body: Readable.toWeb(request) as ReadableStream, duplex: "half" };
+    const init = { method, headers, ...body } as RequestInit;
+    const answer = await monitor.handle(new Request(`http://127.0.0.1${request.url}`, init));
+    if (isLost) return void request.socket.destroy();
     response.writeHead(answer.status, Object.fromEntries(answer.headers));
     response.end(await answer.text());
   });
+}
+
+/** A database that nobody asks, and what operators order about it. */
+export async function startOperated(options: Partial<MonitorOptions> = {}) {
+  const databases = { primary: { seawall: { status: () => ({}), healthCheck: async () => true } } };
+  const monitor = createMonitor({ databases, store: strongMemoryStore(), adminToken: TOKEN, ...options });
+  const asked: string[] = [];
+  let before: (request: string) => unknown = () => {};
+  const server = await serveMonitor(monitor, async ({ method, url }) => {
+    asked.push(`${method} ${url}`);
+    return before(`${method} ${url}`);
+  });
+  async function order<T>(method: string, path: string, body?: object): Promise<T> {
+    const headers = { authorization: `Bearer ${TOKEN}`, "content-type": "application/json", "if-match": "*" };
+    const init = { method, headers, ...(body !== undefined && { body: JSON.stringify(body) }) };
+    const answer = await monitor.handle(new Request(`http://127.0.0.1/admin/api${path}`, init));
+    if (!answer.ok) throw new Error(`${method} ${path} ${answer.status} ${await answer.text()}`);
+    return (await answer.json()) as T;
+  }
+  return {
+    monitor,
+    where: { SEAWALL_URL: server.url, SEAWALL_ADMIN_TOKEN: TOKEN },
+    /** What was asked for, with its method. */
+    asked,
+    /** Asks past the command line. */
+    order,
+    /** Does something before the next request like that is answered. */
+    once(like: RegExp, work: () => unknown) {
+      before = async (request) => {
+        if (!like.test(request)) return;
+        before = () => {};
+        return work();
+      };
+    },
+    /** Whom a token of that role lets in. */
+    async as(role: string) {
+      const { secret } = await order<{ secret: string }>("POST", "/tokens", { label: role, role, reason: "a test" });
+      return { SEAWALL_URL: server.url, SEAWALL_ADMIN_TOKEN: secret };
+    },
+    async stop() {
+      await server.stop();
+      monitor.close();
+    },
+  };
+}
+
+/** A real database, a client, and the monitor of both behind a server of Node's. */
+export async function startWatched(options: Partial<MonitorOptions> = {}, logging: LoggingOptions = {}) {
+  const sqld = await startSqld();
+  const primary = createClient({
+    url: sqld.url,
+    seawall: { circuitBreaker: { failureThreshold: 2, recoveryTimeout: 3_600_000 }, retry: { attempts: 1 }, logging },
+  });
+  const monitor = createMonitor({ databases: { primary }, adminToken: TOKEN, ...options });
+  const asked: string[] = [];
+  const server = await serveMonitor(monitor, ({ url }) => asked.push(url ?? ""));
   return {
     url: server.url,
     sqld,

@@ -1,5 +1,6 @@
 // Asks the routes of a Worker, or of `handle` of `seawall/monitor`, over HTTP. It decides what is no answer.
 
+import { randomUUID } from "node:crypto";
 import { CliError, EXIT } from "./exit.ts";
 import { printable } from "./printable.ts";
 import type { Endpoint } from "./settings.ts";
@@ -11,6 +12,22 @@ const BODY_MAX = 8 << 20;
 interface Problem {
   code?: unknown;
   detail?: unknown;
+}
+
+/** What operators said shall hold, as its route shows it. */
+export interface Order<Value = Record<string, unknown>> {
+  /** 0 while there is none; `value` is null then. */
+  version: number;
+  updatedAt: string | null;
+  by: string | null;
+  reason: string | null;
+  value: Value | null;
+}
+
+interface Question {
+  method: string;
+  headers: Record<string, string>;
+  body?: string;
 }
 
 /** One command's way to its server. */
@@ -31,6 +48,11 @@ export class Api {
     return this.#endpoint.token !== undefined;
   }
 
+  /** What is asked is for that: `production` unless somebody says otherwise. */
+  get environment(): string {
+    return this.#endpoint.environment;
+  }
+
   /** Where the routes lie. */
   get base(): string {
     return this.#endpoint.base;
@@ -38,42 +60,91 @@ export class Api {
 
   /** A document of a route for everybody. 503 is an answer too, of a database that is not well. */
   async document<T>(path: string): Promise<T> {
-    return json(await this.#ask(`${this.#endpoint.base}${path}`, {}));
+    return json(await this.#ask(`${this.#endpoint.base}${path}`, { method: "GET", headers: {} }));
   }
 
   /** A text of such a route. */
   async text(path: string, accept: string): Promise<string> {
-    return (await this.#ask(`${this.#endpoint.base}${path}`, { accept })).body;
+    return (await this.#ask(`${this.#endpoint.base}${path}`, { method: "GET", headers: { accept } })).body;
   }
 
   /** A document of a route for operators. */
   async admin<T>(path: string): Promise<T> {
-    const { admin, token = "" } = this.#endpoint;
-    return json(await this.#ask(`${admin}${path}`, { authorization: `Bearer ${token}` }));
+    return json(await this.#ask(`${this.#endpoint.admin}${path}`, { method: "GET", headers: this.#authorization() }));
   }
 
-  async #ask(url: string, headers: Record<string, string>): Promise<Answer> {
+  /** Replaces an order, if the one that is there is still of `version`: 0 if there was none. */
+  replace<Value>(name: string, version: number, value: Value, reason: string): Promise<Order<Value>> {
+    return this.write("PUT", `/orders/${name}`, { value, reason }, { "if-match": `"${version}"` });
+  }
+
+  /**
+   * Changes something, by a route for operators.
+   *
+   * It has a key by which it is done once: when its answer is lost, it is sent a second time.
+   *
+   * @throws CliError that says so when even that does not tell whether it was done.
+   */
+  async write<T>(method: string, path: string, body: object, conditions: Record<string, string> = {}): Promise<T> {
+    const url = `${this.#endpoint.admin}${path}`;
+    const headers = {
+      ...this.#authorization(),
+      ...conditions,
+      "content-type": "application/json",
+      "idempotency-key": randomUUID(),
+    };
+    const question = { method, headers, body: JSON.stringify(body) };
+    const answer = await this.#ask(url, question).catch((error) => {
+      if (!(error instanceof CliError) || !LOST.has(error.code)) throw error;
+      this.#terminal.trace(`${method} ${url} is sent again: its answer was lost`);
+      return this.#ask(url, question);
+    });
+    return json(answer);
+  }
+
+  #authorization(): Record<string, string> {
+    const { token } = this.#endpoint;
+    if (token !== undefined) return { authorization: `Bearer ${token}` };
+    throw new CliError(EXIT.auth, "NO_TOKEN", "This needs a token: SEAWALL_ADMIN_TOKEN, or --token-file <file>.");
+  }
+
+  async #ask(url: string, question: Question): Promise<Answer> {
     const done = this.#terminal.waiting(`Asking ${this.#endpoint.base}`);
+    const { method } = question;
     const began = performance.now();
     try {
       // A redirect is not followed: a token would go where nobody sent it.
-      const response = await fetch(url, { headers, redirect: "manual", signal: this.#signal });
+      const response = await fetch(url, { ...question, redirect: "manual", signal: this.#signal });
       const body = await bodyOf(response);
-      this.#terminal.trace(`GET ${url} ${response.status} ${Math.round(performance.now() - began)} ms`);
+      this.#terminal.trace(`${method} ${url} ${response.status} ${Math.round(performance.now() - began)} ms`);
       return checked({ url, status: response.status, type: response.headers.get("content-type") ?? "", body });
     } catch (error) {
       if (error instanceof CliError) throw error;
       if (this.#signal.aborted) throw this.#signal.reason;
-      this.#terminal.trace(`GET ${url} failed after ${Math.round(performance.now() - began)} ms`);
-      throw unreachable(
-        this.#endpoint.base,
-        `nobody answers (${causeOf(error)}). Is the address right, and is it running?`,
-      );
+      this.#terminal.trace(`${method} ${url} failed after ${Math.round(performance.now() - began)} ms`);
+      const cause = causeOf(error);
+      if (method !== "GET" && !UNSENT.has(cause)) {
+        const why = `its answer was lost (${cause}), so whether it was done is unknown. Look what holds before you repeat it.`;
+        throw unreachable(this.#endpoint.base, why, "ANSWER_LOST");
+      }
+      throw unreachable(this.#endpoint.base, `nobody answers (${cause}). Is the address right, and is it running?`);
     } finally {
       done();
     }
   }
 }
+
+/** Codes of failures after which a write may have been done nevertheless. */
+const LOST = new Set(["ANSWER_LOST", "OUTCOME_UNKNOWN"]);
+/** The network's words for what never reached anybody. */
+const UNSENT = new Set([
+  "ECONNREFUSED",
+  "ENOTFOUND",
+  "EAI_AGAIN",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+  "UND_ERR_CONNECT_TIMEOUT",
+]);
 
 interface Answer {
   url: string;
@@ -99,9 +170,11 @@ function checked(answer: Answer): Answer {
   const code = printable(problem.code);
   if (status === 401)
     throw new CliError(EXIT.auth, code, "The token was refused: it is not the one that is set there.");
+  if (code === "PRODUCTION_NOT_APPROVED") throw new CliError(EXIT.precondition, code, detail);
   if (status === 403 || code === "ADMIN_NOT_CONFIGURED") throw new CliError(EXIT.auth, code, detail);
   if (status === 409 || status === 412) throw new CliError(EXIT.conflict, code, detail);
-  if (status === 404) throw unreachable(url, detail, code);
+  if (status === 422) throw new CliError(EXIT.usage, code, detail);
+  if (status === 404 || code === "OUTCOME_UNKNOWN") throw unreachable(url, detail, code);
   // It is there and says that it cannot tell: it is not well.
   if (status === 503) throw new CliError(EXIT.unhealthy, code, detail);
   throw unreachable(url, detail, code);

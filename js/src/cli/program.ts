@@ -2,15 +2,12 @@
 
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { Command, CommanderError, InvalidArgumentError } from "commander";
+import { Command, CommanderError } from "commander";
 import { Api } from "./api.ts";
-import { flagsSnapshot, type SnapshotFlags } from "./commands/flags-snapshot.ts";
-import { flagsTypes, type TypesFlags } from "./commands/flags-types.ts";
-import { monitorConnections } from "./commands/monitor-connections.ts";
-import { type HealthFlags, monitorHealth, WATCH_INTERVAL_MS } from "./commands/monitor-health.ts";
-import { monitorMetrics } from "./commands/monitor-metrics.ts";
+import { declareCommands } from "./catalogue.ts";
+import { COMPLETE } from "./commands/completion.ts";
 import { CliError, EXIT, type ExitCode } from "./exit.ts";
-import { CATEGORIES } from "./metric-categories.ts";
+import { milliseconds } from "./milliseconds.ts";
 import { didYouMean } from "./nearest.ts";
 import { endpointOf, type GlobalFlags } from "./settings.ts";
 import { Terminal } from "./terminal.ts";
@@ -19,14 +16,23 @@ declare const __VERSION__: string;
 
 /** A command that does not watch has ended after so long, in milliseconds. */
 const TIMEOUT_DEFAULT_MS = 10_000;
-const TIMEOUT_MAX_MS = 86_400_000;
 
 /** What a command is given. */
-interface Run {
+export interface Run {
   terminal: Terminal;
-  /** @throws CliError when nobody said whom to ask. */
-  api(): Api;
+  /** Whom to ask, until the command has taken too long, or until `signal` says so. @throws CliError when nobody said whom. */
+  api(signal?: AbortSignal): Api;
+  /** Does something that takes as long as people do: the deadline does not run meanwhile. */
+  paused<T>(work: () => Promise<T>): Promise<T>;
 }
+
+/** Adds a command: `name` with its words as commander writes them. `flags` are the command's own and those of all. */
+export type Declare = <Flags = object>(
+  nameAndWords: string,
+  what: string,
+  examples: readonly string[],
+  work: (run: Run, flags: GlobalFlags & Flags, words: string[]) => ExitCode | Promise<ExitCode>,
+) => Command;
 
 /** Runs a command line, without the program's own name. Never rejects. */
 export async function run(args: readonly string[]): Promise<ExitCode> {
@@ -52,9 +58,9 @@ function programOf(end: (code: ExitCode) => void): Command {
     .option("--env <name>", "the same as --profile")
     .option("--timeout <ms>", `give up after so long; ${TIMEOUT_DEFAULT_MS}, and never with --watch`, milliseconds)
     .option("--json", "JSON, also on a terminal; elsewhere it is JSON anyway")
-    .option("-y, --yes", "answer yes; nothing of this asks")
-    .option("--no-input", "never ask; nothing of this does")
-    .option("-n, --dry-run", "change nothing; nothing of this does")
+    .option("-y, --yes", "answer yes where it would ask")
+    .option("--no-input", "never ask")
+    .option("-n, --dry-run", "change nothing, and tell what would be")
     .option("--quiet", "nothing but data and errors")
     .option("--debug", "tell what is asked and answered")
     .option("--no-color", "no colours [NO_COLOR, FORCE_COLOR]")
@@ -76,83 +82,55 @@ function programOf(end: (code: ExitCode) => void): Command {
       );
     });
 
-  const command = <Flags>(
-    nameAndArgs: string,
-    what: string,
-    work: (run: Run, flags: Flags, words: string[]) => Promise<ExitCode>,
-  ) =>
-    program
-      .command(nameAndArgs)
+  const declare: Declare = (nameAndWords, what, examples, work) => {
+    const command = program
+      .command(nameAndWords, { hidden: nameAndWords.startsWith("__") })
       .description(what)
-      .helpOption("-h, --help", "this text")
-      .action(async (...given: unknown[]) => {
-        const command = given.at(-1) as Command;
-        const flags = command.optsWithGlobals<GlobalFlags & Flags & { watch?: boolean }>();
-        const deadline = new Deadline(flags.timeout ?? (flags.watch === true ? undefined : TIMEOUT_DEFAULT_MS));
-        const terminal = new Terminal(flags);
-        const api = () => new Api(endpointOf(flags), terminal, deadline.signal);
-        end(await deadline.within(() => work({ terminal, api }, flags, command.args)));
-      });
-
-  command<HealthFlags>(
-    "monitor:health",
-    "health, score with what lowered it, and alerts; ends with 1 if not healthy",
-    ({ api, terminal }, flags) => monitorHealth(api(), terminal, flags),
-  )
-    .option("--detailed", "the whole documents, and the first database closer")
-    .option("--watch", "look again and again; on a terminal tell what has changed, else a line of JSON each time")
-    .option("--interval <ms>", `between two looks; ${WATCH_INTERVAL_MS}`, milliseconds);
-  command(
-    "monitor:metrics [category]",
-    `metrics by category: ${CATEGORIES.join(", ")}`,
-    ({ api, terminal }, _, [category]) => monitorMetrics(api, terminal, category),
-  );
-  command("monitor:connections", "pools and circuits", ({ api, terminal }) => monitorConnections(api(), terminal));
-  command<TypesFlags>(
-    "flags:types <file>",
-    "a TypeScript type of the flags of a document or snapshot, for createFlags<AppFlags>(); - is stdin",
-    ({ terminal }, flags, [file = ""]) => flagsTypes(terminal, file, flags),
-  )
-    .option("--out <file>", "where it is written, instead of stdout")
-    .option("--name <name>", "what the type is called; AppFlags")
-    .option("--wide", "only kinds, no values: for flags that get values which this document has not");
-  command<SnapshotFlags>(
-    "flags:snapshot",
-    "writes the flags that hold, for a deployment to bundle",
-    ({ api, terminal }, flags) => flagsSnapshot(api, terminal, flags),
-  ).option("--out <file>", "a bundle if it ends in .json, with what was killed; else the snapshot as bytes");
+      .helpOption("-h, --help", "this text");
+    EXAMPLES.set(command.name(), examples);
+    return command.action(async (...given: unknown[]) => {
+      const command = given.at(-1) as Command;
+      const flags: Parameters<typeof work>[1] & { watch?: boolean } = command.optsWithGlobals();
+      const deadline = new Deadline(flags.timeout ?? (flags.watch === true ? undefined : TIMEOUT_DEFAULT_MS));
+      const terminal = new Terminal(flags);
+      const run: Run = {
+        terminal,
+        api: (signal = deadline.signal) => new Api(endpointOf(flags), terminal, signal),
+        paused: (work) => deadline.paused(work),
+      };
+      end(await deadline.within(async () => work(run, flags, command.args)));
+    });
+  };
+  declareCommands(declare, program);
   return program;
 }
 
 const CODES = `0 well, 1 not healthy, 2 usage, 3 precondition, 4 token, 5 conflict, 6 nobody answers,
 7 rolled back, 124 timeout, 130 interrupted`;
 
-const EXAMPLES: Record<string, readonly string[]> = {
-  seawall: [
-    "SEAWALL_URL=https://app.example.com seawall monitor:health",
-    "seawall monitor:metrics performance --url https://app.example.com > metrics.json",
+const EXAMPLES = new Map<string, readonly string[]>([
+  [
+    "seawall",
+    [
+      "SEAWALL_URL=https://app.example.com seawall monitor:health",
+      "seawall monitor:metrics performance --url https://app.example.com > metrics.json",
+      'seawall flags:killswitch "checkout fails"',
+    ],
   ],
-  "monitor:health": [
-    "seawall monitor:health --url https://app.example.com",
-    "seawall monitor:health --watch --token-file token.txt",
-    "seawall monitor:health --detailed > support-health.json",
-  ],
-  "monitor:metrics": ["seawall monitor:metrics performance", "seawall monitor:metrics > metrics.json"],
-  "flags:snapshot": ["seawall flags:snapshot --out flags.json"],
-  "monitor:connections": ["seawall monitor:connections"],
-  "flags:types": ["seawall flags:types flags.json --out src/flags.d.ts", "seawall flags:types - < flags.json"],
-};
+]);
 
 function examplesOf(name: string): string {
-  return `Examples:\n${(EXAMPLES[name] ?? []).map((line) => `  ${line}\n`).join("")}`;
+  return `Examples:\n${(EXAMPLES.get(name) ?? []).map((line) => `  ${line}\n`).join("")}`;
 }
 
-const namesOf = (program: Command) => program.commands.map((command) => command.name());
+/** Commands for people. What shells ask is none. */
+const namesOf = (program: Command) =>
+  program.commands.map((command) => command.name()).filter((name) => !name.startsWith("__"));
 
 /** Joins `monitor health` to `monitor:health`: the first two words that are no flags, if the first is a group. */
 function joined(args: readonly string[], program: Command): string[] {
   const names = namesOf(program);
-  const groups = new Set(names.map((name) => name.split(":")[0]));
+  const groups = new Set(names.flatMap((name) => (name.includes(":") ? [name.split(":")[0]] : [])));
   const hasValue = new Set(program.options.filter(({ required }) => required).map(({ long }) => long));
   const words = args.flatMap((arg, index) =>
     arg.startsWith("-") || hasValue.has(args[index - 1] ?? "") ? [] : [index],
@@ -160,6 +138,7 @@ function joined(args: readonly string[], program: Command): string[] {
   const [first, second] = words;
   const word = args[first ?? -1];
   if (first === undefined || word === undefined) return [...args];
+  if (word === COMPLETE) return [...args];
   if (!groups.has(word)) return known(word, args, program);
   if (second === undefined) {
     if (args.some((arg) => arg === "--help" || arg === "-h")) return ["--help"];
@@ -186,26 +165,37 @@ function known(name: string, args: readonly string[], program: Command): string[
 /** Ends a command that takes too long. */
 class Deadline {
   readonly #controller = new AbortController();
-  readonly #timer: ReturnType<typeof setTimeout> | undefined;
+  readonly #ms: number | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
   readonly #late: Promise<never>;
 
   constructor(ms: number | undefined) {
+    this.#ms = ms;
     this.#late = new Promise((_, reject) => {
       this.#controller.signal.addEventListener("abort", () => reject(this.#controller.signal.reason));
     });
     this.#late.catch(() => {});
-    if (ms !== undefined) {
-      const late = new CliError(
-        EXIT.timeout,
-        "TIMEOUT",
-        `There was no answer within ${ms} ms. --timeout gives it more time.`,
-      );
-      this.#timer = setTimeout(() => this.#controller.abort(late), ms);
-    }
+    this.#start();
+  }
+
+  #start(): void {
+    const ms = this.#ms;
+    if (ms === undefined) return;
+    const message = `There was no answer within ${ms} ms. --timeout gives it more time.`;
+    const late = new CliError(EXIT.timeout, "TIMEOUT", message);
+    this.#timer = setTimeout(() => this.#controller.abort(late), ms);
   }
 
   get signal(): AbortSignal {
     return this.#controller.signal;
+  }
+
+  /** Stands still while `work` goes on, and begins anew. */
+  async paused<T>(work: () => Promise<T>): Promise<T> {
+    clearTimeout(this.#timer);
+    const result = await work();
+    this.#start();
+    return result;
   }
 
   async within<T>(work: () => Promise<T>): Promise<T> {
@@ -213,14 +203,10 @@ class Deadline {
       return await Promise.race([work(), this.#late]);
     } finally {
       clearTimeout(this.#timer);
+      // What nobody waits for any more does not keep the process.
+      this.#controller.abort();
     }
   }
-}
-
-function milliseconds(text: string): number {
-  const ms = Number(text);
-  if (/^\d+$/.test(text) && ms >= 1 && ms <= TIMEOUT_MAX_MS) return ms;
-  throw new InvalidArgumentError(`It is 1 to ${TIMEOUT_MAX_MS} milliseconds.`);
 }
 
 function versions(flags: GlobalFlags): void {

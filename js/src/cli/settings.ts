@@ -19,6 +19,11 @@ export interface GlobalFlags {
   quiet?: boolean;
   debug?: boolean;
   color?: boolean;
+  /** Yes to whatever would be asked. */
+  yes?: boolean;
+  /** False after `--no-input`: nobody is asked. */
+  input?: boolean;
+  dryRun?: boolean;
 }
 
 /** Whom to ask. */
@@ -28,12 +33,20 @@ export interface Endpoint {
   /** Below this lie those of operators. */
   readonly admin: string;
   readonly token: string | undefined;
+  /** What it is for, as far as that is said here: whatever nobody calls otherwise, and is no address of this machine, is production. */
+  readonly environment: string;
 }
 
 interface Profile {
+  /** Its own name, if it was asked for by one. */
+  name?: string;
   url?: unknown;
   tokenFile?: unknown;
+  environment?: unknown;
 }
+
+/** What a profile can be for. */
+export const ENVIRONMENTS: readonly string[] = ["production", "preview", "staging", "development", "test"];
 
 const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/;
 const TOKEN_FILE_MAX = 4_096;
@@ -54,7 +67,21 @@ export function endpointOf(flags: GlobalFlags, env: NodeJS.ProcessEnv = process.
     throw usage("TOKEN_IN_THE_CLEAR", "A token is sent over https only, or to this machine. Use an https address.");
   }
   const path = url.pathname.replace(/\/+$/, "");
-  return { base: `${url.origin}${path === "" ? "/api" : path}`, admin: `${url.origin}/admin/api`, token };
+  return {
+    base: `${url.origin}${path === "" ? "/api" : path}`,
+    admin: `${url.origin}/admin/api`,
+    token,
+    environment: environmentOf(profile, url),
+  };
+}
+
+function environmentOf(profile: Profile, url: URL): string {
+  const said = textOf(profile, "environment") ?? (ENVIRONMENTS.includes(profile.name ?? "") ? profile.name : undefined);
+  if (said !== undefined && !ENVIRONMENTS.includes(said)) {
+    const message = `environment of the profile is one of ${ENVIRONMENTS.join(", ")}.${didYouMean(said, ENVIRONMENTS)}`;
+    throw usage("PROFILE", message);
+  }
+  return said ?? (LOOPBACK.test(url.hostname) ? "development" : "production");
 }
 
 function urlOf(address: string): URL {
@@ -117,7 +144,7 @@ function profileOf(flags: GlobalFlags, env: NodeJS.ProcessEnv): Profile {
     const which = names.length === 0 ? "there are none" : `there are ${names.join(", ")}`;
     throw usage("PROFILE", printable(`There is no profile ${name}: ${which}.${didYouMean(name, names)}`));
   }
-  return found;
+  return { ...found, name };
 }
 
 function textOf(profile: Profile, name: keyof Profile): string | undefined {

@@ -1,9 +1,9 @@
 // `flags:snapshot --out <file>`: the flags that operators have published last, for a deployment to bundle.
 
-import { rename, rm, writeFile } from "node:fs/promises";
 import { bundled } from "../../flags/bundle.ts";
 import type { Api } from "../api.ts";
 import { CliError, EXIT, type ExitCode } from "../exit.ts";
+import { put } from "../files.ts";
 import type { Terminal } from "../terminal.ts";
 
 export interface SnapshotFlags {
@@ -56,18 +56,5 @@ async function compiled(document: Record<string, unknown>): Promise<Uint8Array> 
     return createFlags({ definitions: document, env: {} }).snapshot();
   } catch (error) {
     throw new CliError(EXIT.precondition, "FLAGS_REFUSED", error instanceof Error ? error.message : String(error));
-  }
-}
-
-/** Whole, or not at all. */
-async function put(file: string, content: string | Uint8Array): Promise<void> {
-  const fresh = `${file}.${process.pid}.tmp`;
-  try {
-    await writeFile(fresh, content);
-    await rename(fresh, file);
-  } catch (error) {
-    await rm(fresh, { force: true }).catch(() => {});
-    const code = (error as NodeJS.ErrnoException).code ?? "it failed";
-    throw new CliError(EXIT.precondition, "FILE_NOT_WRITTEN", `${file} cannot be written: ${code}.`);
   }
 }

@@ -44,4 +44,5 @@ export async function monitorConnections(api: Api, terminal: Terminal): Promise<
   return EXIT.ok;
 }
 
-const percent = (ratio: number) => `${Math.round(ratio * 1_000) / 10} %`;
+/** A ratio for people. */
+export const percent = (ratio: number) => `${Math.round(ratio * 1_000) / 10} %`;

@@ -100,7 +100,8 @@ function sameness({ status, databases, alerts }: Report): string {
   return JSON.stringify([status, parts, alerts.map(({ rule, database, stage }) => [rule, database, stage])]);
 }
 
-async function reportOf(api: Api, { detailed = false }: HealthFlags): Promise<Report> {
+/** What is told of health, whoever asks. */
+export async function reportOf(api: Api, { detailed = false }: HealthFlags): Promise<Report> {
   // Alone, because it probes: what is asked next is of the same probe.
   const overview = await api.document<Overview>("/status");
   const [scores, health, listed] = await Promise.all([
