@@ -37,7 +37,7 @@ export const GOALS = {
   "flags.complex": most("ours", 60),
   "flags.call": most("ours", 200),
   "flags.bulk": most("ours", 50),
-  "flags.cold": most("ours", 5),
+  "flags.load": most("ours", 5),
   "flags.native.boolean": most("ours", 25),
   "flags.native.complex": most("ours", 40),
 

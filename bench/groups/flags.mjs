@@ -31,9 +31,17 @@ const CASES = /** @type {const} */ ([
   ["bulk", "1,000 flags for one user", "us CPU", 1e3],
 ]);
 
+/** In a process that has asked nothing yet. */
+const COLD = /** @type {const} */ ([
+  ["load", "1,000 flags, loaded cold"],
+  ["cold", "1,000 flags, loaded cold, and one asked"],
+]);
+
 /** @param {Plan} plan @returns {Promise<Row[]>} */
 export async function measureFlags(plan) {
-  return [...(await measureWarm(plan)), ...(await measureCold(plan)), ...measureNative(plan)];
+  const cold = [];
+  for (const [what, title] of COLD) cold.push(...(await measureCold(plan, what, title)));
+  return [...(await measureWarm(plan)), ...cold, ...measureNative(plan)];
 }
 
 /** The row of each peer; the first one's has the goal. @param {string} what @param {string} peer */
@@ -74,9 +82,9 @@ async function measureWarm(plan) {
   return rows;
 }
 
-/** A process for each turn. @param {Plan} plan @returns {Promise<Row[]>} */
-async function measureCold(plan) {
-  const peers = PEERS.filter((peer) => plan.wants(idOf("cold", peer)));
+/** A process for each turn. @param {Plan} plan @param {string} what @param {string} title @returns {Promise<Row[]>} */
+async function measureCold(plan, what, title) {
+  const peers = PEERS.filter((peer) => plan.wants(idOf(what, peer)));
   if (peers.length === 0) return [];
   mkdirSync(BUNDLES, { recursive: true });
   /** @type {Record<string, () => Promise<import("../subjects/child.mjs").Turn>>} */
@@ -86,7 +94,7 @@ async function measureCold(plan) {
     const path = join(BUNDLES, `flags-${name}.${typeof stored === "string" ? "json" : "bin"}`);
     writeFileSync(path, stored ?? "");
     entrants[name] = async () => {
-      const child = new Child("flags.mjs", [name, "cold"], { STORED_FLAGS: path });
+      const child = new Child("flags.mjs", [name, what], { STORED_FLAGS: path });
       try {
         return await child.ask({});
       } finally {
@@ -94,13 +102,12 @@ async function measureCold(plan) {
       }
     };
   }
-  const scores = (await hold([{ id: "cold", entrants }], plan.rounds, (text) => plan.say(`flags cold: ${text}`))).get(
-    "cold",
+  const scores = (await hold([{ id: what, entrants }], plan.rounds, (text) => plan.say(`flags ${what}: ${text}`))).get(
+    what,
   );
   const wall = (/** @type {string} */ name) => scores?.[name]?.wallMs ?? null;
-  const title = "1,000 flags, loaded cold, and one asked";
   return peers.map((peer) => ({
-    ...{ id: idOf("cold", peer), title, unit: "ms", better: "less", ours: wall(OURS), peer: wall(peer) },
+    ...{ id: idOf(what, peer), title, unit: "ms", better: "less", ours: wall(OURS), peer: wall(peer) },
     ...{ peerName: NAMES[peer] ?? peer, cpu: null },
   }));
 }
