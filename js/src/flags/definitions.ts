@@ -2,7 +2,6 @@
 
 import { type FlagBundle, isBundle, readBundle } from "./bundle.ts";
 import { FlagsRefusedError } from "./reports.ts";
-import type { FlagTools } from "./tools.ts";
 
 /** A document of flags: see docs/flags.md, and docs/flags.schema.json for editors. */
 export type FlagDocument = { readonly [member: string]: unknown };
@@ -36,12 +35,17 @@ export interface Loadable {
   readonly confirmedAt?: number;
 }
 
+/** What compiles documents. Its own types are those of its wasm, which nobody who imports this package has. */
+interface Compiler {
+  compile(document: string): Loadable;
+}
+
 /**
  * Definitions as the core takes them.
  *
  * @param tools Without them, documents are refused.
  */
-export function loadable(definitions: FlagDefinitions, tools: FlagTools | undefined): Loadable {
+export function loadable(definitions: FlagDefinitions, tools: Compiler | undefined): Loadable {
   if (isBundle(definitions)) {
     const { definitions: snapshot, takenAtMs: confirmedAt } = readBundle(definitions);
     return { snapshot, warnings: [], confirmedAt };
