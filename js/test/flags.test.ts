@@ -177,6 +177,18 @@ test("a context is written again where the core's memory has moved, and texts of
   }
 });
 
+test("names and values of variants are what the document says, in any script and of any length", () => {
+  for (const text of ["", "a", "größe", "日本", "x".repeat(31), `${"x".repeat(31)}é`, "y".repeat(33)]) {
+    const definitions = {
+      version: 1,
+      flags: { x: { variants: { [`v${text}`.slice(0, 20)]: text }, default: `v${text}`.slice(0, 20) } },
+    };
+    const flags = flagsOf({ definitions });
+    expect(flags.for({}).stringDetails("x")).toMatchObject({ value: text });
+    expect(flags.for({}).string("x")).toBe(text);
+  }
+});
+
 test("one flag is asked with what it asks for, a second with all; a text that is too long is nothing to who does not ask for it", () => {
   const both = {
     version: 1,

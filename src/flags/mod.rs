@@ -1,7 +1,7 @@
 //! Flags: who gets what, by rules and percentages that never move a user.
 //!
 //! `parse` reads a document and says all that is wrong with it, `compile` makes tables of it, `evaluate` decides by those,
-//! without touching the heap. `snapshot` carries tables to isolates, `explain` says why somebody gets what it gets, `moves`
+//! without touching the heap, once a flag has its plan. `snapshot` carries tables to isolates, `explain` says why somebody gets what it gets, `moves`
 //! who would get something else after a change, `import` reads the documents of others. Knows nothing of databases.
 
 pub mod bucket;

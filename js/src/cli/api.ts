@@ -1,6 +1,7 @@
 // Asks the routes of a Worker, or of `handle` of `seawall/monitor`, over HTTP. It decides what is no answer.
 
 import { randomUUID } from "node:crypto";
+import { NEVER_CONNECTED } from "../transport/never-connected.ts";
 import { CliError, EXIT } from "./exit.ts";
 import { printable } from "./printable.ts";
 import type { Endpoint } from "./settings.ts";
@@ -123,7 +124,7 @@ export class Api {
       if (this.#signal.aborted) throw this.#signal.reason;
       this.#terminal.trace(`${method} ${url} failed after ${Math.round(performance.now() - began)} ms`);
       const cause = causeOf(error);
-      if (method !== "GET" && !UNSENT.has(cause)) {
+      if (method !== "GET" && !NEVER_CONNECTED.has(cause)) {
         const why = `its answer was lost (${cause}), so whether it was done is unknown. Look what holds before you repeat it.`;
         throw unreachable(this.#endpoint.base, why, "ANSWER_LOST");
       }
@@ -136,15 +137,6 @@ export class Api {
 
 /** Codes of failures after which a write may have been done nevertheless. */
 const LOST = new Set(["ANSWER_LOST", "OUTCOME_UNKNOWN"]);
-/** The network's words for what never reached anybody. */
-const UNSENT = new Set([
-  "ECONNREFUSED",
-  "ENOTFOUND",
-  "EAI_AGAIN",
-  "EHOSTUNREACH",
-  "ENETUNREACH",
-  "UND_ERR_CONNECT_TIMEOUT",
-]);
 
 interface Answer {
   url: string;

@@ -1,5 +1,6 @@
 // The way that exists everywhere: the global `fetch`, or the user's own.
 import type { FetchFunction } from "../config.ts";
+import { NEVER_CONNECTED } from "./never-connected.ts";
 import {
   aborted,
   acceptEncoding,
@@ -56,17 +57,6 @@ export class FetchTransport implements Transport {
 
   close(): void {}
 }
-
-const NEVER_CONNECTED = new Set([
-  "ECONNREFUSED",
-  "ENOTFOUND",
-  "EAI_AGAIN",
-  "EHOSTUNREACH",
-  "ENETUNREACH",
-  "UND_ERR_CONNECT_TIMEOUT",
-  "ConnectionRefused",
-  "FailedToOpenSocket",
-]);
 
 /** Whether the runtime says for certain that there was no connection. Deno says so only in words. */
 function neverConnected(error: unknown): boolean {
